@@ -1,0 +1,211 @@
+// parsers/der.h: Reader and Writer are each other's inverse, and Reader walks anything safely.
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "fuzz/fuzz_target.h"
+#include "parsers/der.h"
+
+namespace usher::fuzz {
+namespace {
+
+using der::Reader;
+using der::Tag;
+using der::Writer;
+
+// Elements nest; walk() does so with them, but not without end.
+constexpr unsigned kDepthMax = 12;
+
+// Walk takes its next operation from a script, and starts it again when it is at its end.
+struct Walk {
+  Parse& parse;
+  Bytes script;
+  std::size_t at = 0;
+  std::size_t steps_left = 4096;
+
+  std::uint8_t next() { return script.empty() ? std::uint8_t{0} : script[at++ % script.size()]; }
+};
+
+void walk(Walk& state, Reader& reader, unsigned depth);
+
+void step(Walk& state, Reader& reader, unsigned depth) {
+  const std::uint8_t op = state.next();
+  const Bytes input = state.parse.input();
+  // An honest operation asks for the tag that stands there, others for what the script says.
+  const Tag tag = (op & 0x80) != 0 ? Tag(state.next()) : Tag(input[reader.mark()]);
+  const std::uint32_t before = reader.mark();
+  switch (op & 0x07) {
+    case 0:
+    case 1:
+    case 2:
+      if (depth < kDepthMax && (std::uint8_t(tag) & 0x20) != 0) {
+        return reader.in(tag, [&](Reader& inner) { walk(state, inner, depth + 1); });
+      }
+      check(within(reader.bytes(tag), input), "contents lie inside the message");
+      check(within(reader.since(before), input), "an element lies inside the message");
+      return;
+    case 3:
+      reader.u32(tag);
+      return;
+    case 4:
+      reader.i32(tag);
+      return;
+    case 5:
+      reader.u32_modulo(tag);
+      return;
+    case 6: {
+      const bool next_is = reader.next_is(tag);
+      check(reader.maybe(tag, [](Reader& inner) { inner.rest(); }) == next_is,
+            "maybe tells what next_is does");
+      check(next_is || reader.mark() == before, "an absent element moves nothing");
+      return;
+    }
+    default:
+      check(within(reader.rest(), input), "the rest lies inside the message");
+      return;
+  }
+}
+
+void walk(Walk& state, Reader& reader, unsigned depth) {
+  while (reader.more() && state.steps_left > 0) {
+    --state.steps_left;
+    step(state, reader, depth);
+  }
+  reader.rest();  // Whether a script comes to the end is no property of the message.
+}
+
+void check_walk(Bytes script, Bytes message) {
+  Parse parse(message);
+  Reader reader(parse);
+  Walk state{.parse = parse, .script = script};
+  walk(state, reader, 0);
+
+  const ParseFault fault = parse.finish(0).fault();
+  check(fault.offset <= message.size(), "a fault points into the message");
+  if (!parse.ok()) {
+    check(!reader.more(), "after a fault there is nothing more to read");
+    check(reader.bytes(Tag::kOctetString).empty(), "after a fault reads are empty");
+    reader.require(false);
+    reader.finish();
+    check(parse.finish(0).fault() == fault, "the first fault stays");
+  }
+}
+
+// read_one returns what `read` makes of a message that must be one element.
+template <class Read>
+auto read_one(Bytes message, Read read) {
+  Parse parse(message);
+  Reader reader(parse);
+  const auto value = read(reader);
+  reader.finish();
+  return parse.finish(value);
+}
+
+// written_is says whether `write` fills exactly as much room as `expected` needs, with `expected`,
+// and nothing at all if there is one octet less.
+template <class Write>
+bool written_is(Bytes expected, Write write) {
+  std::vector<std::uint8_t> out(expected.size());
+  Writer writer(out);
+  write(writer);
+  const bool equal = writer.ok() && std::ranges::equal(writer.written(), expected);
+
+  std::vector<std::uint8_t> short_out(expected.size() - 1);
+  Writer short_writer(short_out);
+  write(short_writer);
+  return equal && !short_writer.ok() && short_writer.written().empty() &&
+         short_writer.move_to_front() == 0;
+}
+
+void check_element(Bytes message) {
+  if (message.empty()) {
+    return;
+  }
+  const Tag tag = Tag(message[0]);
+  const auto bytes = read_one(message, [&](Reader& r) { return r.bytes(tag); });
+  if (!bytes.ok()) {
+    return;
+  }
+  check(written_is(message, [&](Writer& w) { w.bytes(tag, *bytes); }), "DER has one encoding");
+  check(written_is(message, [&](Writer& w) { w.in(tag, [&](Writer& b) { b.octets(*bytes); }); }),
+        "in writes what bytes writes");
+  const Bytes shorter = message.first(message.size() - 1);
+  check(!read_one(shorter, [&](Reader& r) { return r.bytes(tag); }).ok(), "every byte counts");
+
+  const auto modulo = read_one(message, [&](Reader& r) { return r.u32_modulo(tag); });
+  const auto u32 = read_one(message, [&](Reader& r) { return r.u32(tag); });
+  const auto i32 = read_one(message, [&](Reader& r) { return r.i32(tag); });
+  check(modulo.ok() == (u32.ok() || i32.ok()), "u32_modulo reads what u32 or i32 does");
+  if (u32.ok()) {
+    check(*u32 == *modulo, "u32 and u32_modulo agree");
+    check(written_is(message, [&](Writer& w) { w.u32(*u32, tag); }), "an INTEGER has one encoding");
+  }
+  if (i32.ok()) {
+    check(static_cast<std::uint32_t>(*i32) == *modulo, "i32 and u32_modulo agree");
+  }
+  if (i32.ok() && tag == Tag::kInteger) {
+    check(written_is(message, [&](Writer& w) { w.i32(*i32); }), "an INTEGER has one encoding");
+  }
+}
+
+void check_time(Bytes message) {
+  std::int64_t seconds = 0;
+  if (der::parse_time(message, seconds)) {
+    std::array<std::uint8_t, 32> expected{};
+    Writer contents(expected);
+    contents.bytes(Tag::kGeneralizedTime, message);
+    check(written_is(contents.written(), [&](Writer& w) { w.time(seconds); }),
+          "a second has one spelling");
+  }
+}
+
+// What is written comes back, whatever the numbers.
+void check_numbers(Bytes message) {
+  if (message.size() < sizeof(std::uint64_t)) {
+    return;
+  }
+  const auto number = load_le<std::uint64_t>(message);
+  const auto u32 = static_cast<std::uint32_t>(number);
+  const auto i32 = static_cast<std::int32_t>(u32);
+  constexpr std::uint64_t kSecondsOfAllYears = 315'569'520'000;  // Years 0 to 9999.
+  const std::int64_t seconds =
+      static_cast<std::int64_t>(number % kSecondsOfAllYears) - 62'167'219'200;
+
+  std::array<std::uint8_t, 64> out{};
+  Writer writer(out);
+  writer.time(seconds);
+  writer.bits(u32);
+  writer.i32(i32);
+  writer.u32(u32);
+  const Bytes sequence = Bytes(out).first(writer.move_to_front());
+
+  Parse parse(sequence);
+  Reader reader(parse);
+  std::int64_t read_seconds = 0;
+  check(reader.u32() == u32, "a u32 comes back");
+  check(reader.i32() == i32, "an i32 comes back");
+  const Bytes bits = reader.bytes(Tag::kBitString);
+  check(bits.size() == 5 && bits[0] == 0 && load_be<std::uint32_t>(bits.subspan(1)) == u32,
+        "32 flags come back, first bit first");
+  check(der::parse_time(reader.bytes(Tag::kGeneralizedTime), read_seconds), "a time is a time");
+  check(read_seconds == seconds, "a time comes back");
+  reader.finish();
+  check(parse.ok(), "nothing else was written");
+}
+
+}  // namespace
+
+// The input is the size of a script, the script, and the message it walks through.
+void run_one(Bytes input) {
+  if (input.empty()) {
+    return;
+  }
+  const std::size_t script_size = std::min<std::size_t>(input[0], input.size() - 1);
+  const Bytes message = input.subspan(1 + script_size);
+  check_walk(input.subspan(1, script_size), message);
+  check_element(message);
+  check_time(message);
+  check_numbers(message);
+}
+
+}  // namespace usher::fuzz

@@ -1,0 +1,199 @@
+// parsers/krb5.h: every message, its names, and the two messages that can be written.
+#include <algorithm>
+#include <vector>
+
+#include "fuzz/fuzz_target.h"
+#include "parsers/krb5.h"
+
+namespace usher::fuzz {
+namespace {
+
+bool same(Bytes a, Bytes b) { return std::ranges::equal(a, b); }
+
+void check_views(std::initializer_list<Bytes> views, Bytes message) {
+  for (const Bytes view : views) {
+    check(within(view, message), "every view points into the message");
+  }
+}
+
+void check_key(const krb5::EncryptionKey& key, Bytes message) {
+  check_views({key.value}, message);
+  check(!key.value.empty(), "a key has octets");
+}
+
+void check_string(Bytes text) {
+  check(std::ranges::find(text, std::uint8_t{0}) == text.end(), "no name holds a NUL");
+}
+
+void check_name(const krb5::PrincipalName& name, Bytes realm, Bytes message) {
+  check_views({name.components, realm}, message);
+  check_string(realm);
+  std::size_t count = 0;
+  std::size_t size = realm.empty() ? 0 : realm.size() + 1;
+  krb5::each_component(name, [&](Bytes component) {
+    check(within(component, name.components), "a component is part of its name");
+    check_string(component);
+    size += component.size() + (count > 0 ? 1 : 0);
+    ++count;
+  });
+  check(count <= krb5::kNameComponentsMax, "names have at most kNameComponentsMax components");
+
+  std::vector<std::uint8_t> out(2 * size);
+  const std::size_t text_size = krb5::write_principal_text(name, realm, out);
+  check(text_size >= size, "a text holds all there is");
+  if (text_size > 0) {
+    std::vector<std::uint8_t> exact(text_size);
+    check(krb5::write_principal_text(name, realm, exact) == text_size, "an exact buffer is enough");
+    check(same(exact, Bytes(out).first(text_size)), "the buffer's size changes nothing");
+    exact.pop_back();
+    check(krb5::write_principal_text(name, realm, exact) == 0, "a smaller buffer is not");
+  }
+}
+
+void check_ticket(const krb5::Ticket& ticket, Bytes message) {
+  check_name(ticket.sname, ticket.realm, message);
+  check_views({ticket.enc_part.cipher}, message);
+}
+
+// check_list walks a list as whoever looks for a PAC in it does.
+void check_list(Bytes list, Bytes message) {
+  check_views({list}, message);
+  if (list.empty()) {
+    return;
+  }
+  Parse parse(list);
+  der::Reader reader(parse);
+  reader.in(der::Tag::kSequence, [](der::Reader& elements) {
+    elements.each([](der::Reader& rest) {
+      rest.in(der::Tag::kSequence, [](der::Reader& element) {
+        element.in(der::context(0), [](der::Reader& type) { type.i32(); });
+        element.in(der::context(1), [](der::Reader& data) { data.bytes(der::Tag::kOctetString); });
+      });
+    });
+  });
+  reader.finish();
+  check(parse.ok(), "an accepted list can be walked to its end");
+}
+
+// accepted checks what holds for every parse function and returns whether `parse` took `message`.
+template <class T>
+bool accepted(Result<T> (*parse)(Bytes) noexcept, const Result<T>& result, Bytes message) {
+  if (!result.ok()) {
+    check(result.fault().offset <= message.size(), "a fault points into the message");
+    return false;
+  }
+  check(!parse(message.first(message.size() - 1)).ok(), "every byte counts");
+  std::vector<std::uint8_t> longer(message.begin(), message.end());
+  longer.push_back(0);
+  check(!parse(longer).ok(), "no byte may follow");
+  return true;
+}
+
+void check_ap_req(Bytes message) {
+  const Result<krb5::ApReq> request = krb5::parse_ap_req(message);
+  if (accepted(krb5::parse_ap_req, request, message)) {
+    check_ticket(request->ticket, message);
+    check_views({request->authenticator.cipher}, message);
+  }
+}
+
+void check_lone_ticket(Bytes message) {
+  const Result<krb5::Ticket> ticket = krb5::parse_ticket(message);
+  if (accepted(krb5::parse_ticket, ticket, message)) {
+    check_ticket(*ticket, message);
+  }
+}
+
+void check_enc_ticket_part(Bytes message) {
+  const Result<krb5::EncTicketPart> part = krb5::parse_enc_ticket_part(message);
+  if (accepted(krb5::parse_enc_ticket_part, part, message)) {
+    check_key(part->key, message);
+    check_name(part->cname, part->crealm, message);
+    check_views({part->transited}, message);
+    check_list(part->addresses, message);
+    check_list(part->authorization_data, message);
+    check(part->has_start_time || part->start_time == part->auth_time, "a ticket has a start");
+  }
+}
+
+void check_authenticator(Bytes message) {
+  const Result<krb5::Authenticator> authenticator = krb5::parse_authenticator(message);
+  if (accepted(krb5::parse_authenticator, authenticator, message)) {
+    check_name(authenticator->cname, authenticator->crealm, message);
+    check_views({authenticator->checksum}, message);
+    check_list(authenticator->authorization_data, message);
+    check(authenticator->cusec < 1'000'000, "less than a second");
+    if (authenticator->has_subkey) {
+      check_key(authenticator->subkey, message);
+    }
+  }
+}
+
+void check_ap_rep(Bytes message) {
+  const Result<krb5::ApRep> reply = krb5::parse_ap_rep(message);
+  if (accepted(krb5::parse_ap_rep, reply, message)) {
+    check_views({reply->enc_part.cipher}, message);
+    std::vector<std::uint8_t> out(message.size());
+    der::Writer writer(out);
+    krb5::write_ap_rep(writer, reply->enc_part);
+    check(writer.ok() && same(writer.written(), message), "an AP-REP has one encoding");
+  }
+}
+
+void check_enc_ap_rep_part(Bytes message) {
+  const Result<krb5::EncApRepPart> part = krb5::parse_enc_ap_rep_part(message);
+  if (!accepted(krb5::parse_enc_ap_rep_part, part, message)) {
+    return;
+  }
+  std::vector<std::uint8_t> out(message.size() + 8);  // A negative seq-number grows by an octet.
+  der::Writer writer(out);
+  krb5::write_enc_ap_rep_part(writer, *part);
+  const Result<krb5::EncApRepPart> again = krb5::parse_enc_ap_rep_part(writer.written());
+  check(again.ok(), "what is written can be parsed");
+  check(again->ctime == part->ctime && again->cusec == part->cusec, "times come back");
+  check(again->has_seq_number == part->has_seq_number && again->seq_number == part->seq_number,
+        "a sequence number comes back");
+  check(again->has_subkey == part->has_subkey && again->subkey.etype == part->subkey.etype &&
+            same(again->subkey.value, part->subkey.value),
+        "a subkey comes back");
+  if (part->has_subkey) {
+    check_key(part->subkey, message);
+  }
+}
+
+void check_krb_error(Bytes message) {
+  const Result<krb5::KrbError> error = krb5::parse_krb_error(message);
+  if (accepted(krb5::parse_krb_error, error, message)) {
+    check_name(error->cname, error->crealm, message);
+    check_name(error->sname, error->realm, message);
+    check_views({error->e_text, error->e_data}, message);
+  }
+}
+
+}  // namespace
+
+// The first byte says which message the rest is.
+void run_one(Bytes input) {
+  if (input.empty()) {
+    return;
+  }
+  const Bytes message = input.subspan(1);
+  switch (input[0] % 7) {
+    case 0:
+      return check_ap_req(message);
+    case 1:
+      return check_lone_ticket(message);
+    case 2:
+      return check_enc_ticket_part(message);
+    case 3:
+      return check_authenticator(message);
+    case 4:
+      return check_ap_rep(message);
+    case 5:
+      return check_enc_ap_rep_part(message);
+    default:
+      return check_krb_error(message);
+  }
+}
+
+}  // namespace usher::fuzz

@@ -1,0 +1,98 @@
+// parsers/spnego.h: NegTokenInit and NegTokenResp.
+#include <algorithm>
+#include <vector>
+
+#include "fuzz/fuzz_target.h"
+#include "parsers/spnego.h"
+
+namespace usher::fuzz {
+namespace {
+
+bool same(Bytes a, Bytes b) { return std::ranges::equal(a, b); }
+
+bool same(const spnego::NegTokenInit& a, const spnego::NegTokenInit& b) {
+  return same(a.mech_types, b.mech_types) && same(a.mech_oids, b.mech_oids) &&
+         same(a.preferred_mech, b.preferred_mech) && same(a.mech_token, b.mech_token) &&
+         same(a.mech_list_mic, b.mech_list_mic) && a.has_mech_token == b.has_mech_token &&
+         a.has_mech_list_mic == b.has_mech_list_mic;
+}
+
+void check_mechanisms(const spnego::NegTokenInit& init) {
+  std::uint32_t count = 0;
+  std::size_t size = 0;
+  spnego::each_mechanism(init.mech_oids, [&](gss::Mechanism mechanism, Bytes oid, bool first) {
+    check(first == (count == 0), "the first mechanism is told from the others");
+    check(!first || same(oid, init.preferred_mech), "the first mechanism is the preferred one");
+    check(mechanism == gss::mechanism_of(oid), "a mechanism is its OID");
+    check(within(oid, init.mech_oids) && !oid.empty(), "an OID is part of the list");
+    ++count;
+    size += oid.size();
+  });
+  check(count >= 1 && count <= spnego::kMechTypesMax, "1 to kMechTypesMax mechanisms");
+  check(size < init.mech_oids.size(), "OIDs and their headers make up the list");
+}
+
+void check_init(Bytes input) {
+  const Result<spnego::NegTokenInit> init = spnego::parse_neg_token_init(input);
+  if (!init.ok()) {
+    check(init.fault().offset <= input.size(), "a fault points into the input");
+    return;
+  }
+  for (const Bytes view : {init->mech_types, init->mech_oids, init->preferred_mech,
+                           init->mech_token, init->mech_list_mic}) {
+    check(within(view, input), "every view points into the input");
+  }
+  check(within(init->mech_oids, init->mech_types), "the contents are in the element");
+  check(init->has_mech_token || init->mech_token.empty(), "no token, no bytes");
+  check(init->has_mech_list_mic || init->mech_list_mic.empty(), "no MIC, no bytes");
+  check_mechanisms(*init);
+  check(!spnego::parse_neg_token_init(input.first(input.size() - 1)).ok(), "every byte counts");
+  check(!spnego::parse_neg_token_resp(input).ok(), "an init is no response");
+
+  // The GSS-API header may be left out, and put back.
+  const Result<gss::InitialToken> framed = gss::parse_initial_token(input);
+  if (framed.ok()) {
+    const Result<spnego::NegTokenInit> bare = spnego::parse_neg_token_init(framed->inner);
+    check(bare.ok() && same(*bare, *init), "the GSS-API header makes no difference");
+    return;
+  }
+  std::vector<std::uint8_t> out(input.size() + 32);
+  der::Writer writer(out);
+  writer.octets(input);
+  writer.bytes(der::Tag::kOid, gss::oid_of(gss::Mechanism::kSpnego));
+  writer.wrap(der::application(0));
+  const Result<spnego::NegTokenInit> again = spnego::parse_neg_token_init(writer.written());
+  check(again.ok() && same(*again, *init), "the GSS-API header makes no difference");
+}
+
+void check_resp(Bytes input) {
+  const Result<spnego::NegTokenResp> resp = spnego::parse_neg_token_resp(input);
+  if (!resp.ok()) {
+    check(resp.fault().offset <= input.size(), "a fault points into the input");
+    return;
+  }
+  for (const Bytes view : {resp->supported_mech, resp->response_token, resp->mech_list_mic}) {
+    check(within(view, input), "every view points into the input");
+  }
+  check(!spnego::parse_neg_token_init(input).ok(), "a response is no init");
+
+  std::vector<std::uint8_t> out(input.size());
+  der::Writer writer(out);
+  spnego::write_neg_token_resp(writer, *resp);
+  check(writer.ok() && same(writer.written(), input), "a response has one encoding");
+  check(!spnego::parse_neg_token_resp(input.first(input.size() - 1)).ok(), "every byte counts");
+
+  std::vector<std::uint8_t> short_out(input.size() - 1);
+  der::Writer short_writer(short_out);
+  spnego::write_neg_token_resp(short_writer, *resp);
+  check(!short_writer.ok() && short_writer.written().empty(), "too little room is noticed");
+}
+
+}  // namespace
+
+void run_one(Bytes input) {
+  check_init(input);
+  check_resp(input);
+}
+
+}  // namespace usher::fuzz

@@ -1,0 +1,59 @@
+// Borrowed byte ranges and the only unchecked loads and stores in parsers/.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <type_traits>
+
+namespace usher {
+
+// Bytes is read-only memory that someone else owns. A view made from it is valid for exactly as
+// long as that owner keeps the memory; inside the engine the owner is always a connection's receive
+// buffer, pinned until the reply has been queued.
+using Bytes = std::span<const std::uint8_t>;
+using MutableBytes = std::span<std::uint8_t>;
+
+// load_le reads a little-endian unsigned integer from the front of `bytes`, which must hold at
+// least sizeof(T) bytes.
+template <class T>
+requires std::is_unsigned_v<T>
+[[nodiscard]] inline T load_le(Bytes bytes) noexcept {
+  const Bytes source = bytes.first(sizeof(T));
+  T value;
+  std::memcpy(&value, source.data(), sizeof(T));
+  return value;  // Every supported target is little-endian; see the static_assert in limits.h.
+}
+
+// load_be is load_le for network byte order.
+template <class T>
+requires std::is_unsigned_v<T>
+[[nodiscard]] constexpr T load_be(Bytes bytes) noexcept {
+  T value = 0;
+  for (const std::uint8_t octet : bytes.first(sizeof(T))) {
+    value = static_cast<T>(value << 8 | octet);
+  }
+  return value;
+}
+
+// store_le writes `value` little-endian to the front of `out`, which must hold at least sizeof(T)
+// bytes.
+template <class T>
+requires std::is_unsigned_v<T>
+inline void store_le(MutableBytes out, T value) noexcept {
+  const MutableBytes target = out.first(sizeof(T));
+  std::memcpy(target.data(), &value, sizeof(T));
+}
+
+// store_be is store_le for network byte order.
+template <class T>
+requires std::is_unsigned_v<T>
+constexpr void store_be(MutableBytes out, T value) noexcept {
+  const MutableBytes target = out.first(sizeof(T));
+  for (std::size_t i = 0; i < sizeof(T); ++i) {
+    target[i] = static_cast<std::uint8_t>(value >> 8 * (sizeof(T) - 1 - i));
+  }
+}
+
+}  // namespace usher

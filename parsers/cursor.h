@@ -1,0 +1,72 @@
+// Fixed-layout little-endian reading (NTLM, PAC, NDR, the GSS checksum), with the same sticky
+// faults as der::Reader.
+#pragma once
+
+#include <cstdint>
+
+#include "parsers/bytes.h"
+#include "parsers/result.h"
+
+namespace usher {
+
+// Cursor walks one message front to back. After the first fault every read yields an empty value or
+// 0, so a parse function needs one check at its end.
+class Cursor {
+ public:
+  explicit Cursor(Parse& parse) noexcept : parse_(parse) {}
+
+  // u16, u32 and u64 read the next integer; 0, and kTruncated, if the message ends before it does.
+  std::uint16_t u16() noexcept { return integer<std::uint16_t>(); }
+  std::uint32_t u32() noexcept { return integer<std::uint32_t>(); }
+  std::uint64_t u64() noexcept { return integer<std::uint64_t>(); }
+
+  // bytes returns the next `count` bytes.
+  Bytes bytes(std::uint32_t count) noexcept {
+    if (count > parse_.size() - at_ || !parse_.ok()) {
+      parse_.fail(ParseCode::kTruncated, at_);
+      return {};
+    }
+    const Bytes taken = parse_.input().subspan(at_, count);
+    at_ += count;
+    return taken;
+  }
+
+  // rest returns all that is left, possibly nothing.
+  Bytes rest() noexcept { return bytes(parse_.size() - at_); }
+
+  // Range is a place in the message that the message itself chose.
+  struct Range {
+    std::uint32_t offset;      // Bytes from the start of the message.
+    std::uint32_t length;      // Bytes.
+    std::uint32_t not_before;  // Lowest offset that is not part of a fixed header.
+  };
+
+  // range resolves `wanted` without moving the cursor; kOutOfBounds if it leaves the message or
+  // reaches into the header.
+  Bytes range(Range wanted) noexcept {
+    if (wanted.offset < wanted.not_before || wanted.offset > parse_.size() ||
+        wanted.length > parse_.size() - wanted.offset) {
+      parse_.fail(ParseCode::kOutOfBounds, at_);
+    }
+    return parse_.ok() ? parse_.input().subspan(wanted.offset, wanted.length) : Bytes{};
+  }
+
+  // require rejects the message with kBadValue, at the current position, unless `valid`.
+  void require(bool valid) noexcept {
+    if (!valid) {
+      parse_.fail(ParseCode::kBadValue, at_);
+    }
+  }
+
+ private:
+  template <class T>
+  T integer() noexcept {
+    const Bytes raw = bytes(sizeof(T));
+    return raw.empty() ? T{0} : load_le<T>(raw);
+  }
+
+  Parse& parse_;
+  std::uint32_t at_ = 0;  // Offset of the next unread byte; at_ <= parse_.size().
+};
+
+}  // namespace usher

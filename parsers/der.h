@@ -1,0 +1,172 @@
+// DER (X.690) reading without copying, allocating, recursing or throwing.
+#pragma once
+
+#include <cstdint>
+
+#include "parsers/bytes.h"
+#include "parsers/result.h"
+
+namespace usher::der {
+
+// Tag is the single identifier octet of an element: class, constructed bit and number (X.690
+// 8.1.2). Every tag in SPNEGO and Kerberos has a number below 31, so one octet is enough.
+enum class Tag : std::uint8_t {
+  kInteger = 0x02,
+  kBitString = 0x03,
+  kOctetString = 0x04,
+  kOid = 0x06,
+  kEnumerated = 0x0a,
+  kGeneralizedTime = 0x18,
+  kGeneralString = 0x1b,
+  kSequence = 0x30,
+};
+
+// context(n) is `[n] EXPLICIT`, application(n) is `[APPLICATION n]`; both are constructed.
+constexpr Tag context(std::uint8_t number) noexcept { return Tag(0xa0 | number); }
+constexpr Tag application(std::uint8_t number) noexcept { return Tag(0x60 | number); }
+
+// Reader walks the elements of one constructed value, front to back.
+//
+// Reads never fail visibly: after the first fault every read yields an empty value, every `in` and
+// `each` body is skipped, and Parse::finish reports the fault. A parse function can therefore be
+// written in the shape of its ASN.1 module, with one check at the end.
+class Reader {
+ public:
+  explicit Reader(Parse& parse) noexcept : Reader(parse, 0, parse.size()) {}
+
+  [[nodiscard]] bool more() const noexcept { return parse_.ok() && at_ < end_; }
+  [[nodiscard]] bool next_is(Tag tag) const noexcept;
+
+  // bytes returns the contents of the next element, which must carry `tag`.
+  Bytes bytes(Tag tag) noexcept;
+
+  // rest returns everything unread, as it is; for contents that are not DER (RFC 2743 3.1).
+  Bytes rest() noexcept;
+
+  // mark and since bracket a run of elements, headers included: checksums cover those octets too.
+  [[nodiscard]] std::uint32_t mark() const noexcept { return at_; }
+  [[nodiscard]] Bytes since(std::uint32_t mark) const noexcept { return view(mark, at_); }
+
+  // u32 reads an INTEGER or ENUMERATED in the range 0..2^32-1, i32 one in -2^31..2^31-1, and
+  // u32_modulo one in -2^31..2^32-1 taken modulo 2^32 (X.690 8.3).
+  std::uint32_t u32(Tag tag = Tag::kInteger) noexcept;
+  std::int32_t i32(Tag tag = Tag::kInteger) noexcept;
+  std::uint32_t u32_modulo(Tag tag = Tag::kInteger) noexcept;
+
+  // in runs `body` on a Reader over the contents of the next element, which must carry `tag` and
+  // must be consumed entirely.
+  template <class Body>
+  void in(Tag tag, Body body) noexcept {
+    const Range range = header(tag);
+    if (!parse_.ok()) {
+      return;
+    }
+    Reader inner(parse_, range.begin, range.end);
+    body(inner);
+    inner.finish();
+  }
+
+  // maybe is `in` for an OPTIONAL element; it returns whether the element was there.
+  template <class Body>
+  bool maybe(Tag tag, Body body) noexcept {
+    const bool present = next_is(tag);
+    if (present) {
+      in(tag, body);
+    }
+    return present;
+  }
+
+  // each runs `body` once per remaining element; `body` must consume at least one element a turn.
+  template <class Body>
+  void each(Body body) noexcept {
+    while (more()) {
+      [[maybe_unused]] const std::uint32_t before = at_;
+      body(*this);
+      assert(at_ > before || !parse_.ok());
+    }
+  }
+
+  // require rejects the message with kBadValue, at the current position, unless `valid`.
+  void require(bool valid) noexcept;
+
+  // finish rejects unread bytes. `in` calls it; a top-level caller must do so itself.
+  void finish() noexcept;
+
+ private:
+  struct Range {
+    std::uint32_t begin = 0;  // First content octet.
+    std::uint32_t end = 0;    // One past the last.
+  };
+
+  Reader(Parse& parse, std::uint32_t at, std::uint32_t end) noexcept
+      : parse_(parse), at_(at), end_(end) {}
+
+  Range header(Tag tag) noexcept;
+  std::int64_t integer(Tag tag, std::int64_t min, std::int64_t max) noexcept;
+  std::uint32_t length() noexcept;
+  std::uint8_t octet() noexcept;
+  [[nodiscard]] Bytes view(std::uint32_t begin, std::uint32_t end) const noexcept;
+
+  Parse& parse_;
+  std::uint32_t at_;  // Offset of the next unread byte; at_ <= end_ <= parse_.size().
+  std::uint32_t end_;
+};
+static_assert(sizeof(Reader) == 16);
+
+// Writer builds a message in the caller's buffer from its last byte to its first, so that every
+// length is known when its header is written. The price is order: fields are written last to first,
+// and `in` wraps what its body writes.
+//
+// Running out of room is sticky, as faults are in a Reader: ok() turns false, written() empty.
+class Writer {
+ public:
+  explicit Writer(MutableBytes out) noexcept : out_(out), at_(out.size()) {}
+
+  [[nodiscard]] bool ok() const noexcept { return fits_; }
+
+  // written returns the message: the tail of the buffer. move_to_front moves it to the buffer's
+  // beginning, which is where callers want a reply, and returns its size.
+  [[nodiscard]] Bytes written() const noexcept;
+  std::size_t move_to_front() noexcept;
+
+  // octets puts bytes in front as they are; bytes gives them a header of `tag`.
+  void octets(Bytes octets) noexcept;
+  void bytes(Tag tag, Bytes contents) noexcept;
+
+  void u32(std::uint32_t value, Tag tag = Tag::kInteger) noexcept;
+  void i32(std::int32_t value) noexcept;
+
+  // bits writes a BIT STRING of the 32 bits of `flags`, most significant first (RFC 4120 5.2.8).
+  void bits(std::uint32_t flags) noexcept;
+
+  // time writes a GeneralizedTime "YYYYMMDDHHMMSSZ" (RFC 4120 5.2.3); `seconds` since 1970 must lie
+  // in the years 0..9999.
+  void time(std::int64_t seconds) noexcept;
+
+  // in runs `body` on this Writer and puts the header of `tag` in front of what it wrote.
+  template <class Body>
+  void in(Tag tag, Body body) noexcept {
+    const std::size_t end = at_;
+    body(*this);
+    header(tag, end - at_);
+  }
+
+  // wrap puts the header of `tag` in front of everything written so far.
+  void wrap(Tag tag) noexcept { header(tag, out_.size() - at_); }
+
+ private:
+  void header(Tag tag, std::size_t size) noexcept;
+  void integer(Tag tag, std::int64_t value) noexcept;
+  void octet(std::uint8_t value) noexcept;
+
+  MutableBytes out_;
+  std::size_t at_;  // Offset of the first written byte.
+  bool fits_ = true;
+};
+
+// parse_time reads the contents of a GeneralizedTime of the one form DER and RFC 4120 5.2.3 allow,
+// "YYYYMMDDHHMMSSZ", into seconds since 1970; false if it is no calendar second (a leap second, 60,
+// is none).
+[[nodiscard]] bool parse_time(Bytes contents, std::int64_t& seconds) noexcept;
+
+}  // namespace usher::der

@@ -1,0 +1,153 @@
+// Mechanism OIDs and GSS-API framing; gss.h says what is promised.
+#include "parsers/gss.h"
+
+#include <algorithm>
+
+#include "parsers/cursor.h"
+
+namespace usher::gss {
+namespace {
+
+using der::Reader;
+using der::Tag;
+
+constexpr std::array<std::uint8_t, 6> kSpnegoOid = {0x2b, 0x06, 0x01, 0x05, 0x05, 0x02};
+constexpr std::array<std::uint8_t, 9> kKerberosOid = {0x2a, 0x86, 0x48, 0x86, 0xf7,
+                                                      0x12, 0x01, 0x02, 0x02};
+constexpr std::array<std::uint8_t, 9> kMsKerberosOid = {0x2a, 0x86, 0x48, 0x82, 0xf7,
+                                                        0x12, 0x01, 0x02, 0x02};
+constexpr std::array<std::uint8_t, 10> kNtlmOid = {0x2b, 0x06, 0x01, 0x04, 0x01,
+                                                   0x82, 0x37, 0x02, 0x02, 0x0a};
+constexpr std::array<std::uint8_t, 10> kNegoExOid = {0x2b, 0x06, 0x01, 0x04, 0x01,
+                                                     0x82, 0x37, 0x02, 0x02, 0x1e};
+constexpr std::array<std::uint8_t, 10> kUserToUserOid = {0x2a, 0x86, 0x48, 0x86, 0xf7,
+                                                         0x12, 0x01, 0x02, 0x02, 0x03};
+constexpr std::array<std::uint8_t, 6> kIakerbOid = {0x2b, 0x06, 0x01, 0x05, 0x02, 0x05};
+
+struct Row {
+  Mechanism mechanism;
+  Bytes oid;
+  std::string_view name;
+};
+
+constexpr std::array kMechanisms = {
+    Row{Mechanism::kSpnego, kSpnegoOid, "SPNEGO"},
+    Row{Mechanism::kKerberos, kKerberosOid, "Kerberos"},
+    Row{Mechanism::kMsKerberos, kMsKerberosOid, "Kerberos (Microsoft's OID)"},
+    Row{Mechanism::kNtlm, kNtlmOid, "NTLM"},
+    Row{Mechanism::kNegoEx, kNegoExOid, "NegoEx"},
+    Row{Mechanism::kUserToUser, kUserToUserOid, "Kerberos user-to-user"},
+    Row{Mechanism::kIakerb, kIakerbOid, "IAKERB"},
+};
+
+constexpr const Row* row_of(Mechanism mechanism) noexcept {
+  for (const Row& row : kMechanisms) {
+    if (row.mechanism == mechanism) {
+      return &row;
+    }
+  }
+  return nullptr;
+}
+
+constexpr std::array<std::uint8_t, 8> kNtlmSignature = {'N', 'T', 'L', 'M', 'S', 'S', 'P', 0};
+
+constexpr std::uint32_t kBindingsSize = 16;     // An MD5 (RFC 4121 4.1.1.2).
+constexpr std::uint16_t kDelegationOption = 1;  // The only DlgOpt there is (RFC 4121 4.1.1).
+
+}  // namespace
+
+Mechanism mechanism_of(Bytes oid) noexcept {
+  for (const Row& row : kMechanisms) {
+    if (std::ranges::equal(row.oid, oid)) {
+      return row.mechanism;
+    }
+  }
+  return Mechanism::kUnknown;
+}
+
+Bytes oid_of(Mechanism mechanism) noexcept {
+  const Row* const row = row_of(mechanism);
+  return row != nullptr ? row->oid : Bytes{};
+}
+
+std::string_view name_of(Mechanism mechanism) noexcept {
+  const Row* const row = row_of(mechanism);
+  return row != nullptr ? row->name : "unknown";
+}
+
+TokenKind kind_of(Bytes token) noexcept {
+  if (token.size() >= kNtlmSignature.size() &&
+      std::ranges::equal(token.first(kNtlmSignature.size()), kNtlmSignature)) {
+    return TokenKind::kNtlm;
+  }
+  switch (token.empty() ? 0 : token[0]) {
+    case std::uint8_t(der::application(0)):
+      return TokenKind::kGssInitial;
+    case std::uint8_t(der::context(0)):
+      return TokenKind::kNegTokenInit;
+    case std::uint8_t(der::context(1)):
+      return TokenKind::kNegTokenResp;
+    case std::uint8_t(der::application(14)):
+      return TokenKind::kApReq;
+    default:
+      return TokenKind::kUnknown;
+  }
+}
+
+Result<InitialToken> parse_initial_token(Bytes token) noexcept {
+  Parse parse(token);
+  InitialToken out;
+
+  Reader message(parse);
+  //= RFC 2743 3.1
+  message.in(der::application(0), [&](Reader& framing) {
+    out.oid = framing.bytes(Tag::kOid);
+    framing.require(!out.oid.empty());
+    out.inner = framing.rest();
+  });
+  message.finish();
+  out.mechanism = mechanism_of(out.oid);
+  return parse.finish(out);
+}
+
+Result<KerberosToken> parse_kerberos_token(Bytes inner) noexcept {
+  Parse parse(inner);
+  KerberosToken out;
+
+  Cursor cursor(parse);
+  const Bytes id = cursor.bytes(sizeof(out.id));
+  out.id = id.empty() ? KerberosTokenId{} : KerberosTokenId(load_be<std::uint16_t>(id));
+  //= RFC 4121 4.1
+  cursor.require(out.id == KerberosTokenId::kApReq || out.id == KerberosTokenId::kApRep ||
+                 out.id == KerberosTokenId::kError);
+  out.message = cursor.rest();
+  return parse.finish(out);
+}
+
+void frame_kerberos(der::Writer& writer, KerberosTokenId id) noexcept {
+  std::array<std::uint8_t, sizeof(id)> octets{};
+  store_be(MutableBytes(octets), std::uint16_t(id));
+  writer.octets(octets);
+  writer.bytes(Tag::kOid, kKerberosOid);
+  writer.wrap(der::application(0));
+}
+
+Result<GssChecksum> parse_gss_checksum(Bytes checksum) noexcept {
+  Parse parse(checksum);
+  GssChecksum out;
+
+  Cursor cursor(parse);
+  //= RFC 4121 4.1.1
+  cursor.require(cursor.u32() == kBindingsSize);
+  out.bindings = cursor.bytes(kBindingsSize);
+  out.flags = ContextFlags(cursor.u32());
+  if (has(out.flags, ContextFlags::kDelegate)) {
+    cursor.require(cursor.u16() == kDelegationOption);
+    out.delegation = cursor.bytes(cursor.u16());
+    cursor.require(!out.delegation.empty());
+  }
+  out.extensions = cursor.rest();
+  return parse.finish(out);
+}
+
+}  // namespace usher::gss

@@ -1,0 +1,132 @@
+// NegTokenInit and NegTokenResp; spnego.h says what is promised.
+#include "parsers/spnego.h"
+
+namespace usher::spnego {
+namespace {
+
+using der::Reader;
+using der::Tag;
+using der::Writer;
+
+void read_mech_types(Reader& field, NegTokenInit& init) noexcept {
+  const std::uint32_t list = field.mark();
+  field.in(Tag::kSequence, [&](Reader& mechs) {
+    const std::uint32_t first = mechs.mark();
+    init.preferred_mech = mechs.bytes(Tag::kOid);
+    mechs.require(!init.preferred_mech.empty());
+    std::uint32_t count = 1;
+    mechs.each([&](Reader& rest) {
+      rest.require(++count <= kMechTypesMax);
+      rest.require(!rest.bytes(Tag::kOid).empty());
+    });
+    init.mech_oids = mechs.since(first);
+  });
+  init.mech_types = field.since(list);
+}
+
+// The initiator's reqFlags are not protected and mean nothing here (RFC 4178 4.2.1), but a BIT
+// STRING must be one.
+void read_req_flags(Reader& field) noexcept {
+  const Bytes bits = field.bytes(Tag::kBitString);
+  if (bits.empty() || bits.size() > 1 + sizeof(std::uint32_t)) {
+    field.require(false);
+    return;
+  }
+  //= X.690 11.2.1
+  const unsigned unused_count = bits[0];
+  const unsigned last = bits.size() > 1 ? bits.back() : 0;
+  field.require(unused_count <= (bits.size() > 1 ? 7u : 0u) &&
+                (last & ((1u << (unused_count & 7u)) - 1)) == 0);
+}
+
+void read_neg_token_init(Reader& message, NegTokenInit& init) noexcept {
+  message.in(der::context(0), [&](Reader& choice) {  // NegotiationToken ::= [0] NegTokenInit
+    choice.in(Tag::kSequence, [&](Reader& body) {
+      body.in(der::context(0), [&](Reader& field) { read_mech_types(field, init); });
+      body.maybe(der::context(1), [](Reader& field) { read_req_flags(field); });
+      init.has_mech_token = body.maybe(der::context(2), [&](Reader& field) {
+        init.mech_token = field.bytes(Tag::kOctetString);
+      });
+      body.maybe(der::context(3), [&](Reader& field) {
+        if (field.next_is(Tag::kSequence)) {  // NegTokenInit2 (MS-SPNG 2.2.1): negHints.
+          field.bytes(Tag::kSequence);
+          return;
+        }
+        init.mech_list_mic = field.bytes(Tag::kOctetString);
+        init.has_mech_list_mic = true;
+      });
+    });
+  });
+}
+
+}  // namespace
+
+Result<NegTokenInit> parse_neg_token_init(Bytes token) noexcept {
+  Parse parse(token);
+  NegTokenInit init;
+
+  Reader message(parse);
+  if (message.next_is(der::context(0))) {
+    read_neg_token_init(message, init);
+  } else {
+    message.in(der::application(0), [&](Reader& framing) {  // InitialContextToken (RFC 2743 3.1)
+      //= RFC 4178 3
+      framing.require(gss::mechanism_of(framing.bytes(Tag::kOid)) == gss::Mechanism::kSpnego);
+      read_neg_token_init(framing, init);
+    });
+  }
+  message.finish();
+  return parse.finish(init);
+}
+
+Result<NegTokenResp> parse_neg_token_resp(Bytes token) noexcept {
+  Parse parse(token);
+  NegTokenResp resp;
+
+  Reader message(parse);
+  message.in(der::context(1), [&](Reader& choice) {  // NegotiationToken ::= [1] NegTokenResp
+    choice.in(Tag::kSequence, [&](Reader& body) {
+      resp.has_state = body.maybe(der::context(0), [&](Reader& field) {
+        const std::uint32_t state = field.u32(Tag::kEnumerated);
+        //= RFC 4178 4.2.2
+        field.require(state <= std::uint32_t(NegState::kRequestMic));
+        resp.state = NegState(state);
+      });
+      body.maybe(der::context(1), [&](Reader& field) {
+        resp.supported_mech = field.bytes(Tag::kOid);
+        field.require(!resp.supported_mech.empty());
+      });
+      resp.has_response_token = body.maybe(der::context(2), [&](Reader& field) {
+        resp.response_token = field.bytes(Tag::kOctetString);
+      });
+      resp.has_mech_list_mic = body.maybe(der::context(3), [&](Reader& field) {
+        resp.mech_list_mic = field.bytes(Tag::kOctetString);
+      });
+    });
+  });
+  message.finish();
+  return parse.finish(resp);
+}
+
+void write_neg_token_resp(Writer& writer, const NegTokenResp& resp) noexcept {
+  writer.in(Tag::kSequence, [&](Writer& body) {  // Last field first, as Writer wants it.
+    if (resp.has_mech_list_mic) {
+      body.in(der::context(3),
+              [&](Writer& field) { field.bytes(Tag::kOctetString, resp.mech_list_mic); });
+    }
+    if (resp.has_response_token) {
+      body.in(der::context(2),
+              [&](Writer& field) { field.bytes(Tag::kOctetString, resp.response_token); });
+    }
+    if (!resp.supported_mech.empty()) {
+      body.in(der::context(1), [&](Writer& field) { field.bytes(Tag::kOid, resp.supported_mech); });
+    }
+    if (resp.has_state) {
+      body.in(der::context(0),
+              [&](Writer& field) { field.u32(std::uint32_t(resp.state), Tag::kEnumerated); });
+    }
+  });
+  writer.wrap(der::context(1));
+}
+
+}  // namespace usher::spnego

@@ -1,0 +1,56 @@
+// parsers/bytes.h: integers are read and written in the named order, and never past a range's end.
+#include "parsers/bytes.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+
+namespace usher {
+namespace {
+
+constexpr std::array<std::uint8_t, 9> kOctets = {0x81, 0x02, 0x03, 0x04, 0x05,
+                                                 0x06, 0x07, 0x88, 0x99};
+
+TEST(Bytes, LoadsLittleEndian) {
+  EXPECT_EQ(load_le<std::uint8_t>(kOctets), 0x81u);
+  EXPECT_EQ(load_le<std::uint16_t>(kOctets), 0x0281u);
+  EXPECT_EQ(load_le<std::uint32_t>(kOctets), 0x04030281u);
+  EXPECT_EQ(load_le<std::uint64_t>(kOctets), 0x8807060504030281u);
+}
+
+TEST(Bytes, LoadsBigEndian) {
+  EXPECT_EQ(load_be<std::uint8_t>(kOctets), 0x81u);
+  EXPECT_EQ(load_be<std::uint16_t>(kOctets), 0x8102u);
+  EXPECT_EQ(load_be<std::uint32_t>(kOctets), 0x81020304u);
+  EXPECT_EQ(load_be<std::uint64_t>(kOctets), 0x8102030405060788u);
+}
+
+TEST(Bytes, StoresWhatItLoadsAndNothingElse) {
+  std::array<std::uint8_t, 5> out{};
+  out.fill(0xee);
+  store_le(out, std::uint32_t{0x04030281});
+  EXPECT_EQ(out, (std::array<std::uint8_t, 5>{0x81, 0x02, 0x03, 0x04, 0xee}));
+  store_be(out, std::uint32_t{0x04030281});
+  EXPECT_EQ(out, (std::array<std::uint8_t, 5>{0x04, 0x03, 0x02, 0x81, 0xee}));
+  store_be(out, std::uint16_t{0xa1b2});
+  EXPECT_EQ(out, (std::array<std::uint8_t, 5>{0xa1, 0xb2, 0x02, 0x81, 0xee}));
+  store_le(out, std::uint8_t{0x77});
+  EXPECT_EQ(out, (std::array<std::uint8_t, 5>{0x77, 0xb2, 0x02, 0x81, 0xee}));
+
+  std::array<std::uint8_t, 8> wide{};
+  store_be(wide, std::uint64_t{0x8102030405060788});
+  EXPECT_EQ(load_be<std::uint64_t>(wide), 0x8102030405060788u);
+  store_le(wide, std::uint64_t{0x8102030405060788});
+  EXPECT_EQ(load_le<std::uint64_t>(wide), 0x8102030405060788u);
+}
+
+TEST(BytesDeathTest, StopsTheProcessRatherThanReadOrWritePastTheEnd) {
+  std::array<std::uint8_t, 3> three{};
+  EXPECT_DEATH((void)load_le<std::uint32_t>(three), "");
+  EXPECT_DEATH((void)load_be<std::uint32_t>(three), "");
+  EXPECT_DEATH(store_le(three, std::uint32_t{1}), "");
+  EXPECT_DEATH(store_be(three, std::uint32_t{1}), "");
+}
+
+}  // namespace
+}  // namespace usher
