@@ -1,0 +1,48 @@
+// Every bound of the engine, with its unit, and how the bounds hang together.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+namespace usher {
+
+static_assert(std::endian::native == std::endian::little, "load_le and store_le assume it");
+
+inline constexpr std::size_t kCacheLine = 64;  // Bytes.
+
+// Tokens. Windows stops at 48,000 bytes; HTTP front ends see up to 64 KiB before base64.
+inline constexpr std::size_t kTokenSizeMax = 64 * 1024;
+// Replies: a CHALLENGE in SPNEGO, or an AP-REP with a subkey in SPNEGO; never more.
+inline constexpr std::size_t kReplySizeMax = 1024;
+
+// What one exchange keeps between two tokens (auth/context.h).
+inline constexpr std::size_t kContextSize = 1024;
+inline constexpr std::size_t kMechTypesSizeMax = 128;      // MechTypeList, for mechListMIC.
+inline constexpr std::size_t kNtlmNegotiateSizeMax = 320;  // NEGOTIATE, for the MIC.
+inline constexpr std::size_t kNtlmChallengeSizeMax = 448;  // CHALLENGE, for the MIC.
+inline constexpr std::size_t kKeySizeMax = 32;             // AES-256.
+inline constexpr std::size_t kIdentitySizeMax = 768;       // All names together, in UTF-8.
+
+// How many exchanges may be open at once unless the caller says otherwise, and for how long a
+// half-open one may keep its slot.
+inline constexpr std::uint32_t kSlotCountDefault = 8192;
+inline constexpr std::uint32_t kSlotCountMax = 1u << 20;
+inline constexpr std::int64_t kHalfOpenSecondsDefault = 30;
+
+// Authenticators the replay cache remembers, 8 bytes each, and how far apart clocks may be. An entry
+// is needed for about twice the skew, so the default keeps up with 5,700 new ones a second.
+inline constexpr std::uint32_t kReplayEntryCountDefault = 1u << 22;
+inline constexpr std::uint32_t kReplayEntryCountMax = 1u << 28;
+inline constexpr std::int64_t kSkewSecondsDefault = 300;
+inline constexpr std::int64_t kSkewSecondsMax = 86'400;
+
+// Tokens worked on in one turn.
+inline constexpr std::size_t kBatchMax = 64;
+
+inline constexpr std::uint32_t kCredentialCountMax = 64;
+
+// An NTLM exchange keeps its messages where the names go once it is established.
+static_assert(kNtlmNegotiateSizeMax + kNtlmChallengeSizeMax <= kIdentitySizeMax);
+
+}  // namespace usher

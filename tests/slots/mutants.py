@@ -1,0 +1,277 @@
+#!/usr/bin/env python3
+"""Breaks the lock-free headers in one place at a time and requires that a test notices.
+
+Each mutant is a copy of one header with one piece of text replaced. The tests of that header are
+compiled against the copy and run in turn until one fails, by assertion, crash or hang. The copies
+without a replacement must pass them all. Exit 0 if so, 1 if a mutant survived, 77 where the
+compiler flags ask for a sanitizer, which would only make this slow.
+"""
+
+import argparse
+import concurrent.futures
+import dataclasses
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+SKIPPED = 77
+RUN_SECONDS_MAX = 60
+
+POOL = "engine/slots/slot_pool.h"
+PINNED = "engine/slots/pinned.h"
+PUBLISHED = "engine/slots/published.h"
+REPLAY = "engine/auth/replay_cache.h"
+
+# Header -> its tests, the ones that fail soonest first.
+TESTS = {
+    POOL: ["tests/slots/slot_pool_order_test.cc", "tests/slots/slot_pool_test.cc"],
+    PINNED: ["tests/slots/pinned_test.cc"],
+    PUBLISHED: ["tests/slots/published_order_test.cc", "tests/slots/published_test.cc"],
+    REPLAY: ["tests/auth/replay_cache_order_test.cc", "tests/auth/replay_cache_test.cc"],
+}
+
+
+@dataclasses.dataclass
+class Mutant:
+    name: str
+    header: str
+    before: str
+    after: str
+    # The test expected to notice, if it is not the first one of the header.
+    test: str = ""
+    # How often `before` occurs; every one is replaced.
+    count: int = 1
+
+
+UNIT = "tests/slots/slot_pool_test.cc"
+REPLAY_UNIT = "tests/auth/replay_cache_test.cc"
+
+MUTANTS = [
+    # One of the two alone would do: a slot comes back to the head by a pop and a push.
+    Mutant("aba_tag_stands_still", POOL, "(head & ~kIndexMask) + kTagUnit", "head & ~kIndexMask", count=2),
+    Mutant("pop_by_load_and_store", POOL,
+           """head_.compare_exchange_weak(head, popped, std::memory_order_acquire,
+                                    std::memory_order_acquire)""",
+           "(head_.store(popped, std::memory_order_release), true)"),
+    Mutant("push_by_load_and_store", POOL,
+           """!head_.compare_exchange_weak(head, pushed, std::memory_order_release,
+                                        std::memory_order_relaxed)""",
+           "(head_.store(pushed, std::memory_order_release), false)"),
+    Mutant("generation_not_bumped", POOL, "handle.generation + 1;", "handle.generation;"),
+    Mutant("generation_zero_issued", POOL, "next_generation == 0 ? 1 : next_generation", "next_generation", UNIT),
+    Mutant("first_generation_zero", POOL, "word(1, kFree)", "word(0, kFree)", UNIT),
+    Mutant("pin_without_generation", POOL, "std::uint64_t expected = word(handle.generation, from);",
+           """std::uint64_t expected = slots_[index].word.load(std::memory_order_relaxed);
+  if ((expected & 3) != from) {
+    return false;
+  }"""),
+    Mutant("pin_without_state", POOL, "return transition(handle, kIdle, word(handle.generation, kPinned));",
+           """return transition(handle, kIdle, word(handle.generation, kPinned)) ||
+         transition(handle, kPinned, word(handle.generation, kPinned));"""),
+    Mutant("index_not_checked", POOL, "if (index >= slots_.size()) {\n    return false;  // Handles", "if (false) {\n    return false;  // Handles", UNIT),
+    Mutant("live_whatever_the_index", POOL, "if (index >= slots_.size()) {\n    return false;\n", "if (false) {\n    return false;\n", UNIT),
+    Mutant("pinned_is_not_live", POOL,
+           "return seen == word(handle.generation, kIdle) || seen == word(handle.generation, kPinned);",
+           "return seen == word(handle.generation, kIdle);", UNIT),
+    Mutant("transition_by_load_and_store", POOL,
+           """return slots_[index].word.compare_exchange_strong(expected, to, std::memory_order_acq_rel,
+                                                    std::memory_order_relaxed);""",
+           """if (slots_[index].word.load(std::memory_order_acquire) != expected) {
+    return false;
+  }
+  slots_[index].word.store(to, std::memory_order_release);
+  return true;"""),
+    Mutant("pushed_before_word_is_set", POOL, "if (transition(handle, kPinned, word(generation, kFree))) {",
+           """push(std::uint32_t(handle.index));
+  if (transition(handle, kPinned, word(generation, kFree))) {
+    return;"""),
+    Mutant("unpin_leaves_pinned", POOL, "transition(handle, kPinned, word(handle.generation, kIdle))",
+           "transition(handle, kPinned, word(handle.generation, kPinned))"),
+    Mutant("deadline_not_reset", POOL,
+           """    slots_[std::uint32_t(handle.index)].deadline_s.store(0, std::memory_order_relaxed);
+    push""", "    push"),
+    Mutant("deadline_reset_after_push", POOL,
+           """    slots_[std::uint32_t(handle.index)].deadline_s.store(0, std::memory_order_relaxed);
+    push(std::uint32_t(handle.index));""",
+           """    push(std::uint32_t(handle.index));
+    slots_[std::uint32_t(handle.index)].deadline_s.store(0, std::memory_order_relaxed);"""),
+    Mutant("left_over_deadline_kept", POOL,
+           "    slots_[index].deadline_s.store(0, std::memory_order_relaxed);\n    push(index);", "    push(index);", UNIT),
+    Mutant("deadline_of_now_is_due", POOL, "deadline_s < now_s", "deadline_s <= now_s", UNIT),
+    Mutant("deadline_zero_is_due", POOL, "deadline_s != 0 && deadline_s < now_s", "deadline_s < now_s"),
+    Mutant("sweep_does_not_look_again", POOL,
+           """    if (is_due(slot.deadline_s.load(std::memory_order_relaxed), now_s)) {
+      return handle;
+    }
+    unpin(handle);""", "    return handle;"),
+    Mutant("sweep_forgets_to_unpin", POOL, "    unpin(handle);\n  }\n  return std::nullopt;", "  }\n  return std::nullopt;"),
+    Mutant("sweep_stays_where_it_is", POOL, "const std::uint32_t index = from++;", "const std::uint32_t index = from;"),
+
+    Mutant("freed_before_wiped", PINNED,
+           """      tenant_->wipe();
+      std::exchange(pool_, nullptr)->release(handle_);""",
+           """      std::exchange(pool_, nullptr)->release(handle_);
+      tenant_->wipe();"""),
+    Mutant("freed_without_wiping", PINNED, "      tenant_->wipe();\n", ""),
+    Mutant("moved_from_keeps_the_pin", PINNED, ": pool_(std::exchange(other.pool_, nullptr)),", ": pool_(other.pool_),"),
+    Mutant("assigned_pin_leaks", PINNED, "    if (this != &other) {\n      reset();", "    if (this != &other) {"),
+
+    Mutant("reader_does_not_look_again", PUBLISHED, "if (current_.load(std::memory_order_seq_cst) == place) {", "if (true) {"),
+    Mutant("reader_looks_before_announcing", PUBLISHED,
+           """    places_[place].readers.fetch_add(1, std::memory_order_seq_cst);
+""", """    const std::uint32_t again = current_.load(std::memory_order_seq_cst);
+    places_[place].readers.fetch_add(1, std::memory_order_seq_cst);
+    if (again == place) {
+      return Borrowed(this, place);
+    }
+"""),
+    Mutant("reader_does_not_announce", PUBLISHED, "    places_[place].readers.fetch_add(1, std::memory_order_seq_cst);\n", ""),
+    Mutant("reader_never_leaves", PUBLISHED, "places_[place].readers.fetch_sub(1,", "places_[place].readers.fetch_sub(0,"),
+    Mutant("loser_does_not_leave", PUBLISHED, "    leave(place);  // Never", "    // Never"),
+    Mutant("writer_does_not_wait", PUBLISHED, "places_[old].readers.load(std::memory_order_seq_cst) != 0;", "false;"),
+    Mutant("writer_waits_at_the_wrong_place", PUBLISHED, "places_[old].readers.load(", "places_[fresh].readers.load("),
+    Mutant("writer_switch_may_linger", PUBLISHED, "current_.store(fresh, std::memory_order_seq_cst);",
+           "current_.store(fresh, std::memory_order_release);"),
+    Mutant("switched_before_filled", PUBLISHED,
+           """  places_[fresh].value = std::move(next);
+  current_.store(fresh, std::memory_order_seq_cst);""",
+           """  current_.store(fresh, std::memory_order_seq_cst);
+  (void)current_.load(std::memory_order_relaxed);
+  places_[fresh].value = std::move(next);"""),
+    Mutant("old_value_kept", PUBLISHED, "  places_[old].value.reset();\n", ""),
+
+    Mutant("taken_by_load_and_store", REPLAY,
+           """      if (place.compare_exchange_strong(value, entry, std::memory_order_relaxed,
+                                        std::memory_order_relaxed)) {
+        return ReplayVerdict::kFresh;
+      }""",
+           """      place.store(entry, std::memory_order_relaxed);
+      return ReplayVerdict::kFresh;"""),
+    Mutant("loser_goes_on_without_looking", REPLAY, "while (!is_taken(value, slice)) {",
+           "if (!is_taken(value, slice)) {\n      const std::uint64_t kept = value;\n      value = kept;"),
+    Mutant("older_entries_stay_for_ever", REPLAY, "value != 0 && (age <= window_ || age > kSliceMask / 2)",
+           "value != 0", REPLAY_UNIT),
+    Mutant("newer_entries_are_free", REPLAY, "(age <= window_ || age > kSliceMask / 2)", "age <= window_"),
+    Mutant("slices_compared_as_plain_numbers", REPLAY, "(age <= window_ || age > kSliceMask / 2)",
+           "(value & kSliceMask) + window_ >= slice", REPLAY_UNIT),
+    Mutant("unused_place_may_look_newer", REPLAY, "return value != 0 && ", "return ", REPLAY_UNIT),
+    Mutant("tag_zero_is_kept", REPLAY, "tag_bits == 0 ? 1 : tag_bits", "tag_bits", REPLAY_UNIT),
+    Mutant("slice_not_in_the_entry", REPLAY, "tag << kSliceBits | slice", "tag << kSliceBits | 1"),
+    Mutant("only_the_first_place_is_tried", REPLAY, "probe < kProbesMax", "probe < 1"),
+    Mutant("walk_does_not_wrap", REPLAY, "places_[(hashed + probe) & (places_.size() - 1)]",
+           "places_[std::min((hashed & (places_.size() - 1)) + probe, places_.size() - 1)]", REPLAY_UNIT),
+    Mutant("full_is_taken_for_fresh", REPLAY, "return ReplayVerdict::kFull;", "return ReplayVerdict::kFresh;", REPLAY_UNIT),
+    Mutant("one_slice_too_few", REPLAY, "2 * skew_max_s / kSliceSeconds + 1", "2 * skew_max_s / kSliceSeconds",
+           REPLAY_UNIT),
+    Mutant("second_word_ignored", REPLAY, "(a0 * fingerprint[0] + a1 * fingerprint[1])", "(a0 * fingerprint[0])", REPLAY_UNIT),
+]
+
+
+class Builder:
+    def __init__(self, arguments):
+        self.root = pathlib.Path(arguments.root)
+        self.work = pathlib.Path(arguments.work)
+        self.compiler = arguments.compiler
+        self.link = arguments.link
+
+        self.common = self.work / "common.h"
+
+    def compile(self, include, *what):
+        subprocess.run([self.compiler, "-std=c++20", "-O1", "-pthread", "-D_GLIBCXX_ASSERTIONS", "-w",
+                        f"-I{include}", f"-I{self.root}", *what], check=True)
+
+    def precompile(self):
+        """Compiles once what every test includes; that is most of the work."""
+        self.work.mkdir(parents=True, exist_ok=True)
+        self.common.write_text('#include <gtest/gtest.h>\n#include "tests/interleave.h"\n', encoding="utf-8")
+        self.compile(self.root, "-x", "c++-header", str(self.common), "-o", f"{self.common}.gch")
+
+    def copy(self, name, header, text):
+        """Writes a header that hides the real one, for one mutant."""
+        include = self.work / name
+        target = include / header
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+        return include
+
+    def mutated(self, mutant):
+        text = (self.root / mutant.header).read_text(encoding="utf-8")
+        if text.count(mutant.before) != mutant.count:
+            sys.exit(f"{mutant.name}: its text occurs {text.count(mutant.before)} times in {mutant.header}")
+        return text.replace(mutant.before, mutant.after)
+
+    def notices(self, include, test):
+        """Compiles `test` against the copy in `include` and runs it: what went wrong, or nothing."""
+        program = include / pathlib.Path(test).stem
+        self.compile(include, "-include", str(self.common), str(self.root / test), *self.link, "-o", str(program))
+        try:
+            run = subprocess.run([str(program), "--gtest_brief=1", "--gtest_fail_fast"], timeout=RUN_SECONDS_MAX,
+                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        except subprocess.TimeoutExpired:
+            return "it hangs"
+        finally:
+            program.unlink()
+        if run.returncode == 0:
+            return ""
+        return failure_in(run.stdout.decode(errors="replace")) or f"it ends with {run.returncode}"
+
+
+def failure_in(output):
+    """The first line of a test's output that says what failed."""
+    for line in output.splitlines():
+        if line.startswith("[  FAILED  ]") or "Assertion" in line or line.startswith("interleave:"):
+            return line.strip()[-90:]
+    return ""
+
+
+def check_mutant(builder, mutant):
+    include = builder.copy(mutant.name, mutant.header, builder.mutated(mutant))
+    tests = TESTS[mutant.header]
+    for test in sorted(tests, key=lambda name: name != mutant.test):
+        noticed = builder.notices(include, test)
+        if noticed:
+            return True, f"killed    {mutant.name}: {pathlib.Path(test).stem}: {noticed}"
+    return False, f"SURVIVED  {mutant.name}"
+
+
+def check_unchanged(builder, header, test):
+    text = (builder.root / header).read_text(encoding="utf-8")
+    include = builder.copy(f"unchanged_{pathlib.Path(test).stem}", header, text)
+    noticed = builder.notices(include, test)
+    return not noticed, f"{'FAILS' if noticed else 'passes'}    unchanged {header}: {test} {noticed}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--root", required=True)
+    parser.add_argument("--work", required=True)
+    parser.add_argument("--flags", default="")
+    parser.add_argument("--compiler", required=True)
+    parser.add_argument("--link", nargs="+", required=True)
+    parser.add_argument("--only", help="check only the mutants whose name contains this")
+    arguments = parser.parse_args()
+    if "-fsanitize" in arguments.flags:
+        print("skipped: under sanitizers this is slow and tells nothing the other presets do not")
+        return SKIPPED
+    builder = Builder(arguments)
+    started = time.monotonic()
+    mutants = [mutant for mutant in MUTANTS if not arguments.only or arguments.only in mutant.name]
+    for mutant in mutants:
+        builder.mutated(mutant)
+    builder.precompile()
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        headers = [header for header in TESTS if any(mutant.header == header for mutant in mutants)]
+        checks = [pool.submit(check_unchanged, builder, header, test) for header in headers for test in TESTS[header]]
+        checks += [pool.submit(check_mutant, builder, mutant) for mutant in mutants]
+        results = [check.result() for check in checks]
+    for _, text in results:
+        print(text)
+    good = all(result for result, _ in results)
+    print(f"{len(results)} checks in {time.monotonic() - started:.0f} s: {'as they should be' if good else 'NOT GOOD'}")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
