@@ -1,0 +1,308 @@
+// The key ring: sorted once, then found through two open-addressing tables.
+#include "engine/crypto/key_ring.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cassert>
+#include <compare>
+#include <new>
+
+#include "parsers/krb5.h"
+
+namespace usher::crypto {
+namespace {
+
+template <class T>
+std::unique_ptr<T[]> allocate(std::size_t count) noexcept {
+  return std::unique_ptr<T[]>(new (std::nothrow) T[count]());
+}
+
+// Hash mixes eight bytes at a time. Whoever fills the keytab is trusted and the tables are at most
+// half full, so an asker who picks names can make nothing worse than one longest run of slots.
+class Hash {
+ public:
+  void add(std::uint64_t word) noexcept {
+    state_ = (state_ ^ word) * 0x9e3779b97f4a7c15;
+    state_ ^= state_ >> 29;
+  }
+  void add(Bytes bytes) noexcept {
+    add(std::uint64_t{bytes.size()});
+    for (; bytes.size() >= 8; bytes = bytes.subspan(8)) {
+      add(load_le<std::uint64_t>(bytes));
+    }
+    std::uint64_t rest = 0;
+    for (const std::uint8_t byte : bytes) {
+      rest = rest << 8 | byte;
+    }
+    add(rest);
+  }
+  [[nodiscard]] std::size_t value() const noexcept {
+    return static_cast<std::size_t>(state_ ^ state_ >> 32);
+  }
+
+ private:
+  std::uint64_t state_ = 0;
+};
+
+// Table maps hashes to indices of something its owner compares. Open addressing, linear probing;
+// at most half full, so every search ends at an empty slot.
+class Table {
+ public:
+  [[nodiscard]] bool open(std::size_t count) noexcept {
+    const std::size_t size = std::bit_ceil(2 * count + 1);
+    slots_ = allocate<std::uint32_t>(size);
+    mask_ = size - 1;
+    return slots_ != nullptr;
+  }
+
+  void put(std::size_t hash, std::size_t index) noexcept {
+    std::size_t at = hash & mask_;
+    while (slots_[at] != 0) {
+      at = (at + 1) & mask_;
+    }
+    slots_[at] = static_cast<std::uint32_t>(index + 1);
+  }
+
+  static constexpr std::size_t kNone = SIZE_MAX;
+  // get returns the index for which `is_it` says so, or kNone.
+  template <class Predicate>
+  [[nodiscard]] std::size_t get(std::size_t hash, Predicate is_it) const noexcept {
+    for (std::size_t at = hash & mask_; slots_[at] != 0; at = (at + 1) & mask_) {
+      const std::size_t index = slots_[at] - 1;
+      if (is_it(index)) {
+        return index;
+      }
+    }
+    return kNone;
+  }
+
+ private:
+  std::unique_ptr<std::uint32_t[]> slots_;  // Index plus one; 0 is empty.
+  std::size_t mask_ = 0;
+};
+
+std::strong_ordering compare(Bytes a, Bytes b) noexcept {
+  return std::lexicographical_compare_three_way(a.begin(), a.end(), b.begin(), b.end());
+}
+bool equal(Bytes a, Bytes b) noexcept { return std::ranges::equal(a, b); }
+
+bool same_principal(const KeyRing::Entry& a, const KeyRing::Entry& b) noexcept {
+  return equal(a.realm, b.realm) && equal(a.components, b.components);
+}
+bool same_key(const KeyRing::Entry& a, const KeyRing::Entry& b) noexcept {
+  return a.etype == b.etype && a.kvno == b.kvno && same_principal(a, b);
+}
+
+bool usable(const KeyRing::Entry& entry) noexcept {
+  const EtypeProfile* const profile = profile_of(entry.etype);
+  return profile != nullptr && entry.key.size() == profile->key_size;
+}
+
+// Order is principal, then etype, then newest kvno first, then the later entry first.
+using EntryPointer = const KeyRing::Entry*;
+bool in_order(EntryPointer a, EntryPointer b) noexcept {
+  if (const auto order = compare(a->realm, b->realm); order != 0) {
+    return order < 0;
+  }
+  if (const auto order = compare(a->components, b->components); order != 0) {
+    return order < 0;
+  }
+  if (a->etype != b->etype) {
+    return a->etype < b->etype;
+  }
+  return a->kvno != b->kvno ? a->kvno > b->kvno : a > b;
+}
+
+class SortedRing final : public KeyRing {
+ public:
+  [[nodiscard]] bool fill(Kit& kit, std::span<const Entry> entries) noexcept;
+
+  [[nodiscard]] Found find(Bytes realm, Bytes components, std::int32_t etype, bool has_kvno,
+                           std::uint32_t kvno) const noexcept override;
+  [[nodiscard]] const ServiceKey* first_of(const ServiceKey& key) const noexcept override;
+  [[nodiscard]] std::vector<Principal> principals() const override;
+  [[nodiscard]] std::size_t left_out() const noexcept override { return left_out_; }
+
+ private:
+  // Owner is a principal: its name, and where its keys begin.
+  struct Owner {
+    Bytes realm;  // Both in names_.
+    Bytes components;
+    std::array<const ServiceKey*, 2> newest{};  // AES-128, AES-256.
+  };
+
+  static std::size_t slot_of(Etype etype) noexcept {
+    return etype == Etype::kAes256CtsSha1 ? 1 : 0;
+  }
+  static std::size_t hash_of(Bytes realm, Bytes components) noexcept {
+    Hash hash;
+    hash.add(realm);
+    hash.add(components);
+    return hash.value();
+  }
+  static std::size_t hash_of(std::size_t owner, Etype etype, std::uint32_t kvno) noexcept {
+    Hash hash;
+    hash.add(std::uint64_t{owner});
+    hash.add(std::uint64_t{kvno} << 32 | static_cast<std::uint32_t>(etype));
+    return hash.value();
+  }
+
+  [[nodiscard]] bool reserve(std::span<const EntryPointer> sorted) noexcept;
+  [[nodiscard]] bool add(Kit& kit, const Entry& entry, const Entry* previous) noexcept;
+  Bytes keep(Bytes name) noexcept;
+
+  std::unique_ptr<std::uint8_t[]> names_;
+  std::size_t names_size_ = 0;
+  std::unique_ptr<Owner[]> owners_;
+  std::size_t owner_count_ = 0;
+  std::unique_ptr<ServiceKey[]> keys_;
+  std::unique_ptr<std::uint32_t[]> owner_of_key_;
+  std::size_t key_count_ = 0;
+  std::size_t left_out_ = 0;
+  Table by_name_;     // (realm, components) -> owner.
+  Table by_version_;  // (owner, etype, kvno) -> key.
+};
+
+bool SortedRing::fill(Kit& kit, std::span<const Entry> entries) noexcept {
+  assert(entries.size() < UINT32_MAX);
+  const std::unique_ptr<EntryPointer[]> pointers = allocate<EntryPointer>(entries.size());
+  if (pointers == nullptr) {
+    return false;
+  }
+  std::size_t count = 0;
+  for (const Entry& entry : entries) {
+    if (usable(entry)) {
+      pointers[count++] = &entry;
+    } else {
+      ++left_out_;
+    }
+  }
+  const std::span<EntryPointer> sorted(pointers.get(), count);
+  std::ranges::sort(sorted, in_order);
+  if (!reserve(sorted)) {
+    return false;
+  }
+  const Entry* previous = nullptr;
+  for (const EntryPointer entry : sorted) {
+    // Of entries that name the same key, the last one in the keytab counts; it was sorted first.
+    if (previous != nullptr && same_key(*previous, *entry)) {
+      continue;
+    }
+    if (!add(kit, *entry, previous)) {
+      return false;
+    }
+    previous = entry;
+  }
+  return true;
+}
+
+bool SortedRing::reserve(std::span<const EntryPointer> sorted) noexcept {
+  std::size_t names_size = 0;
+  for (const EntryPointer entry : sorted) {
+    names_size += entry->realm.size() + entry->components.size();
+  }
+  names_ = allocate<std::uint8_t>(names_size);
+  owners_ = allocate<Owner>(sorted.size());
+  keys_ = allocate<ServiceKey>(sorted.size());
+  owner_of_key_ = allocate<std::uint32_t>(sorted.size());
+  return names_ != nullptr && owners_ != nullptr && keys_ != nullptr && owner_of_key_ != nullptr &&
+         by_name_.open(sorted.size()) && by_version_.open(sorted.size());
+}
+
+Bytes SortedRing::keep(Bytes name) noexcept {
+  std::uint8_t* const begin = names_.get() + names_size_;
+  std::ranges::copy(name, begin);
+  names_size_ += name.size();
+  return {begin, name.size()};
+}
+
+// add appends the next key in order; `previous` is the entry added before it, if any.
+bool SortedRing::add(Kit& kit, const Entry& entry, const Entry* previous) noexcept {
+  const bool known = previous != nullptr && same_principal(*previous, entry);
+  if (!known) {
+    Owner& owner = owners_[owner_count_];
+    owner.realm = keep(entry.realm);
+    owner.components = keep(entry.components);
+    by_name_.put(hash_of(owner.realm, owner.components), owner_count_);
+    ++owner_count_;
+  }
+  const std::size_t owner_index = owner_count_ - 1;
+  ServiceKey& key = keys_[key_count_];
+  key.profile = profile_of(entry.etype);
+  key.kvno = entry.kvno;
+  if (!derive_encryption(kit, *key.profile, entry.key, KeyUsage::kTicket, key.ke) ||
+      !derive_integrity(kit, *key.profile, entry.key, KeyUsage::kTicket, key.ki)) {
+    return false;
+  }
+  if (known && previous->etype == entry.etype) {
+    keys_[key_count_ - 1].sibling = &key;
+  } else {
+    owners_[owner_index].newest[slot_of(key.profile->etype)] = &key;
+  }
+  owner_of_key_[key_count_] = static_cast<std::uint32_t>(owner_index);
+  by_version_.put(hash_of(owner_index, key.profile->etype, key.kvno), key_count_);
+  ++key_count_;
+  return true;
+}
+
+KeyRing::Found SortedRing::find(Bytes realm, Bytes components, std::int32_t etype, bool has_kvno,
+                                std::uint32_t kvno) const noexcept {
+  const std::size_t owner = by_name_.get(hash_of(realm, components), [&](std::size_t index) {
+    return equal(owners_[index].components, components) && equal(owners_[index].realm, realm);
+  });
+  if (owner == Table::kNone) {
+    return {};
+  }
+  const EtypeProfile* const profile = profile_of(etype);
+  if (profile == nullptr) {
+    return {.key = nullptr, .principal = true};
+  }
+  if (has_kvno) {
+    const std::size_t key =
+        by_version_.get(hash_of(owner, profile->etype, kvno), [&](std::size_t index) {
+          return owner_of_key_[index] == owner && keys_[index].kvno == kvno &&
+                 keys_[index].profile == profile;
+        });
+    if (key != Table::kNone) {
+      return {.key = &keys_[key], .principal = true};
+    }
+  }
+  return {.key = owners_[owner].newest[slot_of(profile->etype)], .principal = true};
+}
+
+const ServiceKey* SortedRing::first_of(const ServiceKey& key) const noexcept {
+  const auto index = static_cast<std::size_t>(&key - keys_.get());
+  assert(index < key_count_);
+  return owners_[owner_of_key_[index]].newest[slot_of(key.profile->etype)];
+}
+
+std::vector<KeyRing::Principal> SortedRing::principals() const {
+  std::vector<Principal> list;
+  for (const Owner& owner : std::span(owners_.get(), owner_count_)) {
+    // Escaping doubles a byte at most; '/' and '@' stand for headers that were longer.
+    std::vector<std::uint8_t> text(2 * (owner.realm.size() + owner.components.size()) + 2);
+    const std::size_t size =
+        krb5::write_principal_text({.type = 0, .components = owner.components}, owner.realm, text);
+    Principal& principal = list.emplace_back();
+    principal.text.assign(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(size));
+    for (const ServiceKey* key : owner.newest) {
+      for (; key != nullptr; key = key->sibling) {
+        principal.keys.emplace_back(static_cast<std::int32_t>(key->profile->etype), key->kvno);
+      }
+    }
+  }
+  return list;
+}
+
+}  // namespace
+
+std::unique_ptr<const KeyRing> KeyRing::make(Kit& kit, std::span<const Entry> entries) noexcept {
+  std::unique_ptr<SortedRing> ring(new (std::nothrow) SortedRing);
+  if (ring == nullptr || !ring->fill(kit, entries)) {
+    return nullptr;
+  }
+  return ring;
+}
+
+}  // namespace usher::crypto

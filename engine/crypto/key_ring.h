@@ -1,0 +1,81 @@
+// A keytab, read once, with every key expanded and found in one step.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/crypto/kerberos_keys.h"
+#include "parsers/bytes.h"
+
+namespace usher::crypto {
+
+// ServiceKey is one entry, ready to open tickets: Ke and Ki of key usage 2.
+struct ServiceKey {
+  const EtypeProfile* profile = nullptr;
+  std::uint32_t kvno = 0;
+  Key ke;
+  Key ki;
+  const ServiceKey* sibling = nullptr;  // Next key of the same principal and etype; newest first.
+};
+
+// KeyRing is immutable once made; any number of threads may read it. Its destructor wipes the keys.
+class KeyRing {
+ public:
+  // Entry is a key to put in, as a keytab holds it. Names are as in krb5::PrincipalName.
+  struct Entry {
+    Bytes realm;
+    Bytes components;
+    std::int32_t etype = 0;
+    std::uint32_t kvno = 0;
+    Bytes key;
+  };
+
+  // make builds a ring; entries of etypes we do not serve, or whose key size is wrong, are left out
+  // and counted. Null if memory or OpenSSL fails. Allocates.
+  [[nodiscard]] static std::unique_ptr<const KeyRing> make(Kit& kit,
+                                                           std::span<const Entry> entries) noexcept;
+
+  struct Loaded {
+    std::unique_ptr<const KeyRing> ring;  // Null if nothing usable could be read.
+    std::string error;                    // Then: file and reason, for people.
+  };
+  // load_keytab reads `path` (or, if empty, the system's default keytab) with MIT krb5's API. It is
+  // an error if no entry is left. Allocates and does I/O: at start and at reload only.
+  [[nodiscard]] static Loaded load_keytab(Kit& kit, const std::string& path);
+
+  virtual ~KeyRing() = default;
+  KeyRing(const KeyRing&) = delete;
+  KeyRing& operator=(const KeyRing&) = delete;
+
+  // Found is where to begin. `key` is the one of this kvno if there is one, else the newest of that
+  // principal and etype (MS-KILE 3.4.5: a stale or absent kvno is no reason to refuse); null if
+  // none. `principal` says whether the ring knows the service at all.
+  struct Found {
+    const ServiceKey* key = nullptr;
+    bool principal = false;
+  };
+  // find takes a constant number of steps, whatever the number of entries, and does not allocate.
+  [[nodiscard]] virtual Found find(Bytes realm, Bytes components, std::int32_t etype, bool has_kvno,
+                                   std::uint32_t kvno) const noexcept = 0;
+
+  // first_of is the newest key of the same principal and etype as `key`; with ServiceKey::sibling
+  // it lets a caller try them all.
+  [[nodiscard]] virtual const ServiceKey* first_of(const ServiceKey& key) const noexcept = 0;
+
+  struct Principal {
+    std::string text;                                          // "HTTP/host@REALM"
+    std::vector<std::pair<std::int32_t, std::uint32_t>> keys;  // etype, kvno
+  };
+  // principals lists what is inside, for people. Allocates.
+  [[nodiscard]] virtual std::vector<Principal> principals() const = 0;
+  [[nodiscard]] virtual std::size_t left_out() const noexcept = 0;
+
+ protected:
+  KeyRing() = default;
+};
+
+}  // namespace usher::crypto

@@ -1,0 +1,47 @@
+// NTLMv2 proofs, session keys and MICs of all the exchanges that one turn has collected.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "engine/crypto/kit.h"
+#include "engine/crypto/ticket_batch.h"
+#include "parsers/bytes.h"
+
+namespace usher::crypto {
+
+inline constexpr std::size_t kNtHashSize = 16;
+
+// ProofJob verifies one NTLMv2 response (MS-NLMP 3.3.2) and what depends on its session key. Views
+// lie in the token, in the context and in the account directory; all outlive the turn.
+struct ProofJob {
+  Bytes nt_hash;           // NTOWFv1 of the account: kNtHashSize bytes.
+  Bytes user_upper;        // UTF-16LE, upper case.
+  Bytes domain;            // UTF-16LE, exactly as the client sent it (in UTF-16).
+  Bytes server_challenge;  // 8 bytes.
+  Bytes proof;             // NTProofStr, 16 bytes.
+  Bytes client_data;       // Rest of the NT response.
+
+  bool key_exchange = false;    // NTLMSSP_NEGOTIATE_KEY_EXCH: the session key came encrypted.
+  Bytes encrypted_session_key;  // 16 bytes if key_exchange.
+
+  bool check_mic = false;
+  Bytes negotiate;     // The three messages as they went over the wire;
+  Bytes challenge;     // `authenticate` still with its MIC, which counts as 16 zero bytes
+  Bytes authenticate;  // (MS-NLMP 3.2.5.1.2).
+  Bytes mic;           // 16 bytes inside `authenticate`, at ntlm::kMicOffset.
+
+  MutableBytes session_key;  // Out, 16 bytes: ExportedSessionKey. Wiped if refused.
+  Outcome proof_outcome = Outcome::kPending;  // kForged: the proof is wrong.
+  Outcome mic_outcome = Outcome::kPending;    // kForged: the MIC is wrong. kDone if !check_mic.
+};
+
+// verify_proofs decides every pending job; the proof is compared, in constant time, before anything
+// else is looked at, and a wrong proof leaves mic_outcome kForged.
+void verify_proofs(Kit& kit, std::span<ProofJob> jobs) noexcept;
+
+// nt_hash_of makes NTOWFv1: MD4 of the password in UTF-16LE (MS-NLMP 3.3.1).
+[[nodiscard]] bool nt_hash_of(Kit& kit, Bytes password_utf16, MutableBytes nt_hash) noexcept;
+
+}  // namespace usher::crypto

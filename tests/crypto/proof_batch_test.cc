@@ -1,0 +1,257 @@
+// engine/crypto/proof_batch.h: proofs, session keys and MICs are those of MS-NLMP and of real
+// clients, and one changed bit is enough to refuse.
+#include "engine/crypto/proof_batch.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "tests/crypto/ntlm_recorded.h"
+#include "tests/hex.h"
+
+namespace usher::crypto {
+namespace {
+
+using testing::hex;
+using testing::Octets;
+using testing::RecordedNtlm;
+using testing::utf16;
+
+bool all_zero(Bytes bytes) {
+  return std::ranges::all_of(bytes, [](std::uint8_t byte) { return byte == 0; });
+}
+
+// MS-NLMP 4.2.1 and 4.2.4: user User, domain Domain, password Password.
+class Specification : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_NE(kit_, nullptr);
+    ASSERT_TRUE(nt_hash_of(*kit_, utf16("Password"), nt_hash_));
+  }
+
+  ProofJob job() {
+    ProofJob job{};
+    job.nt_hash = nt_hash_;
+    job.user_upper = user_;
+    job.domain = domain_;
+    job.server_challenge = server_challenge_;
+    job.proof = proof_;
+    job.client_data = client_data_;
+    job.session_key = session_key_;
+    return job;
+  }
+  ProofJob verified(ProofJob job) {
+    verify_proofs(*kit_, std::span(&job, 1));
+    return job;
+  }
+
+  const std::unique_ptr<Kit> kit_ = Kit::make();
+  const Octets user_ = utf16("USER");
+  const Octets domain_ = utf16("Domain");
+  const Octets server_challenge_ = hex("0123456789abcdef");
+  const Octets client_data_ =
+      hex("0101000000000000 0000000000000000 aaaaaaaaaaaaaaaa 00000000"
+          "02000c0044006f006d00610069006e00 01000c00530065007200760065007200 00000000 00000000");
+  const Octets proof_ = hex("68cd0ab851e51c96aabc927bebef6a1c");
+  Octets nt_hash_ = Octets(kNtHashSize);
+  Octets session_key_ = Octets(16);
+};
+
+TEST_F(Specification, NtHash) {  // MS-NLMP 4.2.2.1.2
+  EXPECT_EQ(nt_hash_, hex("a4f49c406510bdcab6824ee7c30fd852"));
+}
+
+TEST_F(Specification, SessionKeyWithoutKeyExchangeIsTheSessionBaseKey) {  // 4.2.4.1.2
+  const ProofJob done = verified(job());
+  EXPECT_EQ(done.proof_outcome, Outcome::kDone);
+  EXPECT_EQ(done.mic_outcome, Outcome::kDone);
+  EXPECT_EQ(session_key_, hex("8de40ccadbc14a82f15cb0ad0de95ca3"));
+}
+
+TEST_F(Specification, KeyExchangeDecryptsTheSessionKey) {  // 4.2.4.2.3
+  const Octets encrypted = hex("c5dad2544fc9799094ce1ce90bc9d03e");
+  ProofJob exchange = job();
+  exchange.key_exchange = true;
+  exchange.encrypted_session_key = encrypted;
+  EXPECT_EQ(verified(exchange).proof_outcome, Outcome::kDone);
+  EXPECT_EQ(session_key_, Octets(16, 0x55));
+}
+
+TEST_F(Specification, EveryInputOfTheProofCounts) {
+  for (const auto member :
+       {&ProofJob::nt_hash, &ProofJob::user_upper, &ProofJob::domain, &ProofJob::server_challenge,
+        &ProofJob::proof, &ProofJob::client_data}) {
+    ProofJob changed = job();
+    Octets copy((changed.*member).begin(), (changed.*member).end());
+    changed.*member = copy;
+    ASSERT_EQ(verified(changed).proof_outcome, Outcome::kDone);
+    for (std::size_t bit = 0; bit < copy.size() * 8; ++bit) {
+      copy[bit / 8] ^= static_cast<std::uint8_t>(1u << bit % 8);
+      std::ranges::fill(session_key_, std::uint8_t{0xee});
+      const ProofJob refused = verified(changed);
+      EXPECT_EQ(refused.proof_outcome, Outcome::kForged) << bit;
+      EXPECT_EQ(refused.mic_outcome, Outcome::kForged) << bit;
+      EXPECT_TRUE(all_zero(session_key_)) << bit;
+      copy[bit / 8] ^= static_cast<std::uint8_t>(1u << bit % 8);
+    }
+  }
+}
+
+TEST_F(Specification, ACutProofIsForged) {
+  for (std::size_t size = 0; size <= proof_.size(); ++size) {
+    ProofJob cut = job();
+    cut.proof = Bytes(proof_).first(size);
+    EXPECT_EQ(verified(cut).proof_outcome,
+              size == proof_.size() ? Outcome::kDone : Outcome::kForged)
+        << size;
+  }
+}
+
+TEST_F(Specification, AWrongProofDoesNotFailItsNeighbours) {
+  Octets keys(16 * kBatchMax);
+  Octets wrong = proof_;
+  wrong[3] ^= 0x20;
+  std::vector<ProofJob> jobs(kBatchMax, job());
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    jobs[i].session_key = std::span(keys).subspan(16 * i, 16);
+    jobs[i].proof = i % 5 == 2 ? wrong : proof_;
+  }
+  jobs[0].proof_outcome = Outcome::kFailed;  // Decided before; not to be touched.
+  verify_proofs(*kit_, jobs);
+  EXPECT_EQ(jobs[0].proof_outcome, Outcome::kFailed);
+  EXPECT_EQ(jobs[0].mic_outcome, Outcome::kPending);
+  for (std::size_t i = 1; i < jobs.size(); ++i) {
+    EXPECT_EQ(jobs[i].proof_outcome, i % 5 == 2 ? Outcome::kForged : Outcome::kDone) << i;
+    EXPECT_EQ(all_zero(jobs[i].session_key), i % 5 == 2) << i;
+  }
+}
+
+struct RecordedCase {
+  const char* name;
+  const char* file;
+  bool key_exchange;
+  bool mic;
+};
+constexpr std::array kRecorded = {
+    RecordedCase{"Chromium", "crypto_chromium_ntlm.txt", false, true},
+    RecordedCase{"ChromiumTls", "crypto_chromium_ntlm_tls.txt", false, true},
+    RecordedCase{"CurlNegotiate", "crypto_curl_nego_ntlmssp.txt", true, true},
+    RecordedCase{"Curl", "crypto_curl_ntlm_fixed.txt", false, false},
+    RecordedCase{"GssNtlmsspBindings", "crypto_gssntlmssp_ntlm_cb.txt", true, false},
+    RecordedCase{"GssNtlmsspMic", "crypto_gssntlmssp_spnego_mic.txt", true, true},
+    RecordedCase{"Java", "crypto_java_ntlm.txt", false, false},
+    RecordedCase{"NtlmAuth", "crypto_ntlm_auth_spnego_client.txt", true, false},
+    RecordedCase{"PythonRequests", "crypto_py_requests_ntlm.txt", true, true},
+    RecordedCase{"WinPr", "crypto_winpr2_cli_ntlm.txt", true, true},
+};
+
+class RecordedProof : public ::testing::TestWithParam<RecordedCase> {
+ protected:
+  void SetUp() override { ASSERT_NE(kit_, nullptr); }
+  ProofJob verified(ProofJob job) {
+    verify_proofs(*kit_, std::span(&job, 1));
+    return job;
+  }
+  const std::unique_ptr<Kit> kit_ = Kit::make();
+};
+INSTANTIATE_TEST_SUITE_P(Table, RecordedProof, ::testing::ValuesIn(kRecorded),
+                         [](const auto& param_info) { return std::string(param_info.param.name); });
+
+TEST_P(RecordedProof, IsGenuine) {
+  RecordedNtlm exchange(*kit_, GetParam().file);
+  const ProofJob job = verified(exchange.job());
+  EXPECT_EQ(job.key_exchange, GetParam().key_exchange);
+  EXPECT_EQ(job.check_mic, GetParam().mic);
+  EXPECT_EQ(job.proof_outcome, Outcome::kDone);
+  EXPECT_EQ(job.mic_outcome, Outcome::kDone);
+  EXPECT_FALSE(all_zero(job.session_key));
+}
+
+TEST_P(RecordedProof, IsForgedWithAnotherPassword) {
+  RecordedNtlm exchange(*kit_, GetParam().file);
+  Octets other(kNtHashSize);
+  ASSERT_TRUE(nt_hash_of(*kit_, utf16("B0b-Passw0rd"), other));
+  ProofJob job = exchange.job();
+  job.nt_hash = other;
+  job = verified(job);
+  EXPECT_EQ(job.proof_outcome, Outcome::kForged);
+  EXPECT_EQ(job.mic_outcome, Outcome::kForged);
+  EXPECT_TRUE(all_zero(job.session_key));
+}
+
+TEST_P(RecordedProof, OneBitChangedInAnyMessageBreaksTheMicIfThereIsOne) {
+  RecordedNtlm exchange(*kit_, GetParam().file);
+  if (!GetParam().mic) {
+    EXPECT_FALSE(exchange.has_mic());
+    return;
+  }
+  for (Octets* message : {&exchange.negotiate(), &exchange.challenge(), &exchange.authenticate()}) {
+    for (std::size_t at = 0; at < message->size(); ++at) {
+      const ProofJob job = exchange.job();
+      (*message)[at] ^= 0x08;
+      const ProofJob refused = verified(job);
+      EXPECT_NE(refused.mic_outcome, Outcome::kDone) << at;
+      EXPECT_TRUE(all_zero(refused.session_key));
+      (*message)[at] ^= 0x08;
+    }
+  }
+  EXPECT_EQ(verified(exchange.job()).mic_outcome, Outcome::kDone);
+}
+
+TEST_P(RecordedProof, AMicThatIsNotThereIsForged) {
+  RecordedNtlm exchange(*kit_, GetParam().file);
+  ProofJob job = exchange.job();
+  job.check_mic = true;
+  job.mic = {};
+  EXPECT_EQ(verified(job).mic_outcome, Outcome::kForged);
+  job.authenticate = job.authenticate.first(ntlm::kMicOffset + ntlm::kMicSize - 1);
+  EXPECT_EQ(verified(job).mic_outcome, Outcome::kForged);
+  EXPECT_TRUE(all_zero(job.session_key));
+  job.check_mic = false;
+  EXPECT_EQ(verified(job).mic_outcome, Outcome::kDone);
+}
+
+// BrokenKit fails at its n-th operation, as OpenSSL never should.
+class BrokenKit final : public Kit {
+ public:
+  BrokenKit(Kit& kit, int fails_at) : kit_(kit), left_(fails_at) {}
+  [[nodiscard]] bool failed() const { return left_ < 0; }
+
+  bool cts_encrypt(Bytes, Bytes, MutableBytes) noexcept override { return false; }
+  bool cts_decrypt(Bytes, Bytes, MutableBytes) noexcept override { return false; }
+  bool cbc_encrypt(Bytes, Bytes, MutableBytes) noexcept override { return false; }
+  bool hmac_sha1(Bytes, std::span<const Bytes>, MutableBytes) noexcept override { return false; }
+  bool md5(std::span<const Bytes>, MutableBytes) noexcept override { return false; }
+  bool md4(Bytes, MutableBytes) noexcept override { return false; }
+  bool hmac_md5(Bytes key, std::span<const Bytes> parts, MutableBytes out) noexcept override {
+    return kit_.hmac_md5(key, parts, out) && left_-- > 0;
+  }
+  bool rc4(Bytes key, Bytes in, MutableBytes out) noexcept override {
+    return kit_.rc4(key, in, out) && left_-- > 0;
+  }
+
+ private:
+  Kit& kit_;
+  int left_;
+};
+
+TEST(VerifyProofs, AFailingLibraryIsNoForgeryAndLeavesNoKey) {
+  const std::unique_ptr<Kit> kit = Kit::make();
+  ASSERT_NE(kit, nullptr);
+  RecordedNtlm exchange(*kit, "crypto_winpr2_cli_ntlm.txt");
+  int failures = 0;
+  for (int fails_at = 0; fails_at < 6; ++fails_at) {
+    BrokenKit broken(*kit, fails_at);
+    ProofJob job = exchange.job();
+    verify_proofs(broken, std::span(&job, 1));
+    EXPECT_EQ(job.mic_outcome, broken.failed() ? Outcome::kFailed : Outcome::kDone) << fails_at;
+    EXPECT_EQ(all_zero(job.session_key), broken.failed()) << fails_at;
+    failures += broken.failed() ? 1 : 0;
+  }
+  EXPECT_EQ(failures, 5);  // NTOWFv2, proof, SessionBaseKey, RC4, MIC.
+}
+
+}  // namespace
+}  // namespace usher::crypto

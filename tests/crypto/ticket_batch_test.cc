@@ -1,0 +1,332 @@
+// engine/crypto/ticket_batch.h: a stage opens what is genuine, and nothing else, job by job.
+#include "engine/crypto/ticket_batch.h"
+
+#include <gtest/gtest.h>
+#include <krb5.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "tests/crypto/recorded.h"
+
+namespace usher::crypto {
+namespace {
+
+using testing::Exact;
+using testing::Octets;
+
+bool all_zero(Bytes bytes) {
+  return std::ranges::all_of(bytes, [](std::uint8_t byte) { return byte == 0; });
+}
+
+// Mit is the oracle: MIT krb5's own encryption and decryption.
+class Mit {
+ public:
+  Mit() { EXPECT_EQ(krb5_init_context(&context_), 0); }
+  ~Mit() { krb5_free_context(context_); }
+  Mit(const Mit&) = delete;
+  Mit& operator=(const Mit&) = delete;
+
+  Octets encrypt(std::int32_t etype, Octets key, int usage, Octets plain) {
+    const krb5_keyblock block = key_block(etype, key);
+    std::size_t size = 0;
+    EXPECT_EQ(krb5_c_encrypt_length(context_, etype, plain.size(), &size), 0);
+    Octets cipher(size);
+    krb5_data input = data(plain);
+    krb5_enc_data output{};
+    output.ciphertext = data(cipher);
+    EXPECT_EQ(krb5_c_encrypt(context_, &block, usage, nullptr, &input, &output), 0);
+    return cipher;
+  }
+
+  // decrypt returns the plaintext, or a single 0xff if MIT refuses.
+  Octets decrypt(std::int32_t etype, Octets key, int usage, Octets cipher) {
+    const krb5_keyblock block = key_block(etype, key);
+    Octets plain(cipher.size());
+    krb5_enc_data input{};
+    input.enctype = etype;
+    input.ciphertext = data(cipher);
+    krb5_data output = data(plain);
+    if (krb5_c_decrypt(context_, &block, usage, nullptr, &input, &output) != 0) {
+      return {0xff};
+    }
+    plain.resize(output.length);
+    return plain;
+  }
+
+ private:
+  static krb5_data data(Octets& octets) {
+    krb5_data view{};
+    view.length = static_cast<unsigned>(octets.size());
+    view.data = reinterpret_cast<char*>(octets.data());
+    return view;
+  }
+  static krb5_keyblock key_block(std::int32_t etype, Octets& key) {
+    krb5_keyblock block{};
+    block.enctype = etype;
+    block.length = static_cast<unsigned>(key.size());
+    block.contents = key.data();
+    return block;
+  }
+
+  krb5_context context_ = nullptr;
+};
+
+// BrokenKit fails at its n-th operation, as OpenSSL never should.
+class BrokenKit final : public Kit {
+ public:
+  BrokenKit(Kit& kit, int fails_at) : kit_(kit), left_(fails_at) {}
+  [[nodiscard]] bool failed() const { return left_ < 0; }
+
+  bool cts_encrypt(Bytes key, Bytes in, MutableBytes out) noexcept override {
+    return kit_.cts_encrypt(key, in, out) && left_-- > 0;
+  }
+  bool cts_decrypt(Bytes key, Bytes in, MutableBytes out) noexcept override {
+    return kit_.cts_decrypt(key, in, out) && left_-- > 0;
+  }
+  bool cbc_encrypt(Bytes key, Bytes in, MutableBytes out) noexcept override {
+    return kit_.cbc_encrypt(key, in, out) && left_-- > 0;
+  }
+  bool hmac_sha1(Bytes key, std::span<const Bytes> parts, MutableBytes out) noexcept override {
+    return kit_.hmac_sha1(key, parts, out) && left_-- > 0;
+  }
+  bool hmac_md5(Bytes, std::span<const Bytes>, MutableBytes) noexcept override { return false; }
+  bool md5(std::span<const Bytes>, MutableBytes) noexcept override { return false; }
+  bool md4(Bytes, MutableBytes) noexcept override { return false; }
+  bool rc4(Bytes, Bytes, MutableBytes) noexcept override { return false; }
+
+ private:
+  Kit& kit_;
+  int left_;
+};
+
+class TicketBatch : public ::testing::TestWithParam<std::int32_t> {
+ protected:
+  void SetUp() override {
+    ASSERT_NE(kit_, nullptr);
+    key_.profile = profile_;
+    ASSERT_TRUE(derive_encryption(*kit_, *profile_, base_, KeyUsage::kTicket, key_.ke));
+    ASSERT_TRUE(derive_integrity(*kit_, *profile_, base_, KeyUsage::kTicket, key_.ki));
+  }
+
+  Octets seal(int usage, std::size_t size) {
+    Octets plain(size);
+    for (std::size_t i = 0; i < size; ++i) {
+      plain[i] = static_cast<std::uint8_t>(i + 1);
+    }
+    return mit_.encrypt(GetParam(), base_, usage, plain);
+  }
+
+  TicketJob open(Bytes cipher, MutableBytes room) {
+    TicketJob job{.key = &key_, .cipher = cipher, .plain = room, .opened = {}};
+    open_tickets(*kit_, std::span(&job, 1));
+    return job;
+  }
+  AuthenticatorJob open_authenticator(Bytes cipher, MutableBytes room) {
+    AuthenticatorJob job{
+        .profile = profile_, .session_key = base_, .cipher = cipher, .plain = room, .opened = {}};
+    open_authenticators(*kit_, std::span(&job, 1));
+    return job;
+  }
+
+  const std::unique_ptr<Kit> kit_ = Kit::make();
+  const EtypeProfile* const profile_ = profile_of(GetParam());
+  const Octets base_ = Octets(profile_->key_size, 0x42);
+  ServiceKey key_;
+  Mit mit_;
+};
+INSTANTIATE_TEST_SUITE_P(Etype, TicketBatch, ::testing::Values(17, 18));
+
+TEST_P(TicketBatch, OpensWhatMitSealedOfEverySize) {
+  for (std::size_t size = 0; size <= 70; ++size) {
+    const Octets ticket = seal(2, size);
+    Octets room(ticket.size());
+    const TicketJob job = open(ticket, room);
+    ASSERT_EQ(job.outcome, Outcome::kDone) << size;
+    ASSERT_EQ(job.opened.size(), size);
+    for (std::size_t i = 0; i < size; ++i) {
+      ASSERT_EQ(job.opened[i], i + 1);
+    }
+    const Octets authenticator = seal(11, size);
+    const AuthenticatorJob second = open_authenticator(authenticator, room);
+    EXPECT_EQ(second.outcome, Outcome::kDone) << size;
+    EXPECT_EQ(second.opened.size(), size);
+  }
+}
+
+TEST_P(TicketBatch, MitOpensWhatWeSealedOfEverySize) {
+  const Octets confounder(16, 0x77);
+  for (std::size_t size = 0; size <= 70; ++size) {
+    const Octets plain(size, 0x31);
+    Octets cipher(profile_->overhead() + size);
+    SealJob job{.profile = profile_,
+                .session_key = base_,
+                .confounder = confounder,
+                .plain = plain,
+                .cipher = cipher};
+    seal_replies(*kit_, std::span(&job, 1));
+    ASSERT_EQ(job.outcome, Outcome::kDone);
+    EXPECT_EQ(mit_.decrypt(GetParam(), base_, 12, cipher), plain) << size;
+  }
+}
+
+TEST_P(TicketBatch, EveryTruncationIsForged) {
+  const Octets ticket = seal(2, 40);
+  const Octets authenticator = seal(11, 40);
+  for (std::size_t size = 0; size <= ticket.size(); ++size) {
+    const Outcome expected = size == ticket.size() ? Outcome::kDone : Outcome::kForged;
+    const Exact cut(Bytes(ticket).first(size));
+    Octets room(size, 0xee);
+    const TicketJob job = open(cut.bytes(), room);
+    EXPECT_EQ(job.outcome, expected) << size;
+    const Exact second(Bytes(authenticator).first(size));
+    EXPECT_EQ(open_authenticator(second.bytes(), room).outcome, expected) << size;
+  }
+}
+
+TEST_P(TicketBatch, EveryFlippedBitIsForgedAndLeavesNoPlaintext) {
+  Octets ticket = seal(2, 21);
+  Octets room(ticket.size());
+  for (std::size_t bit = 0; bit < ticket.size() * 8; ++bit) {
+    const auto mask = static_cast<std::uint8_t>(1u << bit % 8);
+    ticket[bit / 8] ^= mask;
+    std::ranges::fill(room, std::uint8_t{0xee});
+    const TicketJob job = open(ticket, room);
+    EXPECT_EQ(job.outcome, Outcome::kForged) << bit;
+    EXPECT_TRUE(job.opened.empty());
+    EXPECT_TRUE(all_zero(room)) << bit;
+    ticket[bit / 8] ^= mask;
+  }
+  EXPECT_EQ(open(ticket, room).outcome, Outcome::kDone);
+}
+
+TEST_P(TicketBatch, AnotherUsageOrKeyIsForged) {
+  const Octets ticket = seal(2, 30);
+  Octets room(ticket.size());
+  EXPECT_EQ(open(ticket, room).outcome, Outcome::kDone);
+  EXPECT_EQ(open_authenticator(ticket, room).outcome, Outcome::kForged);
+  const Octets other = mit_.encrypt(GetParam(), Octets(profile_->key_size, 0x43), 2, Octets(30));
+  EXPECT_EQ(open(other, room).outcome, Outcome::kForged);
+}
+
+TEST_P(TicketBatch, AForgedTicketDoesNotFailItsNeighbours) {
+  constexpr std::size_t kCount = kBatchMax;
+  const Octets genuine = seal(2, 50);
+  Octets forged = genuine;
+  forged.back() ^= 1;
+  std::vector<Octets> rooms(kCount, Octets(genuine.size()));
+  for (std::size_t bad = 0; bad < kCount; bad += 7) {
+    Batch<TicketJob> batch;
+    for (std::size_t i = 0; i < kCount; ++i) {
+      batch.add(
+          {.key = &key_, .cipher = i == bad ? forged : genuine, .plain = rooms[i], .opened = {}});
+    }
+    EXPECT_TRUE(batch.full());
+    open_tickets(*kit_, batch.jobs());
+    for (std::size_t i = 0; i < kCount; ++i) {
+      EXPECT_EQ(batch.jobs()[i].outcome, i == bad ? Outcome::kForged : Outcome::kDone) << i;
+      EXPECT_EQ(batch.jobs()[i].opened.size(), i == bad ? 0u : 50u);
+    }
+  }
+}
+
+TEST_P(TicketBatch, DecidedJobsAreLeftAlone) {
+  const Octets ticket = seal(2, 20);
+  const Octets authenticator = seal(11, 20);
+  Octets room(ticket.size(), 0xee);
+  const Octets untouched = room;
+  TicketJob first{
+      .key = &key_, .cipher = ticket, .plain = room, .opened = {}, .outcome = Outcome::kForged};
+  open_tickets(*kit_, std::span(&first, 1));
+  EXPECT_EQ(first.outcome, Outcome::kForged);
+  AuthenticatorJob second{.profile = profile_,
+                          .session_key = base_,
+                          .cipher = authenticator,
+                          .plain = room,
+                          .opened = {},
+                          .outcome = Outcome::kFailed};
+  open_authenticators(*kit_, std::span(&second, 1));
+  EXPECT_EQ(second.outcome, Outcome::kFailed);
+  EXPECT_EQ(room, untouched);
+  first.outcome = Outcome::kPending;
+  open_tickets(*kit_, std::span(&first, 1));
+  EXPECT_EQ(first.outcome, Outcome::kDone);
+}
+
+TEST_P(TicketBatch, TheFingerprintTellsAuthenticatorsApartAndIsTheirHmac) {
+  const Octets one = seal(11, 33);
+  const Octets two = seal(11, 33);  // The same text with another confounder.
+  Octets room(one.size());
+  const AuthenticatorJob first = open_authenticator(one, room);
+  const AuthenticatorJob again = open_authenticator(one, room);
+  const Octets body(room.begin(), room.end() - 12);
+  const AuthenticatorJob second = open_authenticator(two, room);
+  EXPECT_EQ(first.fingerprint, again.fingerprint);
+  EXPECT_NE(first.fingerprint, second.fingerprint);
+
+  Key ki;
+  ASSERT_TRUE(derive_integrity(*kit_, *profile_, base_, KeyUsage::kApReqAuthenticator, ki));
+  Octets hmac(20);
+  const Bytes covered[] = {body};
+  ASSERT_TRUE(kit_->hmac_sha1(ki.bytes(), covered, hmac));
+  EXPECT_EQ(first.fingerprint[0], load_le<std::uint64_t>(Bytes(hmac).subspan(4)));
+  EXPECT_EQ(first.fingerprint[1], load_le<std::uint64_t>(Bytes(hmac).subspan(12)));
+
+  Octets forged = one;
+  forged[0] ^= 1;
+  const std::array<std::uint64_t, 2> none{};
+  EXPECT_EQ(open_authenticator(forged, room).fingerprint, none);
+}
+
+TEST_P(TicketBatch, AFailingLibraryIsNoForgeryAndLeavesNothing) {
+  const Octets ticket = seal(2, 20);
+  const Octets authenticator = seal(11, 20);
+  const Octets plain(20, 0x31);
+  const Octets confounder(16, 0x77);
+  const auto run = [&](int fails_at, auto stage, auto job, MutableBytes room) {
+    std::ranges::fill(room, std::uint8_t{0xee});
+    BrokenKit broken(*kit_, fails_at);
+    stage(broken, std::span(&job, 1));
+    EXPECT_EQ(job.outcome, broken.failed() ? Outcome::kFailed : Outcome::kDone) << fails_at;
+    EXPECT_EQ(all_zero(room), broken.failed()) << fails_at;
+    return broken.failed();
+  };
+  Octets room(ticket.size());
+  Octets sealed(profile_->overhead() + plain.size());
+  int operations = 0;
+  for (int fails_at = 0; fails_at < 5; ++fails_at) {
+    operations += run(fails_at, open_tickets,
+                      TicketJob{.key = &key_, .cipher = ticket, .plain = room, .opened = {}}, room);
+    operations += run(fails_at, open_authenticators,
+                      AuthenticatorJob{.profile = profile_,
+                                       .session_key = base_,
+                                       .cipher = authenticator,
+                                       .plain = room,
+                                       .opened = {}},
+                      room);
+    operations += run(fails_at, seal_replies,
+                      SealJob{.profile = profile_,
+                              .session_key = base_,
+                              .confounder = confounder,
+                              .plain = plain,
+                              .cipher = sealed},
+                      sealed);
+  }
+  EXPECT_EQ(operations, 2 + 4 + 4);  // So each one was made to fail once.
+}
+
+TEST(Batch, ForgetsItsJobsWhenCleared) {
+  Batch<TicketJob, 2> batch;
+  Octets room(4);
+  batch.add({.cipher = room, .plain = room, .opened = {}, .outcome = Outcome::kDone});
+  EXPECT_EQ(batch.jobs().size(), 1u);
+  batch.clear();
+  EXPECT_TRUE(batch.jobs().empty());
+  const TicketJob& fresh = batch.add({});
+  EXPECT_EQ(fresh.outcome, Outcome::kPending);
+  EXPECT_TRUE(fresh.cipher.empty());
+}
+
+}  // namespace
+}  // namespace usher::crypto
