@@ -1,0 +1,224 @@
+#include "engine/auth/accept.h"
+
+#include <algorithm>
+#include <memory>
+#include <new>
+
+#include "engine/auth/exchange.h"
+#include "engine/auth/kerberos_accept.h"
+#include "engine/auth/negotiate.h"
+#include "engine/auth/ntlm_accept.h"
+
+namespace usher::auth {
+namespace {
+
+// 3 bind: the request's context, new or continued, pinned for the turn.
+void bind(Turn& turn, Exchange& exchange) noexcept {
+  const AcceptRequest& request = *exchange.request;
+  ContextPool& contexts = turn.environment.contexts;
+  Status status = Status::kContinue;
+  if (request.context == ContextHandle{}) {
+    exchange.opened_now = true;
+    exchange.context = contexts.open(turn.steady_us, status);
+  } else {
+    exchange.context = contexts.pin(request.context, status);
+  }
+  if (!exchange.context) {
+    return exchange.refuse(status);
+  }
+  const Context& context = *exchange.context;
+  if (context.state == State::kEstablished) {
+    exchange.spares_context = true;  // A stray token must not end a session that is in use.
+    return exchange.refuse(Status::kNotHalfOpen);
+  }
+  if (turn.steady_us >= context.deadline_s * kMicrosPerSecond) {
+    return exchange.refuse(Status::kHalfOpenTooLong);
+  }
+  if (request.credential == nullptr) {
+    return exchange.refuse(Status::kStaleHandle);
+  }
+  if (request.token.empty()) {
+    return exchange.refuse(Status::kEmptyToken);
+  }
+  if (request.token.size() > kTokenSizeMax) {
+    return exchange.refuse(Status::kTokenTooLong);
+  }
+  exchange.keys.emplace(request.credential->keys.borrow());
+}
+
+// stage hands a token that now has a mechanism to that mechanism.
+void stage(Turn& turn, Exchange& exchange) noexcept {
+  switch (exchange.context->state) {
+    case State::kFirstToken:
+    case State::kMechTokenOwed:
+      return exchange.context->is_ntlm() ? on_negotiate(turn, exchange)
+                                         : stage_ticket(turn, exchange);
+    case State::kChallengeSent:
+      return on_authenticate(turn, exchange);
+    case State::kTicketQueued:
+    case State::kAuthenticatorQueued:
+    case State::kProofQueued:
+    case State::kMicOwed:
+    case State::kEstablished:
+    case State::kFailed:
+      return;
+  }
+}
+
+// 4 unwrap, 5 decode, 6 stage.
+void decode(Turn& turn, Exchange& exchange) noexcept {
+  if (exchange.opened_now) {
+    on_first_token(turn, exchange);
+  } else {
+    on_later_token(turn, exchange);
+  }
+  if (exchange.live() && !exchange.mech_token.empty()) {
+    stage(turn, exchange);
+  }
+}
+
+// 7 open tickets; a ticket that its key does not open is tried with the service's other keys.
+void open_all_tickets(TurnDesk& desk, std::span<Exchange> exchanges) noexcept {
+  bool again = true;
+  while (again) {
+    crypto::open_tickets(*desk.kit, desk.tickets.jobs());
+    again = false;
+    for (Exchange& exchange : exchanges) {
+      again |= exchange.in(State::kTicketQueued) && try_next_key(exchange);
+    }
+  }
+}
+
+// The reply is written and the context either kept or given up.
+void finish(Turn& turn, Exchange& exchange) noexcept {
+  write_reply(turn, exchange);
+  AcceptReply& reply = *exchange.reply;
+  ContextPool& contexts = turn.environment.contexts;
+  if (!exchange.live()) {
+    if (exchange.context && !exchange.spares_context) {
+      contexts.release(exchange.context);
+    }
+  } else {
+    if (exchange.context->state == State::kEstablished) {
+      contexts.establish(exchange.context);
+      exchange.verdict.status = Status::kEstablished;
+    }
+    reply.context = exchange.context.handle();
+  }
+  reply.verdict = exchange.verdict;
+  std::destroy_at(&exchange);  // Gives back pin and keys.
+  std::construct_at(&exchange);
+}
+
+// each runs `stage` over the exchanges that wait in `state`.
+template <class Stage>
+void each(Turn& turn, std::span<Exchange> exchanges, State state, Stage stage) noexcept {
+  for (Exchange& exchange : exchanges) {
+    if (exchange.in(state)) {
+      stage(turn, exchange);
+    }
+  }
+}
+
+// run_turn is the pipeline of ARCHITECTURE.md, stages 3 to 10.
+void run_turn(Turn& turn, std::span<const AcceptRequest> requests,
+              std::span<AcceptReply> replies) noexcept {
+  TurnDesk& desk = turn.desk;
+  const std::span<Exchange> exchanges = std::span(desk.exchanges).first(requests.size());
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    replies[i] = {};
+    exchanges[i].request = &requests[i];
+    exchanges[i].reply = &replies[i];
+    bind(turn, exchanges[i]);
+    if (exchanges[i].live()) {
+      decode(turn, exchanges[i]);
+    }
+  }
+  open_all_tickets(desk, exchanges);
+  each(turn, exchanges, State::kTicketQueued, on_ticket_opened);
+  crypto::open_authenticators(*desk.kit, desk.authenticators.jobs());
+  each(turn, exchanges, State::kAuthenticatorQueued, on_authenticator_opened);
+  crypto::verify_proofs(*desk.kit, desk.proofs.jobs());
+  each(turn, exchanges, State::kProofQueued, on_proof_verified);
+  crypto::seal_replies(*desk.kit, desk.seals.jobs());
+  for (Exchange& exchange : exchanges) {
+    if (exchange.live() && exchange.kerberos.seal_job != nullptr) {
+      on_reply_sealed(turn, exchange);
+    }
+    finish(turn, exchange);
+  }
+  desk.tickets.clear();
+  desk.authenticators.clear();
+  desk.seals.clear();
+  desk.proofs.clear();
+  desk.arena.wipe();
+}
+
+}  // namespace
+
+bool Exchange::serves_kerberos() const noexcept {
+  const Credential& credential = *request->credential;
+  return credential.allow_kerberos && credential.package != Package::kNtlm &&
+         (*keys)->ring != nullptr;
+}
+
+bool Exchange::serves_ntlm() const noexcept {
+  const Credential& credential = *request->credential;
+  return credential.allow_ntlm && credential.package != Package::kKerberos &&
+         (*keys)->accounts != nullptr;
+}
+
+void Exchange::refuse(Status status, ParseFault fault, Bytes part) noexcept {
+  const Bytes token = request->token;
+  // Addresses are compared as numbers: `part` may lie in the arena instead.
+  const auto begin = reinterpret_cast<std::uintptr_t>(token.data());
+  const auto at = reinterpret_cast<std::uintptr_t>(part.data());
+  if (at >= begin && at <= begin + token.size()) {
+    fault.offset += static_cast<std::uint32_t>(at - begin);
+  }
+  verdict = {status, fault};
+}
+
+MutableBytes Arena::take(std::size_t size) noexcept {
+  assert(size <= size_ - used_);
+  const MutableBytes taken = std::span(memory_.get(), size_).subspan(used_, size);
+  used_ += size;
+  return taken;
+}
+
+void Arena::wipe() noexcept {
+  usher::wipe(std::span(memory_.get(), used_));
+  used_ = 0;
+}
+
+std::unique_ptr<Desk> Desk::make(std::size_t tokens,
+                                 std::unique_ptr<RandomSource> random) noexcept {
+  assert(tokens >= 1 && tokens <= kBatchMax);
+  std::unique_ptr<crypto::Kit> kit = crypto::Kit::make();
+  if (random == nullptr) {
+    random = make_system_random();
+  }
+  // Not initialised: pages that no token reaches are never touched.
+  std::unique_ptr<std::uint8_t[]> memory(new (std::nothrow)
+                                             std::uint8_t[TurnDesk::arena_size(tokens)]);
+  if (kit == nullptr || random == nullptr || memory == nullptr) {
+    return nullptr;
+  }
+  return std::unique_ptr<Desk>(
+      new (std::nothrow) TurnDesk(tokens, std::move(kit), std::move(random), std::move(memory)));
+}
+
+void accept(Desk& desk, const Environment& environment, std::span<const AcceptRequest> requests,
+            std::span<AcceptReply> replies) noexcept {
+  assert(requests.size() == replies.size());
+  auto& turn_desk = static_cast<TurnDesk&>(desk);
+  while (!requests.empty()) {
+    const std::size_t count = std::min(turn_desk.capacity, requests.size());
+    Turn turn{turn_desk, environment, environment.clock.wall_us(), environment.clock.steady_us()};
+    run_turn(turn, requests.first(count), replies.first(count));
+    requests = requests.subspan(count);
+    replies = replies.subspan(count);
+  }
+}
+
+}  // namespace usher::auth

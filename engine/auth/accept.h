@@ -1,0 +1,72 @@
+// One token in, one verdict out; or many at once, stage by stage.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "engine/auth/context_pool.h"
+#include "engine/auth/credential.h"
+#include "engine/auth/replay_cache.h"
+#include "engine/clock.h"
+#include "engine/random.h"
+#include "engine/status.h"
+#include "parsers/bytes.h"
+
+namespace usher::auth {
+
+struct AcceptRequest {
+  Credential* credential = nullptr;
+  ContextHandle context;  // Default for the first token of an exchange.
+  Bytes token;            // Read during the call, never kept.
+  MutableBytes reply;     // Room for the reply token; kReplySizeMax is always enough.
+
+  // On a refusal inside SPNEGO, write a NegTokenResp with negState reject (ASC_REQ_EXTENDED_ERROR).
+  bool error_tokens = false;
+
+  // Replays of recordings only: a CHALLENGE that was really sent, in place of a fresh one. Whoever
+  // sets it chooses the server challenge, and with it gives up NTLM's freshness.
+  Bytes recorded_challenge;
+};
+
+struct AcceptReply {
+  Verdict verdict;
+  ContextHandle context;         // Good if succeeded(verdict.status); else nothing is left to free.
+  std::uint32_t reply_size = 0;  // Bytes of AcceptRequest::reply to send, whatever the verdict.
+};
+
+// Environment is what all threads of an engine share.
+struct Environment {
+  ContextPool& contexts;
+  ReplayCache& replays;
+  const Clock& clock;
+};
+
+// Desk is one thread's working memory for a turn: ciphers, randomness, job batches and the arena
+// decrypted tickets lie in, wiped at the end of each turn. Made once; nothing allocates later.
+class Desk {
+ public:
+  // make prepares for `tokens` tokens of up to kTokenSizeMax a turn (at most kBatchMax). `random`
+  // null means make_system_random(). Null if memory or OpenSSL fails.
+  [[nodiscard]] static std::unique_ptr<Desk> make(
+      std::size_t tokens, std::unique_ptr<RandomSource> random = nullptr) noexcept;
+  virtual ~Desk() = default;
+  Desk(const Desk&) = delete;
+  Desk& operator=(const Desk&) = delete;
+
+ protected:
+  Desk() = default;
+};
+
+// accept runs stages 3 to 10 over all requests, in turns of as many as fit the desk. replies[i]
+// answers requests[i]; sizes are equal. No two requests may name one context (the later one gets
+// kContextBusy). No request influences another's verdict, except that of two with the same
+// authenticator the later is a replay. Any thread, one desk each; no lock, no allocation, no system
+// call.
+//
+// A request that is refused leaves nothing behind: its context, also one it continued, is wiped and
+// its handle stale.
+void accept(Desk& desk, const Environment& environment, std::span<const AcceptRequest> requests,
+            std::span<AcceptReply> replies) noexcept;
+
+}  // namespace usher::auth

@@ -1,0 +1,55 @@
+#include "engine/auth/context.h"
+
+#include <algorithm>
+
+namespace usher::auth {
+
+Bytes Context::part(std::size_t n) const noexcept {
+  std::size_t offset = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    offset += part_sizes[i];
+  }
+  return std::span(storage).subspan(offset, part_sizes[n]);
+}
+
+bool Context::keep(std::size_t n, Bytes bytes) noexcept {
+  part_sizes[n] = 0;
+  const auto offset = static_cast<std::size_t>(part(n).data() - storage.data());
+  if (bytes.size() > storage.size() - offset) {
+    return false;
+  }
+  std::ranges::copy(bytes, std::span(storage).subspan(offset).begin());
+  part_sizes[n] = static_cast<std::uint16_t>(bytes.size());
+  return true;
+}
+
+Bytes Context::write_client_name(MutableBytes out) const noexcept {
+  const Bytes first = is_ntlm() ? realm() : user();
+  const Bytes second = is_ntlm() ? user() : realm();
+  const std::size_t size = first.size() + 1 + second.size();
+  if (size > out.size()) {
+    return {};
+  }
+  std::ranges::copy(first, out.begin());
+  out[first.size()] = is_ntlm() ? '\\' : '@';
+  std::ranges::copy(second, out.subspan(first.size() + 1).begin());
+  return out.first(size);
+}
+
+void Context::wipe() noexcept {
+  key.clear();
+  usher::wipe(storage);
+  usher::wipe(mech_types);
+  state = State::kFirstToken;
+  spnego = mic_required = key_is_acceptor_subkey = false;
+  mechanism = gss::Mechanism::kUnknown;
+  mech_types_size = 0;
+  flags = {};
+  ntlm_flags = {};
+  key_etype = ticket_etype = 0;
+  initiator_sequence = acceptor_sequence = deadline_s = 0;
+  start_s = expires_s = 0;
+  part_sizes = {};
+}
+
+}  // namespace usher::auth

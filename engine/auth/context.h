@@ -1,0 +1,69 @@
+// What one exchange keeps between two tokens, and about the client once it has signed on.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "engine/auth/states.h"
+#include "engine/limits.h"
+#include "engine/secret.h"
+#include "parsers/gss.h"
+#include "parsers/krb5.h"
+#include "parsers/ntlm.h"
+
+namespace usher::auth {
+
+// Context is one slot's tenant. Decrypted tickets are not in it: they live in the turn's arena and
+// are gone when the turn ends. What is here was verified before it was put here, except that before
+// kEstablished `storage` holds NTLM messages as they came.
+struct alignas(kCacheLine) Context {
+  State state = State::kFirstToken;
+  bool spnego = false;        // Tokens travel inside SPNEGO; otherwise bare.
+  bool mic_required = false;  // RFC 4178 5: the client's favourite was not the one chosen.
+  bool key_is_acceptor_subkey = false;
+  gss::Mechanism mechanism = gss::Mechanism::kUnknown;  // As the client named it.
+  std::uint16_t mech_types_size = 0;
+
+  gss::ContextFlags flags{};          // Granted, for both mechanisms.
+  ntlm::NegotiateFlags ntlm_flags{};  // Negotiated.
+  std::int32_t key_etype = 0;         // Of `key`; 0 for NTLM.
+  std::int32_t ticket_etype = 0;
+  std::uint32_t initiator_sequence = 0;
+  std::uint32_t acceptor_sequence = 0;
+  std::uint32_t deadline_s = 0;     // Steady clock: when a half-open exchange is given up.
+  krb5::UnixSeconds start_s = 0;    // LIFESPAN. NTLM: when it was established.
+  krb5::UnixSeconds expires_s = 0;  // 0: never.
+
+  Secret<kKeySizeMax> key;  // Acceptor's subkey, else initiator's, else session key; NTLM's key.
+
+  // How `storage` is divided. Before kEstablished: NEGOTIATE and CHALLENGE. After it: user, realm
+  // (or domain) and service, UTF-8 without terminators.
+  std::array<std::uint16_t, 3> part_sizes{};
+
+  std::array<std::uint8_t, kMechTypesSizeMax> mech_types{};
+  alignas(kCacheLine) std::array<std::uint8_t, kIdentitySizeMax> storage;
+
+  // part returns the n-th part of `storage`; keep appends the next one and says whether it fits.
+  [[nodiscard]] Bytes part(std::size_t n) const noexcept;
+  [[nodiscard]] bool keep(std::size_t n, Bytes bytes) noexcept;
+
+  [[nodiscard]] Bytes ntlm_negotiate() const noexcept { return part(0); }
+  [[nodiscard]] Bytes ntlm_challenge() const noexcept { return part(1); }
+  [[nodiscard]] Bytes user() const noexcept { return part(0); }     // "alice", "HTTP/web"
+  [[nodiscard]] Bytes realm() const noexcept { return part(1); }    // Realm, or NTLM domain.
+  [[nodiscard]] Bytes service() const noexcept { return part(2); }  // "HTTP/web@REALM"; Kerberos.
+  [[nodiscard]] bool is_ntlm() const noexcept { return mechanism == gss::Mechanism::kNtlm; }
+
+  // write_client_name composes "alice@REALM" (Kerberos) or "DOMAIN\alice" (NTLM) in `out`, which
+  // has room for kIdentitySizeMax bytes, and returns it.
+  [[nodiscard]] Bytes write_client_name(MutableBytes out) const noexcept;
+
+  // wipe leaves a context as if it had never been used.
+  void wipe() noexcept;
+};
+static_assert(sizeof(Context) == kContextSize, "one million contexts are one gibibyte");
+
+}  // namespace usher::auth

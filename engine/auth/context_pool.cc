@@ -1,0 +1,74 @@
+#include "engine/auth/context_pool.h"
+
+#include <cassert>
+
+namespace usher::auth {
+namespace {
+
+std::uint32_t seconds(std::int64_t steady_us) noexcept {
+  return static_cast<std::uint32_t>(steady_us / kMicrosPerSecond);
+}
+
+}  // namespace
+
+ContextPool::ContextPool(std::span<SlotPool::Slot> slots, std::span<Context> contexts,
+                         std::int64_t half_open_s) noexcept
+    : slots_(slots), contexts_(contexts), half_open_s_(half_open_s) {
+  assert(slots.size() == contexts.size());
+  assert(half_open_s > 0);
+}
+
+Pinned<Context> ContextPool::open(std::int64_t steady_us, Status& status) noexcept {
+  std::optional<ContextHandle> handle = slots_.acquire();
+  if (!handle) {
+    // Looking costs a walk over all slots, so a flood of first tokens gets one walk a second.
+    std::uint32_t swept = swept_s_.load(std::memory_order_relaxed);
+    const std::uint32_t now_s = seconds(steady_us);
+    if (now_s != swept &&
+        swept_s_.compare_exchange_strong(swept, now_s, std::memory_order_relaxed) &&
+        sweep(steady_us) > 0) {
+      handle = slots_.acquire();
+    }
+  }
+  if (!handle) {
+    status = Status::kNoFreeSlot;
+    return {};
+  }
+  live_.fetch_add(1, std::memory_order_relaxed);
+  const std::uint32_t deadline_s = seconds(steady_us) + static_cast<std::uint32_t>(half_open_s_);
+  slots_.set_deadline(*handle, deadline_s);
+  Pinned<Context> context(slots_, *handle, contexts_[std::size_t(handle->index)]);
+  context->deadline_s = deadline_s;
+  return context;
+}
+
+Pinned<Context> ContextPool::pin(ContextHandle handle, Status& status) noexcept {
+  if (!slots_.pin(handle)) {
+    status = slots_.is_live(handle) ? Status::kContextBusy : Status::kStaleHandle;
+    return {};
+  }
+  return {slots_, handle, contexts_[std::size_t(handle.index)]};
+}
+
+void ContextPool::establish(const Pinned<Context>& context) noexcept {
+  slots_.set_deadline(context.handle(), 0);
+  context->deadline_s = 0;
+}
+
+std::uint32_t ContextPool::sweep(std::int64_t steady_us) noexcept {
+  std::uint32_t freed = 0;
+  std::uint32_t from = 0;
+  while (const std::optional<ContextHandle> handle = slots_.pin_expired(from, seconds(steady_us))) {
+    Pinned<Context> context(slots_, *handle, contexts_[std::size_t(handle->index)]);
+    release(context);
+    ++freed;
+  }
+  return freed;
+}
+
+void ContextPool::release(Pinned<Context>& context) noexcept {
+  live_.fetch_sub(1, std::memory_order_relaxed);
+  context.release();
+}
+
+}  // namespace usher::auth

@@ -1,0 +1,53 @@
+// The contexts of one engine: a slot each, bound to a token by handle.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "engine/auth/context.h"
+#include "engine/clock.h"
+#include "engine/slots/pinned.h"
+#include "engine/slots/slot_pool.h"
+#include "engine/status.h"
+
+namespace usher::auth {
+
+// ContextPool joins slots to contexts and gives half-open ones a deadline. All calls: any thread,
+// lock-free, no allocation.
+class ContextPool {
+ public:
+  // Slots and contexts are borrowed for the pool's life and equally many.
+  ContextPool(std::span<SlotPool::Slot> slots, std::span<Context> contexts,
+              std::int64_t half_open_s) noexcept;
+
+  // open takes a free slot for a first token. If there is none, expired half-open contexts are
+  // freed first, at most once a second; then kNoFreeSlot.
+  [[nodiscard]] Pinned<Context> open(std::int64_t steady_us, Status& status) noexcept;
+
+  // pin takes the context of `handle`: kStaleHandle if there is none, kContextBusy if another
+  // thread has it.
+  [[nodiscard]] Pinned<Context> pin(ContextHandle handle, Status& status) noexcept;
+
+  // establish lifts the deadline of a pinned context: from now on only release ends it.
+  void establish(const Pinned<Context>& context) noexcept;
+
+  // sweep frees every half-open context whose deadline has passed and returns how many.
+  std::uint32_t sweep(std::int64_t steady_us) noexcept;
+
+  // live counts the contexts in use; exact when nobody else is calling.
+  [[nodiscard]] std::uint32_t live() const noexcept {
+    return live_.load(std::memory_order_relaxed);
+  }
+
+  // release ends a pinned context: wiped, handle stale, slot free.
+  void release(Pinned<Context>& context) noexcept;
+
+ private:
+  SlotPool slots_;
+  std::span<Context> contexts_;
+  std::int64_t half_open_s_;
+  std::atomic<std::uint32_t> live_{0};
+  std::atomic<std::uint32_t> swept_s_{0};
+};
+
+}  // namespace usher::auth

@@ -1,0 +1,49 @@
+// What an acceptor accepts with: packages, keys, accounts, policy and its own names.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "engine/auth/accounts.h"
+#include "engine/auth/policy.h"
+#include "engine/crypto/key_ring.h"
+#include "engine/slots/published.h"
+#include "parsers/bytes.h"
+
+namespace usher::auth {
+
+// Package is the security package a credential was asked for by name.
+enum class Package : std::uint8_t { kNegotiate, kKerberos, kNtlm };
+
+// Keys is what a reload replaces as a whole. Either may be null: then that mechanism is not served.
+struct Keys {
+  std::unique_ptr<const crypto::KeyRing> ring;
+  std::unique_ptr<const Accounts> accounts;
+};
+
+// NtlmTarget is how this server names itself in a CHALLENGE (MS-NLMP 2.2.1.2), in UTF-8.
+struct NtlmTarget {
+  std::string netbios_domain;
+  std::string netbios_computer;
+  std::string dns_domain;
+  std::string dns_computer;
+};
+
+// local_ntlm_target makes one from the machine's host name: "web.example.org" becomes EXAMPLE, WEB,
+// example.org, web.example.org. Allocates.
+[[nodiscard]] NtlmTarget local_ntlm_target();
+
+// Credential is shared by all threads; only its keys change, by Published::replace.
+struct Credential {
+  Credential(Package the_package, std::unique_ptr<const Keys> the_keys)
+      : package(the_package), keys(std::move(the_keys)) {}
+
+  Package package;
+  bool allow_kerberos = true;  // Off: "!kerberos" in the package list.
+  bool allow_ntlm = true;      // Off: "!ntlm".
+  Policy policy;
+  NtlmTarget target = local_ntlm_target();
+  Published<Keys> keys;
+};
+
+}  // namespace usher::auth

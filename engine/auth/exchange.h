@@ -1,0 +1,133 @@
+// A turn from the inside: one Exchange a token, and the desk they are worked on at.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "engine/auth/accept.h"
+#include "engine/crypto/kit.h"
+#include "engine/crypto/proof_batch.h"
+#include "engine/crypto/ticket_batch.h"
+#include "parsers/gss.h"
+#include "parsers/krb5.h"
+#include "parsers/ntlm.h"
+#include "parsers/spnego.h"
+
+namespace usher::auth {
+
+// KerberosWork is what the Kerberos stages pass on. Views lie in the token or in the arena.
+struct KerberosWork {
+  krb5::ApReq ap_req;
+  krb5::EncTicketPart ticket;
+  krb5::Authenticator authenticator;
+  const crypto::ServiceKey* found_key = nullptr;  // Where the search for the ticket's key began;
+  const crypto::ServiceKey* next_key = nullptr;   // the next other key to try.
+  crypto::TicketJob* ticket_job = nullptr;
+  crypto::AuthenticatorJob* authenticator_job = nullptr;
+  crypto::SealJob* seal_job = nullptr;  // Null if no AP-REP is due.
+};
+
+struct NtlmWork {
+  Accounts::Found account;
+  crypto::ProofJob* proof_job = nullptr;
+};
+
+// Exchange is one token's way through the turn.
+struct Exchange {
+  const AcceptRequest* request = nullptr;
+  AcceptReply* reply = nullptr;
+  Pinned<Context> context;
+  std::optional<Published<Keys>::Borrowed> keys;
+  Verdict verdict;
+  bool opened_now = false;      // The context is new: this is its first token.
+  bool spares_context = false;  // A refusal leaves the context as it is.
+
+  // From SPNEGO, or the bare token itself.
+  Bytes mech_token;
+  bool has_client_mic = false;
+  Bytes client_mic;
+  bool client_completed = false;  // The client's negState was accept-completed.
+
+  // The reply: the mechanism's own token, in the arena or the context, and what SPNEGO adds.
+  Bytes mech_reply;
+  bool has_mech_reply = false;
+  spnego::NegState reply_state = spnego::NegState::kAcceptIncomplete;
+  Bytes our_mic;              // mechListMIC; empty for none.
+  bool says_nothing = false;  // The client knows it is done; no NegTokenResp is due.
+
+  KerberosWork kerberos;
+  NtlmWork ntlm;
+
+  [[nodiscard]] bool live() const noexcept { return succeeded(verdict.status); }
+  [[nodiscard]] bool in(State state) const noexcept { return live() && context->state == state; }
+  void go(State next) noexcept { enter(context->state, next); }
+
+  [[nodiscard]] bool serves_kerberos() const noexcept;
+  [[nodiscard]] bool serves_ntlm() const noexcept;
+
+  // refuse ends the exchange. A parser's fault counts from the start of `part`; if that lies in the
+  // token, the reported offset counts from the token's start.
+  void refuse(Status status) noexcept { verdict = {status, {}}; }
+  void refuse(Status status, ParseFault fault, Bytes part) noexcept;
+};
+
+// Arena hands out memory for one turn and wipes what it handed out at the turn's end.
+class Arena {
+ public:
+  Arena(std::unique_ptr<std::uint8_t[]> memory, std::size_t size) noexcept
+      : memory_(std::move(memory)), size_(size) {}
+  ~Arena() { wipe(); }
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+
+  // take always succeeds: Desk::make sized the arena for the most a turn may ask.
+  MutableBytes take(std::size_t size) noexcept;
+  void wipe() noexcept;
+
+ private:
+  std::unique_ptr<std::uint8_t[]> memory_;
+  std::size_t size_;
+  std::size_t used_ = 0;
+};
+
+// What one token may take from the arena: its ticket and authenticator, both parts of the token,
+// and this much for names, keys and replies.
+inline constexpr std::size_t kArenaPerTokenExtra = 8 * 1024;
+
+struct TurnDesk final : Desk {
+  TurnDesk(std::size_t tokens, std::unique_ptr<crypto::Kit> its_kit,
+           std::unique_ptr<RandomSource> its_random,
+           std::unique_ptr<std::uint8_t[]> memory) noexcept
+      : capacity(tokens),
+        kit(std::move(its_kit)),
+        random(std::move(its_random)),
+        arena(std::move(memory), arena_size(tokens)) {}
+
+  static constexpr std::size_t arena_size(std::size_t tokens) noexcept {
+    return tokens * (kTokenSizeMax + kArenaPerTokenExtra);
+  }
+
+  std::size_t capacity;  // Tokens a turn.
+  std::unique_ptr<crypto::Kit> kit;
+  std::unique_ptr<RandomSource> random;
+  Arena arena;
+  std::array<Exchange, kBatchMax> exchanges;
+  crypto::Batch<crypto::TicketJob> tickets;
+  crypto::Batch<crypto::AuthenticatorJob> authenticators;
+  crypto::Batch<crypto::SealJob> seals;
+  crypto::Batch<crypto::ProofJob> proofs;
+};
+
+// Turn is what every stage needs besides the exchange itself.
+struct Turn {
+  TurnDesk& desk;
+  const Environment& environment;
+  std::int64_t wall_us;
+  std::int64_t steady_us;
+
+  [[nodiscard]] krb5::UnixSeconds now_s() const noexcept { return wall_us / kMicrosPerSecond; }
+};
+
+}  // namespace usher::auth

@@ -1,0 +1,25 @@
+// The Kerberos acceptor (RFC 4120 3.2.3, RFC 4121 4.1, MS-KILE 3.4.5), one function per state.
+#pragma once
+
+#include "engine/auth/exchange.h"
+
+namespace usher::auth {
+
+// stage_ticket reads exchange.mech_token as an AP-REQ and puts its ticket into the turn's batch.
+void stage_ticket(Turn& turn, Exchange& exchange) noexcept;
+
+// try_next_key gives a ticket that its key did not open another key of the same service and etype;
+// false if there is none left or nothing to do.
+[[nodiscard]] bool try_next_key(Exchange& exchange) noexcept;
+
+// on_ticket_opened checks the ticket and puts the authenticator into the turn's batch.
+void on_ticket_opened(Turn& turn, Exchange& exchange) noexcept;
+
+// on_authenticator_opened checks the authenticator, establishes the context and, for mutual
+// authentication, puts the EncAPRepPart into the turn's batch.
+void on_authenticator_opened(Turn& turn, Exchange& exchange) noexcept;
+
+// on_reply_sealed makes the AP-REP token of a sealed EncAPRepPart.
+void on_reply_sealed(Turn& turn, Exchange& exchange) noexcept;
+
+}  // namespace usher::auth

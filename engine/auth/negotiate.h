@@ -1,0 +1,23 @@
+// Negotiate: which mechanism, and SPNEGO around it (RFC 4178, MS-SPNG 3.2.5).
+#pragma once
+
+#include "engine/auth/exchange.h"
+
+namespace usher::auth {
+
+// on_first_token finds the mechanism of a bare or SPNEGO token and sets exchange.mech_token, or
+// answers that the mechanism's first token is owed.
+void on_first_token(Turn& turn, Exchange& exchange) noexcept;
+
+// on_later_token takes the mechanism token or the mechListMIC out of a later token.
+void on_later_token(Turn& turn, Exchange& exchange) noexcept;
+
+// conclude is called when the mechanism is content: it checks the client's mechListMIC, if there is
+// one, and either completes the exchange or leaves it owing the MIC.
+void conclude(Turn& turn, Exchange& exchange) noexcept;
+
+// write_reply puts the reply token of a live exchange, or the reject token of a refused one, into
+// request.reply.
+void write_reply(Turn& turn, Exchange& exchange) noexcept;
+
+}  // namespace usher::auth

@@ -1,0 +1,296 @@
+// Promise: SPNEGO finds the mechanism both sides know, and refuses to be talked out of a better
+// one.
+#include "tests/auth/door.h"
+
+namespace usher {
+namespace {
+
+using gss::Mechanism;
+using mint::Octets;
+using spnego::NegState;
+using testing::Door;
+
+class Negotiate : public ::testing::Test {
+ protected:
+  // A Kerberos client that keeps what it needs for its mechListMIC.
+  Octets ap_req() {
+    ticket = door.client.ticket(door.services[0], door.ticket_fields());
+    request = door.client.ap_req(ticket, door.authenticator_fields());
+    return mint::gss_token(request.message);
+  }
+  auth::AcceptReply offer_init(const mint::NegTokenInitFields& fields) {
+    return door.offer(mint::neg_token_init(fields));
+  }
+  auth::AcceptReply offer_resp(const mint::NegTokenRespFields& fields, ContextHandle context) {
+    return door.offer(mint::neg_token_resp(fields), context);
+  }
+
+  Door door;
+  mint::Ticket ticket;
+  mint::ApReq request;
+};
+
+TEST_F(Negotiate, TakesTheOptimisticKerberosToken) {
+  for (const Mechanism oid : {Mechanism::kKerberos, Mechanism::kMsKerberos}) {
+    const auth::AcceptReply result =
+        door.offer(mint::optimistic({oid, Mechanism::kNtlm}, ap_req()));
+    ASSERT_EQ(result.verdict.status, Status::kEstablished);
+    const mint::ServerResp resp = mint::read_neg_token_resp(door.reply);
+    EXPECT_EQ(resp.state, NegState::kAcceptCompleted);
+    EXPECT_EQ(resp.supported_mech, oid) << "as the client named it, also Microsoft's misprint";
+    EXPECT_EQ(door.client.check_ap_rep(ticket, request, *resp.response_token).error, "");
+    EXPECT_FALSE(resp.mech_list_mic) << "RFC 4178 5: not needed for the preferred mechanism";
+    EXPECT_TRUE(door.end(result.context));
+  }
+}
+
+TEST_F(Negotiate, AsksForTheTokenWhenThereIsNone) {
+  const auth::AcceptReply first = offer_init({.mechs = {Mechanism::kKerberos}});
+  ASSERT_EQ(first.verdict.status, Status::kContinue);
+  const mint::ServerResp resp = mint::read_neg_token_resp(door.reply);
+  EXPECT_EQ(resp.state, NegState::kAcceptIncomplete);
+  EXPECT_EQ(resp.supported_mech, Mechanism::kKerberos);
+  EXPECT_FALSE(resp.response_token);
+  EXPECT_EQ(offer_resp({.response_token = ap_req()}, first.context).verdict.status,
+            Status::kEstablished);
+}
+
+TEST_F(Negotiate, RefusesAListWithoutAnythingCommon) {
+  door.error_tokens = true;
+  EXPECT_EQ(offer_init({.mechs = {Mechanism::kNegoEx, Mechanism::kIakerb}}).verdict.status,
+            Status::kNoCommonMechanism);
+  EXPECT_EQ(mint::read_neg_token_resp(door.reply).state, NegState::kReject);
+  EXPECT_EQ(door.pool.live(), 0u);
+  EXPECT_EQ(offer_init({.mechs = {Mechanism::kNegoEx, Mechanism::kNtlm}}).verdict.status,
+            Status::kContinue);
+}
+
+TEST_F(Negotiate, SendsARejectTokenOnlyWhenAskedTo) {
+  const Octets token = mint::optimistic({Mechanism::kKerberos}, Octets{1, 2, 3});
+  EXPECT_EQ(door.offer(token).verdict.status, Status::kMalformedGss);
+  EXPECT_TRUE(door.reply.empty());
+  door.error_tokens = true;
+  EXPECT_EQ(door.offer(token).verdict.status, Status::kMalformedGss);
+  EXPECT_EQ(mint::read_neg_token_resp(door.reply).state, NegState::kReject);
+}
+
+// A reselection: NegoEx first, so the optimistic token is not for us and the list must be signed.
+class Reselected : public Negotiate {
+ protected:
+  void SetUp() override {
+    const auth::AcceptReply first = offer_init(
+        {.mechs = {Mechanism::kNegoEx, Mechanism::kKerberos}, .mech_token = Octets{1, 2, 3}});
+    ASSERT_EQ(first.verdict.status, Status::kContinue);
+    EXPECT_EQ(mint::read_neg_token_resp(door.reply).state, NegState::kRequestMic);
+    context = first.context;
+  }
+  // The client's AP-REQ, answered by AP-REP and the server's MIC; the client's is owed.
+  void send_ap_req() {
+    const auth::AcceptReply second = offer_resp({.response_token = ap_req()}, context);
+    ASSERT_EQ(second.verdict.status, Status::kContinue);
+    const mint::ServerResp resp = mint::read_neg_token_resp(door.reply);
+    EXPECT_EQ(resp.state, NegState::kAcceptIncomplete);
+    answer = door.client.check_ap_rep(ticket, request, *resp.response_token);
+    ASSERT_EQ(answer.error, "");
+    EXPECT_TRUE(
+        door.client.check_mech_list_mic(ticket, request, answer, types, *resp.mech_list_mic));
+  }
+  Octets client_mic() { return door.client.write_mech_list_mic(ticket, request, answer, types); }
+
+  ContextHandle context;
+  mint::KerberosMint::Answer answer;
+  Octets types = mint::mech_type_list({Mechanism::kNegoEx, Mechanism::kKerberos});
+};
+
+TEST_F(Reselected, CompletesWithBothMics) {
+  send_ap_req();
+  EXPECT_EQ(
+      offer_resp({.state = NegState::kAcceptCompleted, .mech_list_mic = client_mic()}, context)
+          .verdict.status,
+      Status::kEstablished);
+  EXPECT_TRUE(door.reply.empty()) << "the client is done already";
+  EXPECT_EQ(door.client_of(context), "alice@EXAMPLE.TEST");
+}
+
+TEST_F(Reselected, RefusesAWrongMic) {
+  send_ap_req();
+  Octets mic = client_mic();
+  mic.back() ^= 1;
+  EXPECT_EQ(offer_resp({.mech_list_mic = mic}, context).verdict.status, Status::kMechListMicWrong);
+  EXPECT_EQ(door.pool.live(), 0u);
+}
+
+TEST_F(Reselected, RefusesAMicOverAnotherList) {
+  send_ap_req();
+  types = mint::mech_type_list({Mechanism::kKerberos});  // What the client really sent.
+  EXPECT_EQ(offer_resp({.mech_list_mic = client_mic()}, context).verdict.status,
+            Status::kMechListMicWrong);
+}
+
+TEST_F(Reselected, RefusesToFinishWithoutAMic) {
+  send_ap_req();
+  EXPECT_EQ(offer_resp({.state = NegState::kAcceptCompleted}, context).verdict.status,
+            Status::kMechListMicMissing);
+}
+
+TEST_F(Negotiate, ChecksAMicThatWasNotRequired) {
+  const Octets types = mint::mech_type_list({Mechanism::kKerberos});
+  const auto fields = [&](Octets mic) {
+    return mint::NegTokenInitFields{.mech_token = ap_req(), .mech_list_mic = std::move(mic)};
+  };
+  EXPECT_EQ(offer_init(fields(Octets(28, 0))).verdict.status, Status::kMechListMicWrong);
+  EXPECT_EQ(door.pool.live(), 0u);
+}
+
+// NTLM inside SPNEGO, with and without mechListMIC.
+class NtlmInSpnego : public Negotiate {
+ protected:
+  auth::AcceptReply begin(const std::vector<Mechanism>& mechs) {
+    types = mint::mech_type_list(mechs);
+    const auth::AcceptReply first = door.offer(mint::optimistic(mechs, negotiate));
+    state = *mint::read_neg_token_resp(door.reply).state;
+    return first;
+  }
+  mint::Authenticated authenticate(const mint::AuthenticateFields& fields = {}) {
+    return mint::ntlm_authenticate(*door.kit, negotiate,
+                                   *mint::read_neg_token_resp(door.reply).response_token, fields);
+  }
+
+  Octets negotiate = mint::ntlm_negotiate({});
+  Octets types;
+  NegState state{};
+};
+
+TEST_F(NtlmInSpnego, CompletesWithMics) {
+  const auth::AcceptReply first = begin({Mechanism::kNtlm});
+  ASSERT_EQ(first.verdict.status, Status::kContinue);
+  EXPECT_EQ(state, NegState::kAcceptIncomplete);
+  const mint::Authenticated client = authenticate();
+  const auth::AcceptReply result =
+      offer_resp({.response_token = client.message,
+                  .mech_list_mic = mint::ntlm_mech_list_mic(*door.kit, client, types)},
+                 first.context);
+  ASSERT_EQ(result.verdict.status, Status::kEstablished);
+  const mint::ServerResp resp = mint::read_neg_token_resp(door.reply);
+  EXPECT_EQ(resp.state, NegState::kAcceptCompleted);
+  EXPECT_TRUE(mint::check_ntlm_mech_list_mic(*door.kit, client, types, *resp.mech_list_mic));
+}
+
+TEST_F(NtlmInSpnego, RefusesAWrongMechListMic) {
+  const auth::AcceptReply first = begin({Mechanism::kNtlm});
+  const mint::Authenticated client = authenticate();
+  Octets mic = mint::ntlm_mech_list_mic(*door.kit, client, types);
+  mic[5] ^= 4;
+  EXPECT_EQ(offer_resp({.response_token = client.message, .mech_list_mic = mic}, first.context)
+                .verdict.status,
+            Status::kMechListMicWrong);
+}
+
+TEST_F(NtlmInSpnego, ClientsWithoutAnyMicAreServed) {
+  const auth::AcceptReply first = begin({Mechanism::kNtlm});
+  const mint::Authenticated client = authenticate({.mic = false});
+  EXPECT_EQ(offer_resp({.response_token = client.message}, first.context).verdict.status,
+            Status::kEstablished)
+      << "ntlm_auth's gss-spnego-client";
+}
+
+TEST_F(NtlmInSpnego, AClientThatSignsItsMessagesMustSignTheListToo) {
+  const auth::AcceptReply first = begin({Mechanism::kNtlm});
+  const mint::Authenticated client = authenticate();
+  EXPECT_EQ(offer_resp({.response_token = client.message}, first.context).verdict.status,
+            Status::kContinue)
+      << "somebody may have taken Kerberos off the list";
+  const mint::ServerResp resp = mint::read_neg_token_resp(door.reply);
+  EXPECT_EQ(resp.state, NegState::kAcceptIncomplete);
+  EXPECT_TRUE(mint::check_ntlm_mech_list_mic(*door.kit, client, types, *resp.mech_list_mic));
+  EXPECT_EQ(offer_resp({.state = NegState::kAcceptCompleted}, first.context).verdict.status,
+            Status::kMechListMicMissing);
+}
+
+TEST_F(NtlmInSpnego, TheOwedMicMayComeLater) {
+  const auth::AcceptReply first = begin({Mechanism::kNtlm});
+  const mint::Authenticated client = authenticate();
+  ASSERT_EQ(offer_resp({.response_token = client.message}, first.context).verdict.status,
+            Status::kContinue);
+  const Octets mic = mint::ntlm_mech_list_mic(*door.kit, client, types);
+  EXPECT_EQ(offer_resp({.mech_list_mic = mic}, first.context).verdict.status, Status::kEstablished);
+  EXPECT_EQ(mint::read_neg_token_resp(door.reply).state, NegState::kAcceptCompleted);
+}
+
+TEST_F(NtlmInSpnego, ADowngradeFromKerberosNeedsTheMic) {
+  // The client prefers Kerberos; this server has no keytab and chooses NTLM.
+  Door no_kerberos(auth::Package::kNegotiate, false, true);
+  const std::vector<Mechanism> mechs = {Mechanism::kKerberos, Mechanism::kNtlm};
+  const auth::AcceptReply first = no_kerberos.offer(mint::optimistic(mechs, ap_req()));
+  ASSERT_EQ(first.verdict.status, Status::kContinue);
+  const mint::ServerResp resp = mint::read_neg_token_resp(no_kerberos.reply);
+  EXPECT_EQ(resp.state, NegState::kRequestMic);
+  EXPECT_EQ(resp.supported_mech, Mechanism::kNtlm);
+  const auth::AcceptReply second =
+      no_kerberos.offer(mint::neg_token_resp({.response_token = negotiate}), first.context);
+  ASSERT_EQ(second.verdict.status, Status::kContinue);
+  const mint::Authenticated client = mint::ntlm_authenticate(
+      *door.kit, negotiate, *mint::read_neg_token_resp(no_kerberos.reply).response_token, {});
+  const Octets with_mic = mint::neg_token_resp(
+      {.response_token = client.message,
+       .mech_list_mic = mint::ntlm_mech_list_mic(*door.kit, client, mint::mech_type_list(mechs))});
+  EXPECT_EQ(no_kerberos.offer(with_mic, first.context).verdict.status, Status::kEstablished);
+}
+
+TEST_F(Negotiate, PackagesDecideAboutSpnego) {
+  Door kerberos_only(auth::Package::kKerberos);
+  EXPECT_EQ(kerberos_only.offer(mint::spnego_token(request.message)).verdict.status,
+            Status::kMechanismNotAllowed);
+  EXPECT_EQ(kerberos_only.offer(kerberos_only.kerberos_token()).verdict.status,
+            Status::kEstablished);
+}
+
+TEST_F(Negotiate, OddFirstTokensAreNamed) {
+  const auto status = [&](const Octets& token) { return door.offer(token).verdict.status; };
+  EXPECT_EQ(status({}), Status::kEmptyToken);
+  EXPECT_EQ(status(Octets(100, 0)), Status::kNotAToken);
+  EXPECT_EQ(status(Octets(kTokenSizeMax + 1, 0x60)), Status::kTokenTooLong);
+  EXPECT_EQ(status(mint::neg_token_resp({.state = NegState::kAcceptCompleted})),
+            Status::kUnexpectedToken);
+  (void)ap_req();
+  EXPECT_EQ(status(request.message), Status::kDceStyle) << "a bare AP-REQ";
+  EXPECT_EQ(status(mint::gss_token(request.message, gss::KerberosTokenId::kApRep)),
+            Status::kUnexpectedToken);
+  EXPECT_EQ(status(mint::optimistic({Mechanism::kKerberos},
+                                    mint::optimistic({Mechanism::kKerberos}, Octets{1}))),
+            Status::kUnexpectedToken)
+      << "B16: SPNEGO in SPNEGO";
+  EXPECT_EQ(door.pool.live(), 0u);
+}
+
+TEST_F(Negotiate, APeersRejectEndsTheExchange) {
+  const auth::AcceptReply first = offer_init({.mechs = {Mechanism::kKerberos}});
+  EXPECT_EQ(offer_resp({.state = NegState::kReject}, first.context).verdict.status,
+            Status::kPeerRejected);
+  EXPECT_EQ(door.pool.live(), 0u);
+}
+
+TEST_F(Negotiate, ForgedHandlesReachNobody) {
+  const auth::AcceptReply first = offer_init({.mechs = {Mechanism::kKerberos}});
+  const Octets next = mint::neg_token_resp({.response_token = ap_req()});
+  for (const ContextHandle forged :
+       {ContextHandle{first.context.index, first.context.generation + 1},
+        ContextHandle{first.context.index, 0}, ContextHandle{SlotIndex(99), 1},
+        ContextHandle{SlotIndex::kNone, 1}}) {
+    EXPECT_EQ(door.offer(next, forged).verdict.status, Status::kStaleHandle);
+  }
+  EXPECT_EQ(door.offer(next, first.context).verdict.status, Status::kEstablished);
+}
+
+TEST_F(Negotiate, AContextInUseElsewhereIsBusy) {
+  const auth::AcceptReply first = offer_init({.mechs = {Mechanism::kKerberos}});
+  const Octets next = mint::neg_token_resp({.response_token = ap_req()});
+  {
+    const Pinned<auth::Context> elsewhere = door.look(first.context);
+    EXPECT_EQ(door.offer(next, first.context).verdict.status, Status::kContextBusy);
+  }
+  EXPECT_EQ(door.offer(next, first.context).verdict.status, Status::kEstablished);
+}
+
+}  // namespace
+}  // namespace usher
