@@ -1,0 +1,118 @@
+#include "engine/engine.h"
+
+#include <sys/mman.h>
+
+#include <bit>
+#include <memory>
+#include <new>
+#include <span>
+
+#include "engine/random.h"
+
+namespace usher {
+namespace {
+
+// Arena memory for one array of T, taken once; pages never used cost nothing.
+template <class T>
+std::span<T> make_array(std::size_t count) noexcept {
+  void* const memory = ::mmap(nullptr, count * sizeof(T), PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) {
+    return {};
+  }
+  const std::span<T> array(static_cast<T*>(memory), count);
+  std::uninitialized_default_construct(array.begin(), array.end());
+  return array;
+}
+
+template <class T>
+void free_array(std::span<T> array) noexcept {
+  if (!array.empty()) {
+    std::destroy(array.begin(), array.end());
+    ::munmap(array.data(), array.size_bytes());
+  }
+}
+
+// Keys and tokens of all open exchanges lie here: not for core dumps, and not for children.
+template <class T>
+void keep_private(std::span<T> array) noexcept {
+  (void)::madvise(array.data(), array.size_bytes(), MADV_DONTDUMP);
+}
+
+class TheEngine final : public Engine {
+ public:
+  TheEngine(std::span<SlotPool::Slot> slots, std::span<Context> contexts,
+            std::span<ReplayCache::Place> places, const ReplayKey& key,
+            const EngineOptions& options) noexcept
+      : slots_(slots),
+        contexts_(contexts),
+        places_(places),
+        pool_(slots, contexts, options.half_open_s),
+        replays_(places, key, options.skew_max_s),
+        environment_{pool_, replays_, options.clock != nullptr ? *options.clock : system_clock()} {}
+  TheEngine(const TheEngine&) = delete;
+  TheEngine& operator=(const TheEngine&) = delete;
+  ~TheEngine() override {
+    free_array(slots_);
+    free_array(contexts_);  // Each context wipes its key.
+    free_array(places_);
+  }
+
+  [[nodiscard]] const auth::Environment& environment() const noexcept override {
+    return environment_;
+  }
+
+ private:
+  std::span<SlotPool::Slot> slots_;
+  std::span<Context> contexts_;
+  std::span<ReplayCache::Place> places_;
+  auth::ContextPool pool_;
+  ReplayCache replays_;
+  auth::Environment environment_;
+};
+
+std::size_t replay_place_count(std::uint32_t entries) noexcept {
+  return std::bit_ceil(std::size_t{std::max(entries, ReplayCache::kProbesMax)});
+}
+
+}  // namespace
+
+std::unique_ptr<Engine> Engine::make(const EngineOptions& options) noexcept {
+  if (options.slot_count == 0 || options.slot_count > kSlotCountMax || options.half_open_s <= 0 ||
+      options.replay_entry_count > kReplayEntryCountMax || options.skew_max_s > kSkewSecondsMax) {
+    return nullptr;
+  }
+  const std::unique_ptr<RandomSource> random = make_system_random();
+  ReplayKey key{};
+  if (random == nullptr ||
+      !random->fill(std::span(reinterpret_cast<std::uint8_t*>(key.data()), sizeof(key)))) {
+    return nullptr;
+  }
+  const auto slots = make_array<SlotPool::Slot>(options.slot_count);
+  const auto contexts = make_array<Context>(options.slot_count);
+  const auto places =
+      make_array<ReplayCache::Place>(replay_place_count(options.replay_entry_count));
+  std::unique_ptr<Engine> engine;
+  if (!slots.empty() && !contexts.empty() && !places.empty()) {
+    keep_private(contexts);
+    engine.reset(new (std::nothrow) TheEngine(slots, contexts, places, key, options));
+  }
+  if (engine == nullptr) {
+    free_array(slots);
+    free_array(contexts);
+    free_array(places);
+  }
+  return engine;
+}
+
+Status Engine::release(ContextHandle handle) const noexcept {
+  Status status = Status::kEstablished;
+  auth::ContextPool& contexts = environment().contexts;
+  Pinned<Context> context = contexts.pin(handle, status);
+  if (context) {
+    contexts.release(context);
+  }
+  return status;
+}
+
+}  // namespace usher

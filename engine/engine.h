@@ -1,0 +1,60 @@
+// The composition root: all memory and everything shared, made once.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "engine/auth/accept.h"
+#include "engine/clock.h"
+#include "engine/limits.h"
+
+namespace usher {
+
+using auth::AcceptReply;
+using auth::AcceptRequest;
+using auth::Context;
+using auth::Credential;
+using auth::Desk;
+
+struct EngineOptions {
+  std::uint32_t slot_count = kSlotCountDefault;  // 1..kSlotCountMax; 1 KiB each.
+  std::int64_t half_open_s = kHalfOpenSecondsDefault;
+  std::uint32_t replay_entry_count = kReplayEntryCountDefault;  // Rounded up to a power of two.
+  // Largest kerberos.skew that a credential may have, up to kSkewSecondsMax: no authenticator
+  // within it is forgotten, so a wider one fills the replay cache sooner. With the replay check on,
+  // a larger skew is treated as this one.
+  std::int64_t skew_max_s = kSkewSecondsDefault;
+  const Clock* clock = nullptr;  // Null: system_clock().
+};
+
+// Engine owns the slots, the contexts and the replay cache. Nothing allocates after make.
+class Engine {
+ public:
+  [[nodiscard]] static std::unique_ptr<Engine> make(const EngineOptions& options) noexcept;
+  virtual ~Engine() = default;
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // environment is what auth::accept needs besides a desk.
+  [[nodiscard]] virtual const auth::Environment& environment() const noexcept = 0;
+
+  // inspect calls visit(const Context&) while the context is pinned; kStaleHandle or kContextBusy
+  // if it cannot be, and visit is not called.
+  template <class Visit>
+  [[nodiscard]] Status inspect(ContextHandle handle, Visit visit) const noexcept {
+    Status status = Status::kEstablished;
+    const Pinned<Context> context = environment().contexts.pin(handle, status);
+    if (context) {
+      visit(std::as_const(*context));
+    }
+    return status;
+  }
+
+  // release ends a context: kEstablished when done, else kStaleHandle or kContextBusy.
+  [[nodiscard]] Status release(ContextHandle handle) const noexcept;
+
+ protected:
+  Engine() = default;
+};
+
+}  // namespace usher

@@ -1,0 +1,326 @@
+// `usher accept`: recorded exchanges of real clients are accepted as they were, and refused, with
+// the reason named, as soon as one bit of what protects them is changed.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "parsers/http_authorization.h"
+#include "tests/hex.h"
+#include "tests/tools/usher_process.h"
+
+namespace usher::testing {
+namespace {
+
+using Json = nlohmann::json;
+using Arguments = std::vector<std::string>;
+
+constexpr const char* kAlice = "# one account a line\nBNTLM:alice:Al1ce-Passw0rd\n";
+constexpr const char* kAccepted = "SEC_E_OK";
+
+// UsherAccept is a scratch folder with an accounts file, and the command with everything it needs.
+class UsherAccept : public ::testing::Test {
+ protected:
+  Ran run(const Arguments& more) const {
+    Arguments arguments = {"accept", "--at",     "2026-11-20T09:17:00Z",           "--clock-skew",
+                           "7200",   "--keytab", transcript_path("ad/web.keytab"), "--accounts",
+                           accounts_};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_usher(arguments);
+  }
+
+  // verdict replays one file and returns its object.
+  Json verdict(const std::string& file, const Arguments& more = {}) const {
+    Arguments arguments = more;
+    arguments.insert(arguments.end(), {"--json", file});
+    const Ran ran = run(arguments);
+    const Json object = Json::parse(ran.out, nullptr, false);
+    EXPECT_TRUE(object.is_object()) << ran.out << ran.err;
+    if (object.is_object()) {
+      EXPECT_EQ(ran.exit_status, object.at("status") == kAccepted ? 0 : 1);
+    }
+    return object;
+  }
+  Json verdict(const std::vector<Line>& lines, const Arguments& more = {}) const {
+    return verdict(scratch_.write("transcript.txt", transcript_text(lines)), more);
+  }
+
+  Scratch scratch_;
+  std::string accounts_ = scratch_.write("accounts", kAlice);
+};
+
+std::string why(const Json& object) { return object.value("why", std::string()); }
+
+bool says(const Json& object, const std::string& words) {
+  return why(object).find(words) != std::string::npos;
+}
+
+// flip changes the lowest bit of the byte at `offset` of a token in hex.
+void flip(std::string& token, std::size_t offset) {
+  const unsigned octet = unsigned(std::stoul(token.substr(2 * offset, 2), nullptr, 16)) ^ 1u;
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  token[2 * offset] = kDigits[octet >> 4];
+  token[2 * offset + 1] = kDigits[octet & 15];
+}
+
+// ntlm_at is where an NTLM message begins in a token, bare or inside SPNEGO.
+std::size_t ntlm_at(const std::string& token) { return token.find("4e544c4d53535000") / 2; }
+
+// proof_at is where NTProofStr begins: the NtChallengeResponse's offset stands at byte 24 of
+// AUTHENTICATE (MS-NLMP 2.2.1.3).
+std::size_t proof_at(const std::string& token) {
+  const std::size_t message = ntlm_at(token);
+  const std::vector<std::uint8_t> bytes = hex(token);
+  return message + load_le<std::uint32_t>(Bytes(bytes).subspan(message + 24));
+}
+
+constexpr std::array kKerberosFiles = {
+    "ad/aes256-krb5.hex",      "ad/aes256-krb5-deleg.hex",    "ad/aes256-spnego.hex",
+    "ad/aes256-spnego-cb.hex", "http/chromium-nego-krb.txt",  "http/curl-nego-krb-deleg.txt",
+    "http/curl-nego-krb.txt",  "http/heimdal-spnego-krb.txt",
+};
+
+TEST_F(UsherAccept, TakesTheTicketsOfEveryRecordedKerberosClient) {
+  for (const char* file : kKerberosFiles) {
+    const Json object = verdict(transcript_path(file));
+    EXPECT_EQ(object.at("status"), kAccepted) << file << ": " << why(object);
+    EXPECT_EQ(object.value("package", ""), "Kerberos") << file;
+    EXPECT_EQ(object.value("client", ""), "alice@BNTLM.TEST") << file;
+    EXPECT_EQ(object.value("server", ""), "HTTP/web.bntlm.test@BNTLM.TEST") << file;
+    EXPECT_EQ(object.value("etype", 0), 18) << file;
+  }
+}
+
+TEST_F(UsherAccept, RefusesDceStyleAsSuch) {
+  const Json object = verdict(transcript_path("ad/aes256-krb5-dce.hex"));
+  EXPECT_EQ(object.at("status"), "SEC_E_UNSUPPORTED_FUNCTION");
+  EXPECT_TRUE(says(object, "DCE-style")) << why(object);
+}
+
+TEST_F(UsherAccept, TakesTicketsOfAnMitKdc) {
+  for (const char* file :
+       {"mit/aes256-cts-krb5.hex", "mit/aes256-cts-krb5-cb.hex", "mit/aes256-cts-spnego.hex"}) {
+    const Ran ran = run_usher({"accept", "--keytab", transcript_path("mit/sha2.keytab"), "--at",
+                               "2026-11-20T09:38:00Z", transcript_path(file)});
+    EXPECT_EQ(ran.exit_status, 0) << ran.out << ran.err;
+    EXPECT_NE(ran.out.find(": SEC_E_OK, Kerberos, "), std::string::npos) << ran.out;
+  }
+}
+
+TEST_F(UsherAccept, WritesTheWholeObject) {
+  const std::string file = transcript_path("ad/aes256-spnego.hex");
+  const Json expected = {
+      {"file", file},
+      {"legs", {{{"status", "SEC_E_OK"}, {"reply_size", 186}}}},
+      {"status", "SEC_E_OK"},
+      {"package", "Kerberos"},
+      {"client", "alice@BNTLM.TEST"},
+      {"server", "HTTP/web.bntlm.test@BNTLM.TEST"},
+      {"etype", 18},
+      {"attributes",
+       {"MUTUAL_AUTH", "REPLAY_DETECT", "SEQUENCE_DETECT", "CONFIDENTIALITY", "INTEGRITY"}},
+      {"expires", "2026-11-20T19:16:22Z"}};
+  EXPECT_EQ(verdict(file), expected);
+}
+
+constexpr std::array kNtlmFiles = {
+    "http/chromium-ntlm.txt",      "http/chromium-ntlm-tls.txt",
+    "http/curl-nego-ntlmssp.txt",  "http/curl-ntlm-fixed.txt",
+    "http/gssntlmssp-ntlm-cb.txt", "http/gssntlmssp-spnego-mic.txt",
+    "http/java-ntlm.txt",          "http/ntlm_auth-spnego-client.txt",
+    "http/py-requests-ntlm.txt",   "http/winpr2-cli-ntlm.txt",
+};
+
+TEST_F(UsherAccept, TakesTheProofsOfEveryRecordedNtlmv2Client) {
+  for (const char* file : kNtlmFiles) {
+    const Json object = verdict(transcript_path(file));
+    EXPECT_EQ(object.at("status"), kAccepted) << file << ": " << why(object);
+    EXPECT_EQ(object.value("package", ""), "NTLM") << file;
+    EXPECT_EQ(object.value("client", ""), "BNTLM\\alice") << file;
+    EXPECT_FALSE(object.contains("server") || object.contains("etype") || object.contains("why"));
+    ASSERT_EQ(object.at("legs").size(), 2u) << file;
+    EXPECT_EQ(object.at("legs")[0].at("status"), "SEC_I_CONTINUE_NEEDED") << file;
+    EXPECT_GT(object.at("legs")[0].at("reply_size"), 100) << file;
+  }
+}
+
+TEST_F(UsherAccept, RefusesEveryProofWithOneBitChanged) {
+  for (const char* file : kNtlmFiles) {
+    std::vector<Line> lines = transcript_lines(file);
+    flip(lines[2].hex, proof_at(lines[2].hex));
+    const Json object = verdict(lines);
+    EXPECT_EQ(object.at("status"), "SEC_E_LOGON_DENIED") << file;
+    EXPECT_TRUE(says(object, "NTProofStr is wrong")) << file << ": " << why(object);
+  }
+}
+
+TEST_F(UsherAccept, RefusesEveryProofForAnotherChallenge) {
+  for (const char* file : kNtlmFiles) {
+    std::vector<Line> lines = transcript_lines(file);
+    flip(lines[1].hex, ntlm_at(lines[1].hex) + 24);  // ServerChallenge (MS-NLMP 2.2.1.2).
+    EXPECT_TRUE(says(verdict(lines), "NTProofStr is wrong")) << file;
+    lines.erase(lines.begin() + 1);  // Without a recorded one the acceptor makes its own.
+    EXPECT_TRUE(says(verdict(lines), "NTProofStr is wrong")) << file;
+  }
+}
+
+TEST_F(UsherAccept, RefusesEveryMicWithOneBitChanged) {
+  for (const char* file : {"http/chromium-ntlm.txt", "http/chromium-ntlm-tls.txt",
+                           "http/curl-nego-ntlmssp.txt", "http/gssntlmssp-spnego-mic.txt",
+                           "http/py-requests-ntlm.txt", "http/winpr2-cli-ntlm.txt"}) {
+    std::vector<Line> lines = transcript_lines(file);
+    flip(lines[2].hex, ntlm_at(lines[2].hex) + 72);
+    const Json object = verdict(lines);
+    EXPECT_EQ(object.at("status"), "SEC_E_MESSAGE_ALTERED") << file;
+    EXPECT_TRUE(says(object, "the MIC is wrong")) << file << ": " << why(object);
+  }
+}
+
+TEST_F(UsherAccept, RefusesNtlmv1ByName) {
+  for (const char* file : {"http/wget-ntlm.txt", "http/curl-ntlm-noess.txt"}) {
+    const Json object = verdict(transcript_path(file));
+    EXPECT_EQ(object.at("status"), "SEC_E_LOGON_DENIED") << file;
+    EXPECT_TRUE(says(object, "NTLMv1")) << file << ": " << why(object);
+  }
+}
+
+TEST_F(UsherAccept, FollowsTheAccountsFile) {
+  const std::string file = transcript_path("http/curl-ntlm-fixed.txt");
+  const Ran by_hash =
+      run_usher({"accept", file, "--accounts",
+                 scratch_.write("hashes", "BNTLM:alice::dc888c070ba74b1d1bb79e2f860a9d0f\n")});
+  EXPECT_EQ(by_hash.exit_status, 0) << by_hash.out << by_hash.err;
+  for (const char* accounts : {"BNTLM:alice:wrong\n", "BNTLM:bob:Al1ce-Passw0rd\n"}) {
+    const Ran ran = run_usher({"accept", file, "--accounts", scratch_.write("other", accounts)});
+    EXPECT_EQ(ran.exit_status, 1);
+    EXPECT_NE(ran.out.find("SEC_E_LOGON_DENIED: NTProofStr is wrong"), std::string::npos)
+        << ran.out << ran.err;
+  }
+}
+
+TEST_F(UsherAccept, RefusesASecondUseOfAToken) {
+  const std::string file = transcript_path("ad/aes256-krb5.hex");
+  const Ran twice = run({file, file});
+  EXPECT_EQ(twice.exit_status, 1);
+  EXPECT_NE(twice.out.find(file + ": SEC_E_OK"), std::string::npos) << twice.out;
+  EXPECT_NE(twice.out.find("SEC_E_LOGON_DENIED: the authenticator has been seen before"),
+            std::string::npos)
+      << twice.out;
+  EXPECT_EQ(run({"--policy", "kerberos.replay=off", file, file}).exit_status, 0);
+}
+
+TEST_F(UsherAccept, MeasuresTheClockFromTheGivenTime) {
+  const std::string file = transcript_path("ad/aes256-krb5.hex");
+  const auto at = [&](const char* time) {
+    return run_usher({"accept", "--keytab", transcript_path("ad/web.keytab"), "--at", time, file});
+  };
+  EXPECT_EQ(at("2026-11-20T09:16:32Z").exit_status, 0);
+  EXPECT_EQ(at("2026-11-20T09:21:30Z").exit_status, 0);  // 300 s are allowed.
+  const Ran late = at("2026-11-20T09:22:00Z");
+  EXPECT_EQ(late.exit_status, 1);
+  EXPECT_NE(late.out.find("SEC_E_TIME_SKEW"), std::string::npos) << late.out;
+  const Ran tomorrow = at("2026-11-21T09:16:32Z");
+  EXPECT_NE(tomorrow.out.find("SEC_E_CONTEXT_EXPIRED: the ticket has expired"), std::string::npos)
+      << tomorrow.out;
+}
+
+TEST_F(UsherAccept, SaysWhenATranscriptEndsHalfWay) {
+  std::vector<Line> lines = transcript_lines("http/chromium-ntlm.txt");
+  lines.pop_back();
+  const Json object = verdict(lines);
+  EXPECT_EQ(object.at("status"), "SEC_I_CONTINUE_NEEDED");
+  EXPECT_TRUE(says(object, "the transcript ends here")) << why(object);
+}
+
+TEST_F(UsherAccept, RefusesATokenAfterTheLast) {
+  std::vector<Line> lines = transcript_lines("http/curl-nego-krb.txt");
+  lines.push_back(lines[0]);
+  std::vector<std::string> many(40, scratch_.write("stray.txt", transcript_text(lines)));
+  many.insert(many.end(), {"--policy", "kerberos.replay=off"});
+  const Ran ran = run(many);  // More of them than contexts: each must be given back.
+  EXPECT_EQ(ran.exit_status, 1);
+  EXPECT_EQ(ran.out.find("all context slots"), std::string::npos);
+  EXPECT_NE(ran.out.find("SEC_E_OUT_OF_SEQUENCE: the context is complete"), std::string::npos)
+      << ran.out;
+}
+
+TEST_F(UsherAccept, SaysWhereAMalformedTokenIsAtFault) {
+  std::string token = transcript_lines("http/curl-nego-krb.txt").at(0).hex;
+  token.resize(token.size() - 2);
+  const Json object = verdict({{"c2s", token}});
+  EXPECT_EQ(object.at("status"), "SEC_E_INVALID_TOKEN");
+  EXPECT_TRUE(says(object, " malformed: truncated at byte 0")) << why(object);
+}
+
+TEST_F(UsherAccept, AcceptsOnlyWhatItHasKeysFor) {
+  const Ran no_keytab =
+      run_usher({"accept", "--accounts", accounts_, transcript_path("http/curl-nego-krb.txt")});
+  EXPECT_EQ(no_keytab.exit_status, 1);
+  EXPECT_NE(no_keytab.out.find("no mechanism that this credential accepts"), std::string::npos)
+      << no_keytab.out;
+  const Ran no_accounts = run_usher({"accept", "--keytab", transcript_path("ad/web.keytab"),
+                                     transcript_path("http/curl-ntlm-fixed.txt")});
+  EXPECT_EQ(no_accounts.exit_status, 1);
+  EXPECT_NE(no_accounts.out.find("SEC_E_UNSUPPORTED_FUNCTION"), std::string::npos);
+}
+
+TEST_F(UsherAccept, ReplaysWhatCurlPrinted) {
+  std::string text = "> GET / HTTP/1.1\n< WWW-Authenticate: NTLM\n";
+  for (const Line& line : transcript_lines("http/curl-ntlm-fixed.txt")) {
+    const std::vector<std::uint8_t> bytes = hex(line.hex);
+    std::vector<std::uint8_t> base64(http::base64_encoded_size(bytes.size()));
+    http::encode_base64(bytes, base64);
+    text += line.direction == "c2s" ? "> Authorization: NTLM " : "< WWW-Authenticate: NTLM ";
+    text.append(base64.begin(), base64.end()).append("\r\n");
+  }
+  const Json object = verdict(scratch_.write("curl.log", text));
+  EXPECT_EQ(object.at("status"), kAccepted) << why(object);
+}
+
+TEST_F(UsherAccept, WritesALineALegAndAVerdict) {
+  const std::string file = transcript_path("http/gssntlmssp-spnego-mic.txt");
+  const Ran ran = run({file});
+  EXPECT_EQ(ran.exit_status, 0);
+  EXPECT_EQ(ran.out,
+            "  leg 1, line 2: 74 bytes, SEC_I_CONTINUE_NEEDED, reply 153 bytes\n"
+            "  leg 2, line 4: 319 bytes, SEC_E_OK, reply 29 bytes\n" +
+                file + ": SEC_E_OK, NTLM, BNTLM\\alice\n");
+}
+
+TEST_F(UsherAccept, ExplainsBadUsage) {
+  const std::string good = transcript_path("ad/aes256-krb5.hex");
+  const std::string keytab = transcript_path("ad/web.keytab");
+  struct Case {
+    Arguments arguments;
+    const char* message;
+  };
+  const std::array cases = {
+      Case{{"accept", good}, "give --keytab FILE for Kerberos, --accounts FILE for NTLM"},
+      Case{{"accept", "--keytab", keytab}, "required"},
+      Case{{"accept", "--keytab", "/nonexistent", good}, "/nonexistent"},
+      Case{{"accept", "--accounts", "/nonexistent", good}, "/nonexistent"},
+      Case{{"accept", "--accounts", scratch_.write("open", kAlice, 0644), good}, "open"},
+      Case{{"accept", "--keytab", keytab, "/nonexistent"}, "/nonexistent: No such file"},
+      Case{{"accept", "--keytab", keytab, scratch_.write("bad", "c2s 60\ns2c 0x\n")},
+           "bad:2: expected hex"},
+      Case{{"accept", "--keytab", keytab, scratch_.write("s2c", "s2c 60\n")},
+           "no token of a client"},
+      Case{{"accept", "--keytab", keytab, "--at", "yesterday", good}, "2026-11-20T09:17:00Z"},
+      Case{{"accept", "--keytab", keytab, "--at", "2026-02-30T00:00:00Z", good}, "RFC 3339"},
+      Case{{"accept", "--keytab", keytab, "--policy", "kerberos.replay", good}, "NAME=VALUE"},
+      Case{{"accept", "--keytab", keytab, "--policy", "kerberos.replay=maybe", good}, "on | off"},
+      Case{{"accept", "--keytab", keytab, "--policy", "no.such=1", good}, "kerberos.skew"},
+      Case{{"accept", "--keytab", keytab, "--clock-skew", "100000", good}, "at most 86400"},
+      Case{{"accept", "--keytab", keytab, "--clock-skew", "-1", good}, "expected"},
+      Case{{"accept", "--keytab", keytab, "--bindings", "00", good}, "--bindings"},
+  };
+  for (const Case& c : cases) {
+    const Ran ran = run_usher(c.arguments);
+    EXPECT_EQ(ran.exit_status, 2) << c.message << ran.out;
+    EXPECT_EQ(ran.out, "") << c.message;
+    EXPECT_NE(ran.err.find(c.message), std::string::npos) << ran.err;
+  }
+}
+
+}  // namespace
+}  // namespace usher::testing

@@ -1,0 +1,213 @@
+// `usher accept`: replays recorded exchanges through the acceptor and says what came of them.
+#include "tools/usher/accept_command.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <ostream>
+
+#include "engine/auth/accounts.h"
+#include "engine/auth/policy.h"
+#include "engine/crypto/key_ring.h"
+#include "engine/crypto/kit.h"
+#include "parsers/der.h"
+#include "tools/usher/names.h"
+#include "tools/usher/replay.h"
+#include "tools/usher/text.h"
+#include "tools/usher/tree.h"
+#include "tools/usher/usage_error.h"
+
+namespace usher::cli {
+namespace {
+
+std::string_view status_name(Status status) {
+  switch (status) {
+#define USHER_STATUS_NAME(name, sspi, text) \
+  case Status::name:                        \
+    return #sspi;
+    USHER_STATUS_LIST(USHER_STATUS_NAME)
+#undef USHER_STATUS_NAME
+  }
+  return {};
+}
+
+// seconds_of reads "2026-11-20T09:17:00Z", the form of RFC 3339 that times are printed in too.
+std::int64_t seconds_of(const std::string& text) {
+  constexpr std::string_view kShape = "dddd-dd-ddTdd:dd:ddZ";
+  bool good = text.size() == kShape.size();
+  std::string digits;
+  for (std::size_t i = 0; good && i < text.size(); ++i) {
+    const bool is_digit = text[i] >= '0' && text[i] <= '9';
+    good = kShape[i] == 'd' ? is_digit : text[i] == kShape[i];
+    if (is_digit) {
+      digits += text[i];
+    }
+  }
+  std::int64_t seconds = 0;
+  if (!good || !der::parse_time(bytes_of(digits + "Z"), seconds)) {
+    throw UsageError(
+        fmt::format("--at {}: expected UTC as in 2026-11-20T09:17:00Z (RFC 3339)", text));
+  }
+  return seconds;
+}
+
+auth::Policy policy_of(const AcceptOptions& options) {
+  auth::Policy policy;
+  const auto set = [&](std::string_view name, std::string_view value, std::string_view given) {
+    if (const std::string error = auth::set_policy(policy, name, value); !error.empty()) {
+      throw UsageError(fmt::format("{}: {}", given, error));
+    }
+  };
+  for (const std::string& given : options.policies) {
+    const std::size_t equals = given.find('=');
+    if (equals == std::string::npos) {
+      throw UsageError(fmt::format("--policy {}: expected NAME=VALUE", given));
+    }
+    const std::string_view view = given;
+    set(view.substr(0, equals), view.substr(equals + 1), "--policy " + given);
+  }
+  if (options.clock_skew_s) {
+    const std::string value = std::to_string(*options.clock_skew_s);
+    set("kerberos.skew", value, "--clock-skew " + value);
+  }
+  if (policy.skew_s > kSkewSecondsMax) {
+    throw UsageError(fmt::format("a clock skew of {} s: at most {} can be kept free of replays",
+                                 policy.skew_s, kSkewSecondsMax));
+  }
+  return policy;
+}
+
+std::unique_ptr<Credential> credential_of(const AcceptOptions& options) {
+  if (options.keytab.empty() && options.accounts.empty()) {
+    throw UsageError(
+        "nothing to accept with: give --keytab FILE for Kerberos, --accounts FILE for NTLM, or "
+        "both");
+  }
+  const std::unique_ptr<crypto::Kit> kit = crypto::Kit::make();
+  if (kit == nullptr) {
+    throw UsageError("OpenSSL lacks an algorithm: are its default and legacy providers installed?");
+  }
+  auto keys = std::make_unique<auth::Keys>();
+  if (!options.keytab.empty()) {
+    crypto::KeyRing::Loaded loaded = crypto::KeyRing::load_keytab(*kit, options.keytab);
+    if (loaded.ring == nullptr) {
+      throw UsageError(loaded.error);
+    }
+    keys->ring = std::move(loaded.ring);
+  }
+  if (!options.accounts.empty()) {
+    auth::Accounts::Loaded loaded = auth::Accounts::load_file(*kit, options.accounts);
+    if (loaded.accounts == nullptr) {
+      throw UsageError(loaded.error);
+    }
+    keys->accounts = std::move(loaded.accounts);
+  }
+  auto credential = std::make_unique<Credential>(auth::Package::kNegotiate, std::move(keys));
+  credential->policy = policy_of(options);
+  return credential;
+}
+
+// exchange_of reads a transcript, or a single token in any form `usher decode` takes.
+std::vector<Piece> exchange_of(const std::string& file) {
+  std::vector<Piece> pieces = parse_input(read_file(file), file).pieces;
+  std::erase_if(pieces, [](const Piece& piece) { return piece.offer; });
+  for (const Piece& piece : pieces) {
+    if (piece.base64.code != ParseCode::kOk) {
+      throw UsageError(
+          fmt::format("{}:{}: bad base64 at its byte {}", file, piece.line, piece.base64.offset));
+    }
+  }
+  const bool any = std::ranges::any_of(
+      pieces, [](const Piece& piece) { return piece.direction != Direction::kServerToClient; });
+  if (!any) {
+    throw UsageError(fmt::format("{}: no token of a client in it (c2s HEX)", file));
+  }
+  return pieces;
+}
+
+std::string why(const Outcome& outcome) {
+  const Verdict& verdict = outcome.verdict();
+  std::string text{text_of(verdict.status)};
+  if (verdict.status == Status::kContinue) {
+    return text + ", but the transcript ends here";
+  }
+  if (verdict.fault.code != ParseCode::kOk) {
+    text += fmt::format(": {} at byte {}", words_of(verdict.fault.code), verdict.fault.offset);
+  }
+  if (outcome.unused > 0) {
+    text += fmt::format(" ({} more of the client's tokens not replayed)", outcome.unused);
+  }
+  return text;
+}
+
+std::string_view package_name(const Client& client) { return client.ntlm ? "NTLM" : "Kerberos"; }
+
+Json report(const std::string& file, const Outcome& outcome) {
+  Json legs = Json::array();
+  for (const Leg& leg : outcome.legs) {
+    legs.push_back({{"status", status_name(leg.verdict.status)}, {"reply_size", leg.reply_size}});
+  }
+  Json out{
+      {"file", file}, {"legs", std::move(legs)}, {"status", status_name(outcome.verdict().status)}};
+  if (!outcome.client) {
+    out["why"] = why(outcome);
+    return out;
+  }
+  const Client& client = *outcome.client;
+  out["package"] = package_name(client);
+  out["client"] = client.name;
+  if (!client.ntlm) {
+    out["server"] = client.service;
+    out["etype"] = client.ticket_etype;
+  }
+  out["attributes"] = attribute_names(client.flags);
+  if (client.expires_s != 0) {
+    out["expires"] = utc(client.expires_s);
+  }
+  return out;
+}
+
+std::string report_text(const std::string& file, const Outcome& outcome) {
+  std::string text;
+  for (std::size_t i = 0; i < outcome.legs.size(); ++i) {
+    const Leg& leg = outcome.legs[i];
+    text += fmt::format("  leg {}, line {}: {} bytes, {}, reply {} bytes\n", i + 1, leg.line,
+                        leg.size, status_name(leg.verdict.status), leg.reply_size);
+  }
+  text += fmt::format("{}: {}", file, status_name(outcome.verdict().status));
+  if (!outcome.client) {
+    return text + fmt::format(": {}\n", why(outcome));
+  }
+  const Client& client = *outcome.client;
+  text += fmt::format(", {}, {}", package_name(client), client.name);
+  if (!client.ntlm) {
+    text += fmt::format(" for {}", client.service);
+  }
+  return text + '\n';
+}
+
+}  // namespace
+
+int accept_command(const AcceptOptions& options, std::ostream& out) {
+  const SettableClock clock(options.at.empty() ? std::nullopt
+                                               : std::optional(seconds_of(options.at)));
+  Replayer replayer(credential_of(options), clock);
+  std::vector<std::vector<Piece>> exchanges;
+  for (const std::string& file : options.transcripts) {
+    exchanges.push_back(exchange_of(file));
+  }
+  bool all_good = true;
+  for (std::size_t i = 0; i < exchanges.size(); ++i) {
+    const Outcome outcome = replayer.replay(exchanges[i]);
+    const std::string& file = options.transcripts[i];
+    all_good = all_good && outcome.client.has_value();
+    if (options.json) {
+      out << report(file, outcome).dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
+    } else {
+      out << report_text(file, outcome);
+    }
+  }
+  return all_good ? kExitGood : kExitRefused;
+}
+
+}  // namespace usher::cli

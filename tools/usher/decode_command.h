@@ -1,0 +1,19 @@
+// `usher decode`: what is in a token.
+#pragma once
+
+#include <iosfwd>
+#include <string>
+
+namespace usher::cli {
+
+struct DecodeOptions {
+  std::string file = "-";
+  std::string keytab;  // Empty: tickets stay closed.
+  bool json = false;   // One object a token, a line each.
+};
+
+// decode_command writes to `out` and returns the exit status: kExitRefused if a token is at fault.
+// Throws UsageError.
+[[nodiscard]] int decode_command(const DecodeOptions& options, std::ostream& out);
+
+}  // namespace usher::cli

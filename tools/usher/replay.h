@@ -1,0 +1,78 @@
+// One recorded exchange through the real acceptor.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/engine.h"
+#include "tools/usher/input.h"
+
+namespace usher::cli {
+
+// SettableClock is the machine's clock, or one that stands still.
+class SettableClock final : public Clock {
+ public:
+  explicit SettableClock(std::optional<std::int64_t> wall_s) : wall_s_(wall_s) {}
+  [[nodiscard]] std::int64_t wall_us() const noexcept override {
+    return wall_s_ ? *wall_s_ * kMicrosPerSecond : system_clock().wall_us();
+  }
+  [[nodiscard]] std::int64_t steady_us() const noexcept override {
+    return system_clock().steady_us();
+  }
+
+ private:
+  std::optional<std::int64_t> wall_s_;
+};
+
+// Leg is one token of the client and what it got.
+struct Leg {
+  std::size_t line = 0;
+  std::size_t size = 0;
+  Verdict verdict;
+  std::uint32_t reply_size = 0;
+};
+
+// Client is what an established context says.
+struct Client {
+  bool ntlm = false;
+  std::string name;     // "alice@REALM" or "DOMAIN\alice".
+  std::string service;  // Kerberos: "HTTP/host@REALM".
+  std::int32_t ticket_etype = 0;
+  gss::ContextFlags flags{};
+  std::int64_t expires_s = 0;  // 0: never.
+};
+
+struct Outcome {
+  std::vector<Leg> legs;         // At least one.
+  std::optional<Client> client;  // If it ended in SEC_E_OK.
+  std::size_t unused = 0;        // Client tokens after a refusal, not replayed.
+
+  [[nodiscard]] const Verdict& verdict() const { return legs.back().verdict; }
+};
+
+// Replayer is an engine and what it accepts with. Not for several threads.
+class Replayer {
+ public:
+  // Throws UsageError if memory or OpenSSL fails. `clock` is borrowed.
+  Replayer(std::unique_ptr<Credential> credential, const Clock& clock);
+
+  // replay feeds the client's tokens of `exchange`, of which there is at least one, to a new
+  // context, and ends it. Where the server's recorded answer was an NTLM CHALLENGE, the exchange
+  // goes on with that one.
+  [[nodiscard]] Outcome replay(const std::vector<Piece>& exchange);
+
+ private:
+  [[nodiscard]] Leg step(const Piece& piece, Bytes recorded_challenge, ContextHandle& context);
+
+  std::unique_ptr<Credential> credential_;
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<Desk> desk_;
+};
+
+// challenge_in finds the NTLM CHALLENGE in a server's token, bare or in a NegTokenResp; empty if
+// there is none. The result lies in `token`.
+[[nodiscard]] Bytes challenge_in(Bytes token) noexcept;
+
+}  // namespace usher::cli
