@@ -30,8 +30,8 @@ inline constexpr std::uint32_t kSlotCountDefault = 8192;
 inline constexpr std::uint32_t kSlotCountMax = 1u << 20;
 inline constexpr std::int64_t kHalfOpenSecondsDefault = 30;
 
-// Authenticators the replay cache remembers, 8 bytes each, and how far apart clocks may be. An entry
-// is needed for about twice the skew, so the default keeps up with 5,700 new ones a second.
+// Authenticators the replay cache remembers, 8 bytes each, and how far apart clocks may be. An
+// entry is needed for about twice the skew, so the default keeps up with 5,700 new ones a second.
 inline constexpr std::uint32_t kReplayEntryCountDefault = 1u << 22;
 inline constexpr std::uint32_t kReplayEntryCountMax = 1u << 28;
 inline constexpr std::int64_t kSkewSecondsDefault = 300;

@@ -1,4 +1,4 @@
-// Exchanges recorded from real clients, as they stand in tests/data.
+// Exchanges recorded from real clients, as they stand in tests/data/recorded.
 #pragma once
 
 #include <cstdint>

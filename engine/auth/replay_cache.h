@@ -143,8 +143,9 @@ ReplayVerdict BasicReplayCache<Atomic>::test_and_insert(const Fingerprint& finge
 // d != 0. At most 2^63 divides d, so a * d is uniform over multiples of a power of two that leaves
 // the upper 64 bits free, and a carry can come from below.) So two fingerprints begin at one place
 // with at most twice the chance of random places; and a fresh authenticator is taken for one of the
-// others of its slice, having an equal tag in reach of its walk, with a chance below 2^-31 even if
-// the slice is full. That refuses a client by mistake and never lets one in.
+// others of its slice, having an equal tag in reach of its walk, with a chance below 2^-31 (2^-28
+// in a table of 2^28 places), even if one slice fills the table. That refuses a client by mistake
+// and never lets one in.
 //
 // What it does not give: it is linear, not a pseudo-random function. Whoever could read the table
 // could compute the key. Nobody outside sees it: a client learns only whether it was refused.
@@ -161,8 +162,9 @@ std::uint64_t BasicReplayCache<Atomic>::hash(const Fingerprint& fingerprint) con
 
 // is_taken: whether a place holding `value` may not be used for `slice`. Slice numbers are compared
 // on their circle: the half behind `slice` is older, the half ahead newer, and newer is taken: a
-// thread that was stopped for long, or a clock that was set back, must not open the way for a
-// replay.
+// thread that was stopped for long, or a clock that was set back, makes nobody forget what came
+// later. (What later entries have replaced is gone: a clock set back by more than the skew makes it
+// acceptable again, as it does for every cache that forgets.)
 template <template <class> class Atomic>
 bool BasicReplayCache<Atomic>::is_taken(std::uint64_t value, std::uint64_t slice) const noexcept {
   const std::uint64_t age = (slice - value) & kSliceMask;

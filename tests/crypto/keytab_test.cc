@@ -68,7 +68,7 @@ class KeytabTest : public ::testing::Test {
 
 TEST_F(KeytabTest, GivesThePrincipalsOfTheFile) {
   for (const std::string prefix : {"", "FILE:"}) {
-    const KeyRing::Loaded loaded = load(prefix + data_path("crypto_web.keytab"));
+    const KeyRing::Loaded loaded = load(prefix + data_path("ad/web.keytab"));
     ASSERT_NE(loaded.ring, nullptr) << loaded.error;
     EXPECT_TRUE(loaded.error.empty());
     const auto principals = loaded.ring->principals();
@@ -81,14 +81,14 @@ TEST_F(KeytabTest, GivesThePrincipalsOfTheFile) {
 }
 
 TEST_F(KeytabTest, LeavesOutEtypesWeDoNotServe) {
-  const KeyRing::Loaded loaded = load(data_path("crypto_sha2.keytab"));
+  const KeyRing::Loaded loaded = load(data_path("mit/sha2.keytab"));
   ASSERT_NE(loaded.ring, nullptr) << loaded.error;
   EXPECT_EQ(loaded.ring->principals().size(), 2u);
   EXPECT_EQ(loaded.ring->left_out(), 4u);
 }
 
 TEST_F(KeytabTest, AnEmptyPathIsTheDefaultKeytab) {
-  const std::string path = "FILE:" + data_path("crypto_web.keytab");
+  const std::string path = "FILE:" + data_path("ad/web.keytab");
   setenv("KRB5_KTNAME", path.c_str(), 1);
   const KeyRing::Loaded loaded = load("");
   EXPECT_NE(loaded.ring, nullptr) << loaded.error;
@@ -100,7 +100,7 @@ TEST_F(KeytabTest, AnEmptyPathIsTheDefaultKeytab) {
 }
 
 TEST_F(KeytabTest, AColonInAPathIsNoKeytabType) {
-  const TemporaryFile file(data_file("crypto_web.keytab"));
+  const TemporaryFile file(data_file("ad/web.keytab"));
   const std::string odd = file.path() + ":x";
   ASSERT_EQ(rename(file.path().c_str(), odd.c_str()), 0);
   const KeyRing::Loaded loaded = load(odd);
@@ -118,7 +118,7 @@ TEST_F(KeytabTest, SaysWhyAFileIsRefused) {
   const TemporaryFile nothing(std::string("\x05\x02", 2));
   expect_refused(nothing.path(), "no usable entry");
   if (geteuid() != 0) {  // Root reads everything.
-    const TemporaryFile closed(data_file("crypto_web.keytab"));
+    const TemporaryFile closed(data_file("ad/web.keytab"));
     ASSERT_EQ(chmod(closed.path().c_str(), 0), 0);
     expect_refused(closed.path(), "denied");
   }
@@ -126,7 +126,7 @@ TEST_F(KeytabTest, SaysWhyAFileIsRefused) {
 
 TEST_F(KeytabTest, WithoutAUsableEntryItIsRefused) {
   // The first entry of this keytab is of etype 20, and ends after 95 + 2 bytes.
-  const std::string whole = data_file("crypto_sha2.keytab");
+  const std::string whole = data_file("mit/sha2.keytab");
   ASSERT_GT(whole.size(), 97u);
   const TemporaryFile file(whole.substr(0, 2 + 4 + 0x5b));
   expect_refused(file.path(), "no usable entry");
@@ -134,7 +134,7 @@ TEST_F(KeytabTest, WithoutAUsableEntryItIsRefused) {
 
 TEST_F(KeytabTest, CutAnywhereItGivesAnErrorOrTheEntriesBefore) {
   const LookAway mit_leaks;
-  for (const char* name : {"crypto_web.keytab", "crypto_sha2.keytab"}) {
+  for (const char* name : {"ad/web.keytab", "mit/sha2.keytab"}) {
     const std::string whole = data_file(name);
     ASSERT_FALSE(whole.empty());
     const std::size_t principals_of_all = load(data_path(name)).ring->principals().size();
@@ -154,7 +154,7 @@ TEST_F(KeytabTest, CutAnywhereItGivesAnErrorOrTheEntriesBefore) {
 
 TEST_F(KeytabTest, WithAnyByteChangedItNeverCrashes) {
   const LookAway mit_leaks;
-  std::string contents = data_file("crypto_web.keytab");
+  std::string contents = data_file("ad/web.keytab");
   ASSERT_FALSE(contents.empty());
   int loaded_count = 0;
   for (std::size_t at = 0; at < contents.size(); ++at) {

@@ -135,16 +135,16 @@ struct RecordedCase {
   bool mic;
 };
 constexpr std::array kRecorded = {
-    RecordedCase{"Chromium", "crypto_chromium_ntlm.txt", false, true},
-    RecordedCase{"ChromiumTls", "crypto_chromium_ntlm_tls.txt", false, true},
-    RecordedCase{"CurlNegotiate", "crypto_curl_nego_ntlmssp.txt", true, true},
-    RecordedCase{"Curl", "crypto_curl_ntlm_fixed.txt", false, false},
-    RecordedCase{"GssNtlmsspBindings", "crypto_gssntlmssp_ntlm_cb.txt", true, false},
-    RecordedCase{"GssNtlmsspMic", "crypto_gssntlmssp_spnego_mic.txt", true, true},
-    RecordedCase{"Java", "crypto_java_ntlm.txt", false, false},
-    RecordedCase{"NtlmAuth", "crypto_ntlm_auth_spnego_client.txt", true, false},
-    RecordedCase{"PythonRequests", "crypto_py_requests_ntlm.txt", true, true},
-    RecordedCase{"WinPr", "crypto_winpr2_cli_ntlm.txt", true, true},
+    RecordedCase{"Chromium", "http/chromium-ntlm.txt", false, true},
+    RecordedCase{"ChromiumTls", "http/chromium-ntlm-tls.txt", false, true},
+    RecordedCase{"CurlNegotiate", "http/curl-nego-ntlmssp.txt", true, true},
+    RecordedCase{"Curl", "http/curl-ntlm-fixed.txt", false, false},
+    RecordedCase{"GssNtlmsspBindings", "http/gssntlmssp-ntlm-cb.txt", true, false},
+    RecordedCase{"GssNtlmsspMic", "http/gssntlmssp-spnego-mic.txt", true, true},
+    RecordedCase{"Java", "http/java-ntlm.txt", false, false},
+    RecordedCase{"NtlmAuth", "http/ntlm_auth-spnego-client.txt", true, false},
+    RecordedCase{"PythonRequests", "http/py-requests-ntlm.txt", true, true},
+    RecordedCase{"WinPr", "http/winpr2-cli-ntlm.txt", true, true},
 };
 
 class RecordedProof : public ::testing::TestWithParam<RecordedCase> {
@@ -240,7 +240,7 @@ class BrokenKit final : public Kit {
 TEST(VerifyProofs, AFailingLibraryIsNoForgeryAndLeavesNoKey) {
   const std::unique_ptr<Kit> kit = Kit::make();
   ASSERT_NE(kit, nullptr);
-  RecordedNtlm exchange(*kit, "crypto_winpr2_cli_ntlm.txt");
+  RecordedNtlm exchange(*kit, "http/winpr2-cli-ntlm.txt");
   int failures = 0;
   for (int fails_at = 0; fails_at < 6; ++fails_at) {
     BrokenKit broken(*kit, fails_at);

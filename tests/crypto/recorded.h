@@ -1,4 +1,4 @@
-// Recorded exchanges and other files of tests/data, and the forms tests want them in.
+// Recorded exchanges in the forms the tests of proofs, tickets and MICs want them in.
 #pragma once
 
 #include <cassert>
@@ -13,7 +13,7 @@
 #include "parsers/bytes.h"
 #include "parsers/ntlm.h"
 #include "parsers/spnego.h"
-#include "tests/hex.h"
+#include "tests/recorded.h"
 
 namespace usher::testing {
 
@@ -29,23 +29,11 @@ inline std::string data_file(const std::string& name) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-// hex_file returns the token a one-line .hex file holds.
-inline Octets hex_file(const std::string& name) {
-  std::string text = data_file(name);
-  while (!text.empty() && text.back() == '\n') {
-    text.pop_back();
-  }
-  return hex(text);
-}
-
 // transcript returns the tokens of a recorded exchange, in the order they went over the wire.
 inline std::vector<Octets> transcript(const std::string& name) {
-  std::ifstream file(data_path(name));
   std::vector<Octets> tokens;
-  for (std::string line; std::getline(file, line);) {
-    if (line.starts_with("c2s ") || line.starts_with("s2c ")) {
-      tokens.push_back(hex(line.substr(4)));
-    }
+  for (const Leg& leg : recorded_exchange(name)) {
+    tokens.push_back(leg.token);
   }
   return tokens;
 }

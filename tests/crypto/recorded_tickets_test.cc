@@ -24,14 +24,14 @@ struct RecordedCase {
 };
 
 constexpr std::array kRecorded = {
-    RecordedCase{"AdRaw", "crypto_ad_aes256_krb5.hex", "crypto_web.keytab", "alice"},
-    RecordedCase{"AdDceStyle", "crypto_ad_aes256_krb5_dce.hex", "crypto_web.keytab", "alice"},
-    RecordedCase{"AdDelegating", "crypto_ad_aes256_krb5_deleg.hex", "crypto_web.keytab", "alice"},
-    RecordedCase{"AdSpnego", "crypto_ad_aes256_spnego.hex", "crypto_web.keytab", "alice"},
-    RecordedCase{"AdBindings", "crypto_ad_aes256_spnego_cb.hex", "crypto_web.keytab", "alice"},
-    RecordedCase{"MitRaw", "crypto_mit_aes256_cts_krb5.hex", "crypto_sha2.keytab", "alice"},
-    RecordedCase{"MitBindings", "crypto_mit_aes256_cts_krb5_cb.hex", "crypto_sha2.keytab", "alice"},
-    RecordedCase{"MitSpnego", "crypto_mit_aes256_cts_spnego.hex", "crypto_sha2.keytab", "alice"},
+    RecordedCase{"AdRaw", "ad/aes256-krb5.hex", "ad/web.keytab", "alice"},
+    RecordedCase{"AdDceStyle", "ad/aes256-krb5-dce.hex", "ad/web.keytab", "alice"},
+    RecordedCase{"AdDelegating", "ad/aes256-krb5-deleg.hex", "ad/web.keytab", "alice"},
+    RecordedCase{"AdSpnego", "ad/aes256-spnego.hex", "ad/web.keytab", "alice"},
+    RecordedCase{"AdBindings", "ad/aes256-spnego-cb.hex", "ad/web.keytab", "alice"},
+    RecordedCase{"MitRaw", "mit/aes256-cts-krb5.hex", "mit/sha2.keytab", "alice"},
+    RecordedCase{"MitBindings", "mit/aes256-cts-krb5-cb.hex", "mit/sha2.keytab", "alice"},
+    RecordedCase{"MitSpnego", "mit/aes256-cts-spnego.hex", "mit/sha2.keytab", "alice"},
 };
 
 // ap_req_of takes the framing off, whichever of the three kinds it is.
@@ -61,7 +61,7 @@ class RecordedTicket : public ::testing::TestWithParam<RecordedCase> {
   }
 
   const std::unique_ptr<Kit> kit_ = Kit::make();
-  const Octets token_ = testing::hex_file(GetParam().token);
+  const Octets token_ = testing::recorded_token(GetParam().token);
   std::unique_ptr<const KeyRing> ring_;
   krb5::ApReq ap_req_;
 };

@@ -210,7 +210,7 @@ TEST_F(NtlmMic, SealsTheChecksumWithTheKeyOfTheNegotiatedStrength) {
 
 // gss-ntlmssp as the client and as the server of one exchange over SPNEGO: both mechListMICs.
 TEST_F(NtlmMic, RecordedMechListMicsAreGenuineBothWays) {
-  const std::string file = "crypto_gssntlmssp_spnego_mic.txt";
+  const std::string file = "http/gssntlmssp-spnego-mic.txt";
   testing::RecordedNtlm exchange(*kit_, file);
   crypto::ProofJob job = exchange.job();
   crypto::verify_proofs(*kit_, std::span(&job, 1));

@@ -21,7 +21,7 @@
 namespace usher::testing {
 
 inline std::string transcript_path(const std::string& name) {
-  return std::string(USHER_TRANSCRIPTS) + "/" + name;
+  return std::string(USHER_TEST_DATA) + "/" + name;
 }
 
 inline std::string read_whole(const std::string& path) {
