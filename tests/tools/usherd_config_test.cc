@@ -1,0 +1,202 @@
+// tools/usherd/config.h: what an operator writes means one thing, and a mistake is named with its
+// place and what was expected.
+#include "tools/usherd/config.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace usherd {
+namespace {
+
+class UsherdConfig : public ::testing::Test {
+ protected:
+  UsherdConfig() : file_(::testing::TempDir() + "usherd_config_" + std::to_string(getpid())) {}
+  ~UsherdConfig() override { unlink(file_.c_str()); }
+
+  std::optional<Config> load(const std::string& text, std::vector<std::string> flags = {}) {
+    std::ofstream(file_) << text;
+    flags.insert(flags.begin(), {"usherd", "--config", file_});
+    return load_flags(flags);
+  }
+  std::optional<Config> load_flags(const std::vector<std::string>& flags) {
+    std::vector<const char*> argv;
+    for (const std::string& flag : flags) {
+      argv.push_back(flag.c_str());
+    }
+    out_.str({});
+    errors_.str({});
+    exit_code_ = 0;
+    return load_config(static_cast<int>(argv.size()), argv.data(), out_, errors_, exit_code_);
+  }
+
+  std::string file_;
+  std::ostringstream out_;
+  std::ostringstream errors_;
+  int exit_code_ = 0;
+};
+
+TEST_F(UsherdConfig, ReadsEverySettingFromAFile) {
+  const auto config = load(R"(
+keytab = "/etc/krb5.keytab"
+accounts = "/etc/usherd.accounts"
+packages = "negotiate,!ntlm"
+slots = 100
+connections = 200
+workers = 2
+half_open_seconds = 7
+replay_entries = 4096
+idle_seconds = 8
+request_seconds = 9
+drain_seconds = 10
+connection_header = "X-Auth-Connection"
+log_level = "warn"
+[listen]
+tcp = ["127.0.0.1:0", "[::1]:0"]
+unix = ["/run/usherd.sock"]
+unix_mode = 0o600
+[ntlm]
+netbios_domain = "EXAMPLE"
+netbios_computer = "WEB"
+dns_domain = "example.test"
+dns_computer = "web.example.test"
+[policy]
+"kerberos.skew" = 60
+[policy.ntlm]
+mic = "always"
+)");
+  ASSERT_TRUE(config) << errors_.str();
+  EXPECT_EQ(config->listen_tcp, (std::vector<std::string>{"127.0.0.1:0", "[::1]:0"}));
+  EXPECT_EQ(config->listen_unix, std::vector<std::string>{"/run/usherd.sock"});
+  EXPECT_EQ(config->unix_mode, 0600);
+  EXPECT_EQ(config->keytab, "/etc/krb5.keytab");
+  EXPECT_EQ(config->accounts, "/etc/usherd.accounts");
+  EXPECT_FALSE(config->allow_ntlm);
+  EXPECT_TRUE(config->allow_kerberos);
+  EXPECT_EQ(config->slots, 100);
+  EXPECT_EQ(config->connections, 200);
+  EXPECT_EQ(config->workers, 2);
+  EXPECT_EQ(config->half_open_seconds, 7);
+  EXPECT_EQ(config->replay_entries, 4096);
+  EXPECT_EQ(config->idle_seconds, 8);
+  EXPECT_EQ(config->request_seconds, 9);
+  EXPECT_EQ(config->drain_seconds, 10);
+  EXPECT_EQ(config->connection_header, "X-Auth-Connection");
+  EXPECT_EQ(config->log_level, "warn");
+  EXPECT_EQ(config->ntlm.netbios_domain, "EXAMPLE");
+  EXPECT_EQ(config->ntlm.dns_computer, "web.example.test");
+  EXPECT_EQ(config->policy.skew_s, 60) << "a quoted key with dots";
+  EXPECT_TRUE(config->policy.ntlm_mic_always) << "a nested table";
+  EXPECT_FALSE(config->check_only);
+}
+
+TEST_F(UsherdConfig, FlagsWinOverTheFile) {
+  const auto config =
+      load("keytab = \"a\"\nslots = 1\n[listen]\ntcp = [\"x:1\"]\n",
+           {"--slots", "2", "--listen-tcp", "y:2", "--listen-tcp", "z:3", "--listen-unix-mode",
+            "0o640", "--policy", "kerberos.skew=10", "--policy", "ntlm.mic=always", "--check"});
+  ASSERT_TRUE(config) << errors_.str();
+  EXPECT_EQ(config->keytab, "a");
+  EXPECT_EQ(config->slots, 2);
+  EXPECT_EQ(config->listen_tcp, (std::vector<std::string>{"y:2", "z:3"}));
+  EXPECT_EQ(config->unix_mode, 0640);
+  EXPECT_EQ(config->policy.skew_s, 10);
+  EXPECT_TRUE(config->policy.ntlm_mic_always);
+  EXPECT_TRUE(config->check_only);
+}
+
+TEST_F(UsherdConfig, ListensOnTheLoopbackUnlessToldOtherwise) {
+  EXPECT_EQ(load_flags({"usherd", "--keytab", "a"})->listen_tcp,
+            std::vector<std::string>{"127.0.0.1:8080"});
+  const auto local = load_flags({"usherd", "--keytab", "a", "--listen-unix", "/x"});
+  EXPECT_TRUE(local->listen_tcp.empty());
+}
+
+TEST_F(UsherdConfig, AnswersHelpAndVersion) {
+  EXPECT_FALSE(load_flags({"usherd", "--version"}));
+  EXPECT_EQ(exit_code_, 0);
+  EXPECT_TRUE(out_.str().starts_with("usherd ")) << out_.str();
+  EXPECT_FALSE(load_flags({"usherd", "--help"}));
+  EXPECT_EQ(exit_code_, 0);
+  EXPECT_NE(out_.str().find("kerberos.skew"), std::string::npos) << "policies are listed";
+}
+
+struct Mistake {
+  const char* name;
+  const char* text;
+  const char* message;  // What follows the file's name.
+};
+
+class UsherdConfigMistake : public UsherdConfig, public ::testing::WithParamInterface<Mistake> {};
+
+TEST_P(UsherdConfigMistake, IsNamedWithItsPlace) {
+  const std::string good = "keytab = \"k\"\n";
+  ASSERT_TRUE(load(good)) << errors_.str();
+  EXPECT_FALSE(load(good + GetParam().text));
+  EXPECT_EQ(exit_code_, 2);
+  EXPECT_TRUE(errors_.str().starts_with(file_ + GetParam().message)) << errors_.str();
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, UsherdConfigMistake,
+    ::testing::Values(
+        Mistake{"UnknownKey", "slot = 1", ":2: slot: expected a key that usherd knows"},
+        Mistake{"UnknownTable", "\n[listn]\ntcp = []", ":4: listn.tcp: expected a key"},
+        Mistake{"WrongType", "slots = \"1\"", ":2: slots: expected an integer from 1"},
+        Mistake{"TextExpected", "accounts = 5", ":2: accounts: expected a path"},
+        Mistake{"TooSmall", "slots = 0", ":2: slots: expected an integer from 1"},
+        Mistake{"TooLarge", "slots = 1048577", ":2: slots: expected an integer from 1"},
+        Mistake{"ListExpected", "listen.tcp = \"x:1\"", ":2: listen.tcp: expected a list"},
+        Mistake{"ListOfTexts", "listen.tcp = [\"x:1\",\n 2]", ":3: listen.tcp: expected a list"},
+        Mistake{"Mode", "listen.unix_mode = 0o1000", ":2: listen.unix_mode: expected permissions"},
+        Mistake{"Packages", "packages = \"negotiate,ntlm\"", ":2: packages: expected"},
+        Mistake{"NoPackages", "packages = \"negotiate,!ntlm,!kerberos\"", ":2: packages: expected"},
+        Mistake{"Level", "log_level = \"loud\"", ":2: log_level: expected debug"},
+        Mistake{"Header", "connection_header = \"a b\"", ":2: connection_header: expected"},
+        Mistake{"PolicyName", "[policy]\nspeed = 1", ":3: policy.speed: no such policy"},
+        Mistake{"PolicyValue", "[policy.kerberos]\nskew = -1",
+                ":3: policy.kerberos.skew: expected"},
+        Mistake{"PolicyType", "[policy.kerberos]\nskew = true",
+                ":3: policy.kerberos.skew: expected a string or an integer"},
+        Mistake{"Syntax", "slots = \n", ":2: "}),
+    [](const auto& param_info) { return std::string(param_info.param.name); });
+
+TEST_F(UsherdConfig, RefusesFlagsThatMeanNothing) {
+  const std::vector<std::vector<std::string>> mistakes = {
+      {"--slots", "x"},
+      {"--slots", "0"},
+      {"--policy", "kerberos.skew"},
+      {"--policy", "speed=1"},
+      {"--listen-unix-mode", "9"},
+      {"--nonsense"},
+      {"--slots"},
+      {"stray"},
+  };
+  ASSERT_TRUE(load_flags({"usherd", "--keytab", "k"}));
+  for (std::vector<std::string> flags : mistakes) {
+    flags.insert(flags.begin(), {"usherd", "--keytab", "k"});
+    EXPECT_FALSE(load_flags(flags)) << flags[3];
+    EXPECT_EQ(exit_code_, 2);
+    EXPECT_NE(errors_.str(), "");
+  }
+}
+
+TEST_F(UsherdConfig, RefusesAFileThatIsNotThere) {
+  EXPECT_FALSE(load_flags({"usherd", "--config", "/nowhere/usherd.toml"}));
+  EXPECT_EQ(exit_code_, 2);
+  EXPECT_TRUE(errors_.str().starts_with("/nowhere/usherd.toml:")) << errors_.str();
+}
+
+TEST_F(UsherdConfig, RefusesASetupInWhichNobodyCouldSignOn) {
+  EXPECT_FALSE(load_flags({"usherd"}));
+  EXPECT_EQ(exit_code_, 2);
+  EXPECT_FALSE(load_flags({"usherd", "--keytab", "k", "--packages", "ntlm"}));
+  EXPECT_TRUE(load_flags({"usherd", "--accounts", "a", "--packages", "ntlm"}));
+}
+
+}  // namespace
+}  // namespace usherd

@@ -1,0 +1,121 @@
+// Puts the parts together; daemon.h says what is promised.
+#include "tools/usherd/daemon.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <system_error>
+#include <utility>
+
+namespace usherd {
+
+std::string Daemon::open() {
+  kit_ = usher::crypto::Kit::make();
+  if (!kit_) {
+    return "OpenSSL lacks an algorithm that is needed (is its legacy provider installed?)";
+  }
+  LoadedKeys loaded = load_keys(*kit_, config_);
+  if (!loaded.keys) {
+    return loaded.error;
+  }
+  logger_.info("{}", loaded.summary);
+  credential_ = std::make_unique<usher::Credential>(config_.package, std::move(loaded.keys));
+  credential_->allow_kerberos = config_.allow_kerberos;
+  credential_->allow_ntlm = config_.allow_ntlm;
+  credential_->policy = config_.policy;
+  credential_->target = config_.ntlm;
+
+  usher::EngineOptions options;
+  options.slot_count = static_cast<std::uint32_t>(config_.slots);
+  options.half_open_s = config_.half_open_seconds;
+  options.replay_entry_count = static_cast<std::uint32_t>(config_.replay_entries);
+  options.skew_max_s = std::max(options.skew_max_s, config_.policy.skew_s);
+  engine_ = usher::Engine::make(options);
+  if (!engine_) {
+    return "not enough memory for slots and replay_entries";
+  }
+  if (!config_.connection_header.empty()) {
+    table_ = std::make_unique<ContextTable>(2 * static_cast<std::size_t>(config_.slots));
+  }
+  return {};
+}
+
+std::string Daemon::start(const std::vector<int>& listeners, int end_signal) {
+  const auto connection_count = static_cast<std::uint32_t>(config_.connections);
+  for (std::int64_t n = 0; n < config_.workers; ++n) {
+    Seat seat;
+    seat.desk = usher::Desk::make(usher::kBatchMax);
+    if (!seat.desk) {
+      return "not enough memory for a worker";
+    }
+    seat.front_end =
+        std::make_unique<HttpFrontEnd>(*engine_, *credential_, verdicts_,
+                                       HttpOptions{.connection_count = connection_count,
+                                                   .connection_field = config_.connection_header,
+                                                   .table = table_.get(),
+                                                   .half_open_s = config_.half_open_seconds});
+    int error = 0;
+    seat.worker =
+        usher::io::Worker::make({.listeners = listeners,
+                                 .connection_count = connection_count,
+                                 .input_size = kInputSize,
+                                 .output_size = kAnswerSizeMax,
+                                 .idle_s = config_.idle_seconds,
+                                 .request_s = config_.request_seconds,
+                                 .drain_s = config_.drain_seconds},
+                                *seat.desk, engine_->environment(), *seat.front_end, error);
+    if (!seat.worker) {
+      return "io_uring: " + std::generic_category().message(-error) +
+             " (Linux 6.0 or later is needed, and kernel.io_uring_disabled = 0)";
+    }
+    seats_.push_back(std::move(seat));
+  }
+  running_ = static_cast<int>(seats_.size());
+  for (Seat& seat : seats_) {
+    seat.thread = std::thread([this, &worker = *seat.worker, end_signal] {
+      const int result = worker.run();
+      if (result < 0) {
+        logger_.error("worker: {}", std::generic_category().message(-result));
+        failed_ = true;
+      }
+      --running_;
+      kill(getpid(), end_signal);
+    });
+  }
+  return {};
+}
+
+void Daemon::reload() {
+  LoadedKeys loaded = load_keys(*kit_, config_);
+  if (!loaded.keys) {
+    logger_.error("reload: {}; what was loaded before stays in use", loaded.error);
+    return;
+  }
+  credential_->keys.replace(std::move(loaded.keys));
+  logger_.info("reloaded {}", loaded.summary);
+}
+
+void Daemon::drain() {
+  for (const Seat& seat : seats_) {
+    seat.front_end->begin_drain();
+    seat.worker->drain();
+  }
+}
+
+void Daemon::stop() {
+  for (const Seat& seat : seats_) {
+    seat.worker->stop();
+  }
+}
+
+bool Daemon::join() {
+  for (Seat& seat : seats_) {
+    if (seat.thread.joinable()) {
+      seat.thread.join();
+    }
+  }
+  return !failed_;
+}
+
+}  // namespace usherd

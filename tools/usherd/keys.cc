@@ -1,0 +1,45 @@
+// Loads keytab and accounts; keys.h says what is promised.
+#include "tools/usherd/keys.h"
+
+#include <utility>
+
+#include "engine/auth/accounts.h"
+#include "engine/crypto/key_ring.h"
+
+namespace usherd {
+
+LoadedKeys load_keys(usher::crypto::Kit& kit, const Config& config) {
+  LoadedKeys loaded;
+  auto keys = std::make_unique<usher::auth::Keys>();
+  if (!config.keytab.empty()) {
+    auto keytab = usher::crypto::KeyRing::load_keytab(kit, config.keytab);
+    if (!keytab.ring) {
+      loaded.error = keytab.error;
+      return loaded;
+    }
+    loaded.summary = "keytab " + config.keytab + ":";
+    for (const auto& principal : keytab.ring->principals()) {
+      loaded.summary.append(" ").append(principal.text);
+    }
+    if (keytab.ring->left_out() > 0) {
+      loaded.summary.append(" (").append(std::to_string(keytab.ring->left_out()));
+      loaded.summary.append(" entries of other encryption types left out)");
+    }
+    keys->ring = std::move(keytab.ring);
+  }
+  if (!config.accounts.empty()) {
+    auto accounts = usher::auth::Accounts::load_file(kit, config.accounts);
+    if (!accounts.accounts) {
+      loaded.error = accounts.error;
+      return loaded;
+    }
+    loaded.summary.append(loaded.summary.empty() ? "" : ", ").append("accounts ");
+    loaded.summary.append(config.accounts).append(": ");
+    loaded.summary.append(std::to_string(accounts.accounts->size()));
+    keys->accounts = std::move(accounts.accounts);
+  }
+  loaded.keys = std::move(keys);
+  return loaded;
+}
+
+}  // namespace usherd

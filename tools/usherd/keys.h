@@ -1,0 +1,22 @@
+// What usherd accepts with, loaded at start and again on SIGHUP.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "engine/auth/credential.h"
+#include "engine/crypto/kit.h"
+#include "tools/usherd/config.h"
+
+namespace usherd {
+
+struct LoadedKeys {
+  std::unique_ptr<const usher::auth::Keys> keys;  // Null if something could not be loaded.
+  std::string error;                              // Then: the file and the reason.
+  std::string summary;                            // Else: what was loaded, for the log; no keys.
+};
+
+// load_keys reads the keytab and the accounts that `config` names.
+[[nodiscard]] LoadedKeys load_keys(usher::crypto::Kit& kit, const Config& config);
+
+}  // namespace usherd

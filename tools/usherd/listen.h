@@ -1,0 +1,36 @@
+// The sockets usherd listens on.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tools/usherd/config.h"
+
+namespace usherd {
+
+// Listeners closes its sockets and removes its Unix socket files when it goes.
+class Listeners {
+ public:
+  Listeners() = default;
+  Listeners(const Listeners&) = delete;
+  Listeners& operator=(const Listeners&) = delete;
+  ~Listeners();
+
+  // open opens everything `config` asks for; returns an empty string, or what went wrong. A Unix
+  // socket left behind by a process that is gone is replaced; one that somebody answers on is not.
+  [[nodiscard]] std::string open(const Config& config);
+
+  [[nodiscard]] const std::vector<int>& sockets() const { return sockets_; }
+  // "tcp 127.0.0.1:8080", "unix /run/usherd.sock": with the port that was really taken.
+  [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
+
+ private:
+  [[nodiscard]] std::string open_tcp(const std::string& address);
+  [[nodiscard]] std::string open_unix(const std::string& path, std::int64_t mode);
+
+  std::vector<int> sockets_;
+  std::vector<std::string> names_;
+  std::vector<std::string> paths_;
+};
+
+}  // namespace usherd

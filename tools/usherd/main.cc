@@ -1,0 +1,133 @@
+// usherd: answers over HTTP who signs on. Flags and file, then a loop over signals.
+#include <spdlog/async.h>
+#include <spdlog/logger.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include <csignal>
+#include <exception>
+#include <iostream>
+#include <memory>
+#include <string>
+
+#include "tools/usherd/config.h"
+#include "tools/usherd/daemon.h"
+#include "tools/usherd/listen.h"
+
+namespace {
+
+constexpr int kBadConfiguration = 2;
+constexpr int kFailed = 1;
+constexpr int kWorkerEnded = SIGUSR1;
+constexpr std::size_t kLogLinesQueued = 8192;
+
+// Lines go through a queue that drops the oldest: a log that nobody reads stops no sign-on.
+std::shared_ptr<spdlog::logger> make_logger(const std::string& level) {
+  spdlog::init_thread_pool(kLogLinesQueued, 1);
+  auto logger = std::make_shared<spdlog::async_logger>(
+      "usherd", std::make_shared<spdlog::sinks::stderr_sink_mt>(), spdlog::thread_pool(),
+      spdlog::async_overflow_policy::overrun_oldest);
+  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
+  logger->set_level(spdlog::level::from_str(level));
+  return logger;
+}
+
+// Keys are in this process's memory: not for core files, and not for programs it might be made to
+// run.
+void harden() {
+  const rlimit no_core{.rlim_cur = 0, .rlim_max = 0};
+  setrlimit(RLIMIT_CORE, &no_core);
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+// A connection takes a descriptor; the usual soft limit of 1024 is for programs that use select().
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+  }
+}
+
+// block_signals leaves the signals that matter to the loop in serve(), for all threads made later.
+sigset_t block_signals() {
+  std::signal(SIGPIPE, SIG_IGN);
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int number : {SIGHUP, SIGINT, SIGTERM, kWorkerEnded}) {
+    sigaddset(&signals, number);
+  }
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return signals;
+}
+
+// serve runs until the workers have ended: the first SIGTERM or SIGINT drains, the second stops.
+void serve(usherd::Daemon& daemon, const sigset_t& signals, spdlog::logger& logger) {
+  bool draining = false;
+  while (daemon.running()) {
+    int number = 0;
+    if (sigwait(&signals, &number) != 0) {
+      continue;
+    }
+    if (number == SIGHUP) {
+      daemon.reload();
+    } else if (number != kWorkerEnded && !draining) {
+      draining = true;
+      logger.info("draining");
+      daemon.drain();
+    } else if (number != kWorkerEnded) {
+      daemon.stop();
+    }
+  }
+}
+
+int run(const usherd::Config& config, const sigset_t& signals, spdlog::logger& logger) {
+  usherd::Daemon daemon(config, logger);
+  std::string error = daemon.open();
+  if (!error.empty()) {
+    std::cerr << "usherd: " << error << "\n";
+    return kBadConfiguration;
+  }
+  if (config.check_only) {
+    std::cout << "usherd: configuration is good\n";
+    return 0;
+  }
+  usherd::Listeners listeners;
+  error = listeners.open(config);
+  if (error.empty()) {
+    error = daemon.start(listeners.sockets(), kWorkerEnded);
+  }
+  if (!error.empty()) {
+    std::cerr << "usherd: " << error << "\n";
+    return kFailed;
+  }
+  for (const std::string& name : listeners.names()) {
+    std::cerr << ("listening on " + name + "\n");
+  }
+  serve(daemon, signals, logger);
+  return daemon.join() ? 0 : kFailed;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  int exit_code = 0;
+  try {
+    harden();
+    const auto config = usherd::load_config(argc, argv, std::cout, std::cerr, exit_code);
+    if (config) {
+      raise_descriptor_limit();
+      const sigset_t signals = block_signals();  // Before the log's thread is made.
+      const auto logger = make_logger(config->log_level);
+      exit_code = run(*config, signals, *logger);
+      logger->flush();
+      spdlog::shutdown();
+    }
+  } catch (const std::exception& error) {
+    std::cerr << "usherd: " << error.what() << "\n";
+    exit_code = kFailed;
+  }
+  return exit_code;
+}

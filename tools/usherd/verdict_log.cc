@@ -1,0 +1,51 @@
+// What a verdict looks like in the log; verdict_log.h says what is promised.
+#include "tools/usherd/verdict_log.h"
+
+namespace usherd {
+namespace {
+
+// spdlog formats string_view of the standard library only through fmt's own.
+fmt::string_view text(std::string_view text) noexcept { return {text.data(), text.size()}; }
+
+}  // namespace
+
+std::string_view text_of(usher::ParseCode code) noexcept {
+  switch (code) {
+    case usher::ParseCode::kOk:
+      return "nothing";
+    case usher::ParseCode::kTruncated:
+      return "truncated";
+    case usher::ParseCode::kUnexpectedTag:
+      return "unexpected element";
+    case usher::ParseCode::kBadLength:
+      return "bad length";
+    case usher::ParseCode::kTrailingBytes:
+      return "trailing bytes";
+    case usher::ParseCode::kBadValue:
+      return "bad value";
+    case usher::ParseCode::kOutOfBounds:
+      return "points outside the message";
+  }
+  return "unknown";
+}
+
+void VerdictLog::signed_on(std::string_view mechanism, std::string_view safe_client) noexcept {
+  logger_.info("signed on mech={} client={}", text(mechanism), text(safe_client));
+}
+
+void VerdictLog::refused(std::string_view scheme, const usher::Verdict& verdict,
+                         int http_status) noexcept {
+  const std::string_view why = usher::text_of(verdict.status);
+  if (verdict.fault.code == usher::ParseCode::kOk) {
+    logger_.warn("refused scheme={} http={}: {}", text(scheme), http_status, text(why));
+  } else {
+    logger_.warn("refused scheme={} http={}: {} ({} at byte {})", text(scheme), http_status,
+                 text(why), text(text_of(verdict.fault.code)), verdict.fault.offset);
+  }
+}
+
+void VerdictLog::owes_another(std::string_view scheme) noexcept {
+  logger_.debug("continue scheme={}", text(scheme));
+}
+
+}  // namespace usherd

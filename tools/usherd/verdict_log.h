@@ -1,0 +1,29 @@
+// One line in the log for every verdict: who, how, or why not. Never a token, never a key.
+#pragma once
+
+#include <spdlog/logger.h>
+
+#include <string_view>
+
+#include "engine/status.h"
+
+namespace usherd {
+
+// VerdictLog writes verdicts to a logger: sign-ons as info, refusals as warnings, legs in between
+// as debug. Names come in safe form (write_safe_name), so no name can end a line.
+class VerdictLog {
+ public:
+  explicit VerdictLog(spdlog::logger& logger) noexcept : logger_(logger) {}
+
+  void signed_on(std::string_view mechanism, std::string_view safe_client) noexcept;
+  void refused(std::string_view scheme, const usher::Verdict& verdict, int http_status) noexcept;
+  void owes_another(std::string_view scheme) noexcept;
+
+ private:
+  spdlog::logger& logger_;
+};
+
+// text_of names what a parser found wrong.
+[[nodiscard]] std::string_view text_of(usher::ParseCode code) noexcept;
+
+}  // namespace usherd
