@@ -1,0 +1,77 @@
+// What SSPI leaves to the platform: how an acceptor on Linux names its keytab, accounts and policy,
+// how large the engine is, and why a call was refused. For C and C++, beside sspi.h.
+#pragma once
+
+#include "sspi.h"
+
+// NOLINTBEGIN(modernize-*,bugprone-*,cert-*,readability-*): C, and names as in Windows' headers.
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// USHER_ACCEPTOR is passed to AcquireCredentialsHandle as pAuthData. Set everything to zero, then
+// Version and Size, then what shall differ from the default. All strings are UTF-8, read during the
+// call and not kept; NULL and "" are the same.
+//
+//   USHER_ACCEPTOR acceptor = {.Version = USHER_ACCEPTOR_VERSION, .Size = sizeof acceptor};
+//   acceptor.Keytab = "/etc/web/http.keytab";
+#define USHER_ACCEPTOR_VERSION 0x31555341u
+typedef struct _USHER_ACCEPTOR {
+  uint32_t Version;  // USHER_ACCEPTOR_VERSION, which no other kind of pAuthData begins with.
+  uint32_t Size;     // sizeof(USHER_ACCEPTOR)
+
+  // A keytab file. Default: the system's. It must be readable if it is named here, or if only
+  // Kerberos is served; with accounts and no system keytab, Negotiate serves NTLM alone.
+  const char* Keytab;
+
+  // Who may sign on with NTLM: a file of lines DOMAIN:user:password or DOMAIN:user::NTHASH (32 hex
+  // digits), not readable by others. Default: nobody, and NTLM is not offered.
+  const char* Accounts;
+
+  // Which of "kerberos" and "ntlm" a Negotiate credential serves: "kerberos,ntlm" is both (the
+  // default), "kerberos" only that one, "!ntlm" all but that one.
+  const char* PackageList;
+
+  // Policies as name=value, separated by commas: "kerberos.skew=600,ntlm.mic=always". Default: the
+  // first value of each line of the table in README.
+  const char* Policy;
+
+  // How this server names itself in an NTLM CHALLENGE (MS-NLMP 2.2.1.2). Default of each: made from
+  // the host's name.
+  const char* NetbiosDomain;    // "EXAMPLE"
+  const char* NetbiosComputer;  // "WEB"
+  const char* DnsDomain;        // "example.org"
+  const char* DnsComputer;      // "web.example.org"
+} USHER_ACCEPTOR, *PUSHER_ACCEPTOR;
+
+// USHER_OPTIONS sizes the engine, which is one for the whole process. Zero is the default of each.
+#define USHER_OPTIONS_VERSION 0x314f5355u
+typedef struct _USHER_OPTIONS {
+  uint32_t Version;              // USHER_OPTIONS_VERSION
+  uint32_t Size;                 // sizeof(USHER_OPTIONS)
+  uint32_t SlotCount;            // Contexts alive at once, 1 KiB each: 8192; at most 2^20.
+  uint32_t HalfOpenSeconds;      // How long an unfinished exchange may keep its slot: 30.
+  uint32_t ReplayEntries;        // Authenticators remembered, 8 bytes each: 2^22; at most 2^28.
+  uint32_t ClockSkewSecondsMax;  // Widest kerberos.skew a credential may have: 300.
+} USHER_OPTIONS, *PUSHER_OPTIONS;
+
+// usher_start makes the engine. Optional: the first AcquireCredentialsHandle makes one of the
+// default size, wide enough for its own kerberos.skew. SEC_E_OUT_OF_SEQUENCE if there is one
+// already, SEC_E_INVALID_PARAMETER if a number is out of range, SEC_E_INSUFFICIENT_MEMORY.
+USHER_API SECURITY_STATUS usher_start(const USHER_OPTIONS* options);
+
+// usher_reload reads a credential's keytab and accounts again and puts them in place of the old
+// ones at once; calls that have begun finish with the old ones, which are wiped before this
+// returns. If either cannot be used, SEC_E_NO_CREDENTIALS, and the old ones stay.
+USHER_API SECURITY_STATUS usher_reload(PCredHandle phCredential);
+
+// usher_last_refusal says in words why the calling thread's last refused call was refused: which
+// check said no and, for a malformed token, what is wrong at which byte. "" if none was. It never
+// holds any part of a token or a key. The text is good until the thread's next call of a function
+// of this library.
+USHER_API const char* usher_last_refusal(void);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif
+// NOLINTEND(modernize-*,bugprone-*,cert-*,readability-*)

@@ -1,0 +1,18 @@
+# What `cmake --install` puts where: the library, its two headers, usher.pc and a CMake package.
+include(CMakePackageConfigHelpers)
+set(usher_package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/usher)
+install(TARGETS usher_sspi usher_sspi_static EXPORT usherTargets COMPONENT library)
+install(FILES acceptor.h sspi.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/usher COMPONENT library)
+install(EXPORT usherTargets NAMESPACE usher:: DESTINATION ${usher_package_folder} COMPONENT library)
+configure_package_config_file(usherConfig.cmake.in usherConfig.cmake
+  INSTALL_DESTINATION ${usher_package_folder})
+write_basic_package_version_file(usherConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/usherConfig.cmake
+              ${CMAKE_CURRENT_BINARY_DIR}/usherConfigVersion.cmake
+  DESTINATION ${usher_package_folder} COMPONENT library)
+
+# usher.pc finds its own prefix, so that an installed tree may be moved.
+file(RELATIVE_PATH usher_pc_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+configure_file(usher.pc.in usher.pc @ONLY)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/usher.pc
+  DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT library)

@@ -1,0 +1,241 @@
+// AcquireCredentialsHandle, FreeCredentialsHandle and usher_reload.
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "engine/auth/unicode.h"
+#include "engine/crypto/kit.h"
+#include "engine/sspi_internal.h"
+
+namespace usher::sspi {
+namespace {
+
+using auth::Package;
+
+struct LoadedKeys {
+  std::unique_ptr<const auth::Keys> keys;  // Null if refused.
+  SECURITY_STATUS status = SEC_E_OK;
+};
+
+LoadedKeys load_keys(const Sources& sources) {
+  const std::unique_ptr<crypto::Kit> kit = crypto::Kit::make();
+  if (kit == nullptr) {
+    return {nullptr, refuse(SEC_E_INTERNAL_ERROR, "OpenSSL lacks an algorithm that is needed")};
+  }
+  auto keys = std::make_unique<auth::Keys>();
+  if (sources.kerberos) {
+    crypto::KeyRing::Loaded loaded = crypto::KeyRing::load_keytab(*kit, sources.keytab);
+    if (loaded.ring == nullptr && !sources.keytab_optional) {
+      return {nullptr, refuse_copying(SEC_E_NO_CREDENTIALS, loaded.error)};
+    }
+    keys->ring = std::move(loaded.ring);
+  }
+  if (sources.ntlm) {
+    auth::Accounts::Loaded loaded = auth::Accounts::load_file(*kit, sources.accounts);
+    if (loaded.accounts == nullptr) {
+      return {nullptr, refuse_copying(SEC_E_NO_CREDENTIALS, loaded.error)};
+    }
+    keys->accounts = std::move(loaded.accounts);
+  }
+  return {std::move(keys), SEC_E_OK};
+}
+
+// choose_sources decides what a credential of `package` reads.
+SECURITY_STATUS choose_sources(Package package, AcquireOptions& options) {
+  Sources& sources = options.sources;
+  sources.kerberos = package != Package::kNtlm && options.allow_kerberos;
+  sources.ntlm = package != Package::kKerberos && options.allow_ntlm && !sources.accounts.empty();
+  sources.keytab_optional = sources.keytab.empty() && sources.ntlm;
+  if (!sources.kerberos && !sources.ntlm) {
+    return refuse(SEC_E_NO_CREDENTIALS,
+                  "nothing is left to accept: NTLM needs USHER_ACCEPTOR.Accounts, and PackageList "
+                  "may have excluded the rest");
+  }
+  return SEC_E_OK;
+}
+
+// check_target refuses names that are not valid or would not fit into every CHALLENGE
+// (MS-NLMP 2.2.1.2): header, target name, five AV pairs with a header each and the list's end.
+SECURITY_STATUS check_target(const auth::NtlmTarget& target) {
+  constexpr std::size_t kNetbiosNameMax = 15;
+  constexpr std::size_t kDnsNameMax = 255;
+  std::size_t size = 56 + 5 * 4 + 8 + 4;
+  const auto fits = [&size](const std::string& name, std::size_t units_max, std::size_t times) {
+    std::array<std::uint8_t, kNtlmChallengeSizeMax> room;
+    const std::optional<Bytes> wide = auth::utf8_to_utf16(
+        {reinterpret_cast<const std::uint8_t*>(name.data()), name.size()}, room);
+    size += wide ? times * wide->size() : 0;
+    return wide && wide->size() <= 2 * units_max;
+  };
+  if (!fits(target.netbios_domain, kNetbiosNameMax, 2) ||
+      !fits(target.netbios_computer, kNetbiosNameMax, 1) ||
+      !fits(target.dns_domain, kDnsNameMax, 1) || !fits(target.dns_computer, kDnsNameMax, 1) ||
+      size > kNtlmChallengeSizeMax) {
+    return refuse(SEC_E_INVALID_PARAMETER,
+                  "the NTLM names are not UTF-8 or too long: 15 characters for a NetBIOS name, "
+                  "about 130 for the two DNS names together");
+  }
+  return SEC_E_OK;
+}
+
+// check_skew makes the engine if there is none, wide enough for this credential.
+SECURITY_STATUS check_skew(const auth::Policy& policy) {
+  EngineOptions engine_options;
+  engine_options.skew_max_s = std::max(engine_options.skew_max_s, policy.skew_s);
+  bool already = false;
+  const Engine* const engine = start_engine(engine_options, already);
+  if (engine == nullptr) {
+    return refuse(SEC_E_INSUFFICIENT_MEMORY, "memory for the engine could not be had");
+  }
+  if (policy.check_replays && policy.skew_s > engine->environment().replays.skew_max_s()) {
+    return refuse(SEC_E_INVALID_PARAMETER,
+                  "kerberos.skew is wider than the replay cache was made for: see "
+                  "USHER_OPTIONS.ClockSkewSecondsMax");
+  }
+  return SEC_E_OK;
+}
+
+SECURITY_STATUS acquire(Package package, const void* auth_data, SecHandle& out) {
+  AcquireOptions options;
+  options.target = auth::local_ntlm_target();
+  SECURITY_STATUS status = read_auth_data(auth_data, options);
+  status = status == SEC_E_OK ? check_skew(options.policy) : status;
+  status = status == SEC_E_OK ? check_target(options.target) : status;
+  status = status == SEC_E_OK ? choose_sources(package, options) : status;
+  if (status != SEC_E_OK) {
+    return status;
+  }
+  LoadedKeys loaded = load_keys(options.sources);
+  if (loaded.keys == nullptr) {
+    return loaded.status;
+  }
+  auto acceptor = std::make_unique<Acceptor>(package, std::move(loaded.keys));
+  acceptor->sources = std::move(options.sources);
+  acceptor->credential.allow_kerberos = options.allow_kerberos;
+  acceptor->credential.allow_ntlm = options.allow_ntlm;
+  acceptor->credential.policy = options.policy;
+  acceptor->credential.target = std::move(options.target);
+  const std::optional<TableHandle> handle = credentials().insert(acceptor);
+  if (!handle) {
+    return refuse(SEC_E_INSUFFICIENT_MEMORY, "all credential handles are in use");
+  }
+  write_handle(out, *handle);
+  return SEC_E_OK;
+}
+
+// Arguments is what AcquireCredentialsHandleA and W have in common.
+struct Arguments {
+  const PackageRow* package;
+  bool principal_named;
+  std::uint32_t use;
+  const void* logon_id;
+  const void* auth_data;
+  bool key_callback;
+  SecHandle* out;
+  TimeStamp* expiry;
+};
+
+SECURITY_STATUS check_and_acquire(const Arguments& arguments) {
+  if (arguments.out == nullptr) {
+    return refuse(SEC_E_INVALID_PARAMETER, "phCredential is null");
+  }
+  SecInvalidateHandle(arguments.out);
+  if (arguments.package == nullptr) {
+    return refuse(SEC_E_SECPKG_NOT_FOUND, "there is no security package of that name");
+  }
+  if ((arguments.use & SECPKG_CRED_INBOUND) == 0) {
+    return refuse(SEC_E_UNSUPPORTED_FUNCTION,
+                  "fCredentialUse: only SECPKG_CRED_INBOUND; there is no initiator here");
+  }
+  if (arguments.principal_named) {
+    return refuse(SEC_E_UNKNOWN_CREDENTIALS,
+                  "pszPrincipal: this version cannot restrict a credential to one principal; pass "
+                  "NULL, and a keytab with that principal only");
+  }
+  if (arguments.logon_id != nullptr || arguments.key_callback) {
+    return refuse(SEC_E_UNSUPPORTED_FUNCTION, "pvLogonId and pGetKeyFn must be null");
+  }
+  const SECURITY_STATUS status =
+      acquire(arguments.package->package, arguments.auth_data, *arguments.out);
+  if (status == SEC_E_OK && arguments.expiry != nullptr) {
+    *arguments.expiry = to_filetime(kUnixNever);
+  }
+  return status;
+}
+
+template <class Char>
+bool is_named(const Char* principal) noexcept {
+  return principal != nullptr && *principal != Char(0);
+}
+
+}  // namespace
+
+CredentialTable& credentials() noexcept {
+  // Never destroyed: threads that outlive main may still be accepting.
+  static CredentialTable* const table = std::make_unique<CredentialTable>().release();
+  return *table;
+}
+
+}  // namespace usher::sspi
+
+// NOLINTNEXTLINE(readability-function-size): Windows decides how many parameters there are.
+extern "C" SECURITY_STATUS AcquireCredentialsHandleA(const SEC_CHAR* principal,
+                                                     const SEC_CHAR* package, uint32_t use,
+                                                     void* logon_id, void* auth_data,
+                                                     SEC_GET_KEY_FN get_key,
+                                                     void* /*get_key_argument*/,
+                                                     PCredHandle credential, PTimeStamp expiry) {
+  return usher::sspi::check_and_acquire({.package = usher::sspi::find_package(package),
+                                         .principal_named = usher::sspi::is_named(principal),
+                                         .use = use,
+                                         .logon_id = logon_id,
+                                         .auth_data = auth_data,
+                                         .key_callback = get_key != nullptr,
+                                         .out = credential,
+                                         .expiry = expiry});
+}
+
+// NOLINTNEXTLINE(readability-function-size): Windows decides how many parameters there are.
+extern "C" SECURITY_STATUS AcquireCredentialsHandleW(const SEC_WCHAR* principal,
+                                                     const SEC_WCHAR* package, uint32_t use,
+                                                     void* logon_id, void* auth_data,
+                                                     SEC_GET_KEY_FN get_key,
+                                                     void* /*get_key_argument*/,
+                                                     PCredHandle credential, PTimeStamp expiry) {
+  return usher::sspi::check_and_acquire({.package = usher::sspi::find_package(package),
+                                         .principal_named = usher::sspi::is_named(principal),
+                                         .use = use,
+                                         .logon_id = logon_id,
+                                         .auth_data = auth_data,
+                                         .key_callback = get_key != nullptr,
+                                         .out = credential,
+                                         .expiry = expiry});
+}
+
+extern "C" SECURITY_STATUS FreeCredentialsHandle(PCredHandle credential) {
+  namespace sspi = usher::sspi;
+  return sspi::credentials().remove(sspi::read_credential_handle(credential))
+             ? SEC_E_OK
+             : sspi::refuse(usher::Status::kStaleHandle);
+}
+
+extern "C" SECURITY_STATUS usher_reload(PCredHandle credential) {
+  namespace sspi = usher::sspi;
+  const sspi::CredentialTable::Hold acceptor =
+      sspi::credentials().hold(sspi::read_credential_handle(credential));
+  if (!acceptor) {
+    return sspi::refuse(usher::Status::kStaleHandle);
+  }
+  // One at a time, so that what is in force afterwards is what was read last.
+  static std::mutex reloading;
+  const std::scoped_lock turn(reloading);
+  sspi::LoadedKeys loaded = sspi::load_keys(acceptor->sources);
+  if (loaded.keys != nullptr) {
+    acceptor->credential.keys.replace(std::move(loaded.keys));
+  }
+  return loaded.status;
+}

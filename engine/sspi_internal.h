@@ -1,0 +1,107 @@
+// What the sspi_*.cc files share: statuses in words, handles, the process's engine and credentials.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "engine/acceptor.h"
+#include "engine/engine.h"
+#include "engine/handle_table.h"
+#include "engine/sspi.h"
+
+namespace usher::sspi {
+
+// to_sspi is the second column of the table in status.h.
+[[nodiscard]] SECURITY_STATUS to_sspi(Status status) noexcept;
+
+// refuse remembers why, for usher_last_refusal on this thread, and returns the status to report. No
+// allocation. refuse takes a literal, or a row of status.h; refuse_copying copies `text`, up to
+// 511 bytes of it.
+SECURITY_STATUS refuse(SECURITY_STATUS status, const char* text) noexcept;
+SECURITY_STATUS refuse_copying(SECURITY_STATUS status, std::string_view text) noexcept;
+SECURITY_STATUS refuse(Status status, ParseFault fault = {}) noexcept;
+
+// write_handle and the two readers translate between SSPI's handles and ours. Contexts and
+// credentials are tagged apart. A handle that was never written here reads as one that is stale.
+void write_handle(SecHandle& out, ContextHandle handle) noexcept;
+void write_handle(SecHandle& out, TableHandle handle) noexcept;
+[[nodiscard]] ContextHandle read_context_handle(const SecHandle* handle) noexcept;
+[[nodiscard]] TableHandle read_credential_handle(const SecHandle* handle) noexcept;
+
+// running_engine is the process's engine, or null if none was made yet. Any thread, lock-free.
+[[nodiscard]] Engine* running_engine() noexcept;
+
+// start_engine makes it, unless there is one: then it returns that one and sets `already`. Null if
+// memory or OpenSSL fails.
+[[nodiscard]] Engine* start_engine(const EngineOptions& options, bool& already) noexcept;
+
+// Sources is where a credential's keys come from, for usher_reload.
+struct Sources {
+  bool kerberos = false;  // Whether a keytab is wanted at all, and accounts.
+  bool ntlm = false;
+  bool keytab_optional = false;  // No keytab was named and there is something else to serve.
+  std::string keytab;            // Empty: the system's.
+  std::string accounts;          // Empty: none.
+};
+
+// Acceptor is one credential handle's tenant. Only its keys change, and where they come from does
+// not.
+struct Acceptor {
+  Acceptor(auth::Package package, std::unique_ptr<const auth::Keys> keys)
+      : credential(package, std::move(keys)) {}
+
+  auth::Credential credential;
+  Sources sources;
+};
+
+using CredentialTable = HandleTable<Acceptor, kCredentialCountMax>;
+
+// credentials is the process's table of them.
+[[nodiscard]] CredentialTable& credentials() noexcept;
+
+// AcquireOptions is pAuthData, understood and copied.
+struct AcquireOptions {
+  Sources sources;
+  bool allow_kerberos = true;
+  bool allow_ntlm = true;
+  auth::Policy policy;
+  auth::NtlmTarget target;
+};
+
+// read_auth_data changes in `out` what `auth_data` asks for; SEC_E_OK, or the refusal. Allocates.
+[[nodiscard]] SECURITY_STATUS read_auth_data(const void* auth_data, AcquireOptions& out);
+
+// to_filetime converts seconds since 1970 to a TimeStamp; kUnixNever becomes SECURITY_TIME_NEVER.
+inline constexpr std::int64_t kUnixNever = 0;
+[[nodiscard]] TimeStamp to_filetime(std::int64_t unix_seconds) noexcept;
+
+// granted_attributes turns a complete context's flags into ASC_RET_*.
+[[nodiscard]] std::uint32_t granted_attributes(gss::ContextFlags flags) noexcept;
+
+// allocate_for_caller and free_for_caller: what FreeContextBuffer frees. Null if there is none.
+[[nodiscard]] void* allocate_for_caller(std::size_t size) noexcept;
+void free_for_caller(void* memory) noexcept;
+
+// PackageRow is one security package.
+struct PackageRow {
+  auth::Package package;
+  std::uint32_t capabilities;
+  std::uint16_t rpc_id;
+  std::uint32_t token_size_max;
+  std::string_view name;
+  std::string_view comment;
+};
+[[nodiscard]] const PackageRow& package_row(auth::Package package) noexcept;
+
+// find_package looks a name up in any case; null if there is none, or `name` is null.
+[[nodiscard]] const PackageRow* find_package(const SEC_CHAR* name) noexcept;
+[[nodiscard]] const PackageRow* find_package(const SEC_WCHAR* name) noexcept;
+
+// copy_package makes the structure and its strings one allocation; null if there is no memory.
+[[nodiscard]] SecPkgInfoA* copy_package_a(const PackageRow& row) noexcept;
+[[nodiscard]] SecPkgInfoW* copy_package_w(const PackageRow& row) noexcept;
+
+}  // namespace usher::sspi

@@ -1,0 +1,219 @@
+// The process's one engine, SSPI handles, and why a call was refused.
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <charconv>
+#include <cstddef>
+#include <mutex>
+
+#include "engine/sspi_internal.h"
+
+namespace usher::sspi {
+namespace {
+
+// Refusal is what usher_last_refusal tells. It is constant-initialised, so that a thread's first
+// refusal costs nothing, and words are put together only when somebody asks.
+struct Refusal {
+  const char* literal = "";
+  bool has_verdict = false;
+  Verdict verdict;
+  std::array<char, 512> text{};
+};
+constinit thread_local Refusal refusal;
+
+const char* text_of(ParseCode code) noexcept {
+  switch (code) {
+    case ParseCode::kOk:
+      return "";
+    case ParseCode::kTruncated:
+      return "an element promises more bytes than there are";
+    case ParseCode::kUnexpectedTag:
+      return "another element than the one expected";
+    case ParseCode::kBadLength:
+      return "a length that is indefinite, not minimal or too large";
+    case ParseCode::kTrailingBytes:
+      return "bytes left over";
+    case ParseCode::kBadValue:
+      return "a value that is not allowed";
+    case ParseCode::kOutOfBounds:
+      return "an offset or length that points outside the message";
+  }
+  return "";
+}
+
+// Words fills the refusal's own text, as far as there is room.
+class Words {
+ public:
+  void add(std::string_view text) noexcept {
+    text = text.substr(0, refusal.text.size() - 1 - size_);
+    std::ranges::copy(text, refusal.text.begin() + static_cast<std::ptrdiff_t>(size_));
+    size_ += text.size();
+  }
+  void add(std::uint32_t number) noexcept {
+    std::array<char, 10> digits;
+    const auto end = std::to_chars(digits.begin(), digits.end(), number).ptr;
+    add({digits.begin(), static_cast<std::size_t>(end - digits.begin())});
+  }
+  const char* finish() noexcept {
+    refusal.text[size_] = '\0';
+    return refusal.text.data();
+  }
+
+ private:
+  std::size_t size_ = 0;
+};
+
+std::atomic<Engine*> g_engine{nullptr};
+std::mutex g_starting;
+
+// A context's index has 24 bits at most, a credential's far fewer.
+constexpr std::uintptr_t kTagMask = 0xff000000;
+constexpr std::uintptr_t kContextTag = 0x43000000;
+constexpr std::uintptr_t kCredentialTag = 0x4b000000;
+static_assert(kSlotCountMax <= ~kTagMask && kCredentialCountMax <= ~kTagMask);
+
+struct Numbers {
+  std::uint32_t index = 0;
+  std::uint32_t generation = 0;  // 0, which is never issued, if the handle is not of this kind.
+};
+
+Numbers read_numbers(const SecHandle* handle, std::uintptr_t tag) noexcept {
+  if (handle == nullptr || handle->dwLower > UINT32_MAX || handle->dwUpper > UINT32_MAX ||
+      (handle->dwLower & kTagMask) != tag) {
+    return {};
+  }
+  return {static_cast<std::uint32_t>(handle->dwLower & ~kTagMask),
+          static_cast<std::uint32_t>(handle->dwUpper)};
+}
+
+}  // namespace
+
+SECURITY_STATUS to_sspi(Status status) noexcept {
+  switch (status) {  // NOLINT(bugprone-branch-clone): many refusals share a status.
+#define USHER_STATUS_CASE(name, sspi, text) \
+  case Status::name:                        \
+    return sspi;
+    USHER_STATUS_LIST(USHER_STATUS_CASE)
+#undef USHER_STATUS_CASE
+  }
+  return SEC_E_INTERNAL_ERROR;
+}
+
+SECURITY_STATUS refuse(SECURITY_STATUS status, const char* text) noexcept {
+  refusal.literal = text;
+  refusal.has_verdict = false;
+  return status;
+}
+
+SECURITY_STATUS refuse_copying(SECURITY_STATUS status, std::string_view text) noexcept {
+  Words words;
+  words.add(text);
+  return refuse(status, words.finish());
+}
+
+SECURITY_STATUS refuse(Status status, ParseFault fault) noexcept {
+  refusal.has_verdict = true;
+  refusal.verdict = {status, fault};
+  return to_sspi(status);
+}
+
+void write_handle(SecHandle& out, ContextHandle handle) noexcept {
+  out = {kContextTag | std::uint32_t(handle.index), handle.generation};
+}
+
+void write_handle(SecHandle& out, TableHandle handle) noexcept {
+  out = {kCredentialTag | handle.index, handle.generation};
+}
+
+ContextHandle read_context_handle(const SecHandle* handle) noexcept {
+  const Numbers numbers = read_numbers(handle, kContextTag);
+  return {SlotIndex(numbers.index), numbers.generation};
+}
+
+TableHandle read_credential_handle(const SecHandle* handle) noexcept {
+  const Numbers numbers = read_numbers(handle, kCredentialTag);
+  return {numbers.index, numbers.generation};
+}
+
+Engine* running_engine() noexcept {
+  // Acquire: sees the engine whose address start_engine stored.
+  return g_engine.load(std::memory_order_acquire);
+}
+
+Engine* start_engine(const EngineOptions& options, bool& already) noexcept {
+  const std::scoped_lock turn(g_starting);
+  Engine* engine = running_engine();
+  already = engine != nullptr;
+  if (!already) {
+    // Never destroyed: threads that outlive main may still be accepting.
+    engine = Engine::make(options).release();
+    g_engine.store(engine, std::memory_order_release);
+  }
+  return engine;
+}
+
+TimeStamp to_filetime(std::int64_t unix_seconds) noexcept {
+  constexpr std::int64_t kEpochs = 11'644'473'600;  // Seconds from 1601 to 1970.
+  constexpr std::int64_t kUnits = 10'000'000;       // 100 ns each.
+  TimeStamp time;
+  time.QuadPart = unix_seconds == kUnixNever ? SECURITY_TIME_NEVER
+                  : unix_seconds > SECURITY_TIME_NEVER / kUnits - kEpochs
+                      ? SECURITY_TIME_NEVER
+                      : (unix_seconds + kEpochs) * kUnits;
+  return time;
+}
+
+}  // namespace usher::sspi
+
+extern "C" const char* usher_last_refusal(void) {
+  using usher::sspi::refusal;
+  if (!refusal.has_verdict) {
+    return refusal.literal;
+  }
+  usher::sspi::Words words;
+  words.add(usher::text_of(refusal.verdict.status));
+  const usher::ParseFault fault = refusal.verdict.fault;
+  if (fault.code != usher::ParseCode::kOk) {
+    words.add(": ");
+    words.add(usher::sspi::text_of(fault.code));
+    words.add(" (code ");
+    words.add(static_cast<std::uint8_t>(fault.code));
+    words.add(") at byte ");
+    words.add(fault.offset);
+  }
+  return words.finish();
+}
+
+extern "C" SECURITY_STATUS usher_start(const USHER_OPTIONS* options) {
+  using usher::sspi::refuse;
+  if (options == nullptr || options->Version != USHER_OPTIONS_VERSION ||
+      options->Size != sizeof(USHER_OPTIONS)) {
+    return refuse(SEC_E_INVALID_PARAMETER, "USHER_OPTIONS: Version or Size is not this library's");
+  }
+  constexpr std::uint32_t kHalfOpenSecondsMax = 3600;
+  if (options->SlotCount > usher::kSlotCountMax || options->HalfOpenSeconds > kHalfOpenSecondsMax ||
+      options->ReplayEntries > usher::kReplayEntryCountMax ||
+      options->ClockSkewSecondsMax > usher::kSkewSecondsMax) {
+    return refuse(SEC_E_INVALID_PARAMETER,
+                  "USHER_OPTIONS: more than 2^20 slots, 3600 half-open seconds, 2^28 replay "
+                  "entries or a day of clock skew");
+  }
+  usher::EngineOptions engine_options;
+  if (options->SlotCount != 0) {
+    engine_options.slot_count = options->SlotCount;
+  }
+  if (options->HalfOpenSeconds != 0) {
+    engine_options.half_open_s = options->HalfOpenSeconds;
+  }
+  if (options->ReplayEntries != 0) {
+    engine_options.replay_entry_count = options->ReplayEntries;
+  }
+  if (options->ClockSkewSecondsMax != 0) {
+    engine_options.skew_max_s = options->ClockSkewSecondsMax;
+  }
+  bool already = false;
+  if (usher::sspi::start_engine(engine_options, already) == nullptr) {
+    return refuse(SEC_E_INSUFFICIENT_MEMORY, "memory for the engine could not be had");
+  }
+  return already ? refuse(SEC_E_OUT_OF_SEQUENCE, "the engine has already been started") : SEC_E_OK;
+}

@@ -1,0 +1,187 @@
+// QueryContextAttributes tells who signed on, how, and until when, in memory the caller frees.
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "tests/engine/sspi_caller.h"
+
+namespace usher::testing {
+namespace {
+
+class SspiQuery : public SspiTest {
+ protected:
+  void TearDown() override { EXPECT_EQ(DeleteSecurityContext(&context), SEC_E_OK); }
+
+  void sign_on_with_kerberos(mint::TicketFields fields = {}) {
+    start = unix_now() - 60;
+    end = unix_now() + 3600;
+    fields.auth_time = start;
+    fields.end_time = end;
+    const mint::Ticket ticket = realm.mint.ticket(realm.service, fields);
+    const Called leg = accept(credential.handle, mint::spnego_token(realm.ap_req(ticket).message));
+    ASSERT_EQ(leg.status, SEC_E_OK) << usher_last_refusal();
+    context = leg.context;
+    attributes = leg.attributes;
+  }
+
+  void sign_on_with_ntlm() {
+    Called leg = accept(credential.handle, client.first());
+    leg = accept(credential.handle, client.second(leg.reply), &leg.context);
+    ASSERT_EQ(leg.status, SEC_E_OK) << usher_last_refusal();
+    context = leg.context;
+    attributes = leg.attributes;
+  }
+
+  std::string name_a() {
+    SecPkgContext_NamesA names{};
+    EXPECT_EQ(QueryContextAttributesA(&context, SECPKG_ATTR_NAMES, &names), SEC_E_OK)
+        << usher_last_refusal();
+    const std::string name = names.sUserName;
+    EXPECT_EQ(FreeContextBuffer(names.sUserName), SEC_E_OK);
+    return name;
+  }
+
+  std::u16string name_w() {
+    SecPkgContext_NamesW names{};
+    EXPECT_EQ(QueryContextAttributesW(&context, SECPKG_ATTR_NAMES, &names), SEC_E_OK)
+        << usher_last_refusal();
+    const std::u16string name = names.sUserName;
+    EXPECT_EQ(FreeContextBuffer(names.sUserName), SEC_E_OK);
+    return name;
+  }
+
+  SecPkgContext_Sizes sizes() {
+    SecPkgContext_Sizes out{};
+    EXPECT_EQ(QueryContextAttributesA(&context, SECPKG_ATTR_SIZES, &out), SEC_E_OK);
+    return out;
+  }
+
+  std::string negotiated() {
+    SecPkgContext_NegotiationInfoA info{};
+    EXPECT_EQ(QueryContextAttributesA(&context, SECPKG_ATTR_NEGOTIATION_INFO, &info), SEC_E_OK);
+    EXPECT_EQ(info.NegotiationState, std::uint32_t{SECPKG_NEGOTIATION_COMPLETE});
+    const std::string name = info.PackageInfo->Name;
+    EXPECT_EQ(FreeContextBuffer(info.PackageInfo), SEC_E_OK);
+    return name;
+  }
+
+  CtxtHandle context{};
+  std::uint32_t attributes = 0;
+  std::int64_t start = 0;
+  std::int64_t end = 0;
+};
+
+TEST_F(SspiQuery, NamesAKerberosClient) {
+  sign_on_with_kerberos();
+  EXPECT_EQ(name_a(), "alice@EXAMPLE.TEST");
+  EXPECT_EQ(name_w(), u"alice@EXAMPLE.TEST");
+  EXPECT_EQ(negotiated(), "Kerberos");
+}
+
+TEST_F(SspiQuery, NamesAnNtlmClientAsTheAccountsDo) {
+  client.fields.user = u"ALICE";
+  client.fields.user_upper = u"ALICE";
+  client.fields.domain = u"example";
+  sign_on_with_ntlm();
+  EXPECT_EQ(name_a(), "EXAMPLE\\alice");
+  EXPECT_EQ(name_w(), u"EXAMPLE\\alice");
+  EXPECT_EQ(negotiated(), "NTLM");
+}
+
+TEST_F(SspiQuery, GivesUtf8AndUtf16OfAName) {
+  mint::TicketFields fields;
+  fields.client.components = {"j\xc3\xbcrgen\xf0\x9f\x94\x91"};
+  sign_on_with_kerberos(fields);
+  EXPECT_EQ(name_a(), "j\xc3\xbcrgen\xf0\x9f\x94\x91@EXAMPLE.TEST");
+  EXPECT_EQ(name_w(), u"j\u00fcrgen\U0001f511@EXAMPLE.TEST");
+}
+
+// Latin-1 is what old clients put into names; SSPI's strings have no room for it.
+TEST_F(SspiQuery, InventsNoNameForOneThatIsNotUtf8) {
+  mint::TicketFields fields;
+  fields.client.components = {"j\xfcrgen"};
+  sign_on_with_kerberos(fields);
+  SecPkgContext_NamesA names{};
+  EXPECT_EQ(QueryContextAttributesA(&context, SECPKG_ATTR_NAMES, &names), SEC_E_INVALID_UPN_NAME);
+  EXPECT_EQ(names.sUserName, nullptr);
+  SecPkgContext_NamesW wide{};
+  EXPECT_EQ(QueryContextAttributesW(&context, SECPKG_ATTR_NAMES, &wide), SEC_E_INVALID_UPN_NAME);
+  EXPECT_EQ(wide.sUserName, nullptr);
+}
+
+// A C string would end at the NUL, and "root" be signed on.
+TEST_F(SspiQuery, NeverSeesANameWithANul) {
+  mint::TicketFields fields;
+  fields.auth_time = unix_now();
+  fields.end_time = unix_now() + 60;
+  fields.client.components = {std::string("root\0nobody", 11)};
+  const mint::Ticket ticket = realm.mint.ticket(realm.service, fields);
+  EXPECT_EQ(accept(credential.handle, mint::gss_token(realm.ap_req(ticket).message)).status,
+            SEC_E_INVALID_TOKEN);
+  sign_on_with_kerberos();
+}
+
+TEST_F(SspiQuery, TellsATicketsLifespan) {
+  sign_on_with_kerberos();
+  SecPkgContext_Lifespan lifespan{};
+  ASSERT_EQ(QueryContextAttributesW(&context, SECPKG_ATTR_LIFESPAN, &lifespan), SEC_E_OK);
+  EXPECT_EQ(lifespan.tsStart.QuadPart, (start + 11'644'473'600) * 10'000'000);
+  EXPECT_EQ(lifespan.tsExpiry.QuadPart, (end + 11'644'473'600) * 10'000'000);
+}
+
+TEST_F(SspiQuery, TellsThatNtlmNeverEnds) {
+  const std::int64_t before = unix_now();
+  sign_on_with_ntlm();
+  SecPkgContext_Lifespan lifespan{};
+  ASSERT_EQ(QueryContextAttributesA(&context, SECPKG_ATTR_LIFESPAN, &lifespan), SEC_E_OK);
+  EXPECT_GE(lifespan.tsStart.QuadPart, (before + 11'644'473'600) * 10'000'000);
+  EXPECT_EQ(lifespan.tsExpiry.QuadPart, SECURITY_TIME_NEVER);
+}
+
+TEST_F(SspiQuery, GivesTheSizesOfKerberosMessages) {
+  sign_on_with_kerberos();
+  // AES with a 96-bit checksum: RFC 4121 4.2.6.1 and 4.2.6.2.
+  EXPECT_EQ(sizes().cbMaxSignature, 16u + 12u);
+  EXPECT_EQ(sizes().cbSecurityTrailer, 16u + 16u + 16u + 12u);
+  EXPECT_EQ(sizes().cbBlockSize, 1u);
+  EXPECT_EQ(sizes().cbMaxToken, 48000u);
+}
+
+TEST_F(SspiQuery, GivesTheSizesOfNtlmMessages) {
+  sign_on_with_ntlm();
+  EXPECT_EQ(sizes().cbMaxSignature, 16u);
+  EXPECT_EQ(sizes().cbSecurityTrailer, 16u);
+  EXPECT_EQ(sizes().cbMaxToken, 2888u);
+}
+
+TEST_F(SspiQuery, GivesNoSizesForWhatWasNotGranted) {
+  mint::AuthenticatorFields plain;
+  plain.context_flags = std::uint32_t(gss::ContextFlags::kMutual);
+  const Called leg =
+      accept(credential.handle, mint::gss_token(realm.ap_req(realm.ticket(), plain).message));
+  ASSERT_EQ(leg.status, SEC_E_OK) << usher_last_refusal();
+  context = leg.context;
+  EXPECT_EQ(leg.attributes, ASC_RET_MUTUAL_AUTH);
+  EXPECT_EQ(sizes().cbMaxSignature, 0u);
+  EXPECT_EQ(sizes().cbSecurityTrailer, 0u);
+}
+
+TEST_F(SspiQuery, RepeatsTheAttributesOfTheLastLeg) {
+  sign_on_with_kerberos();
+  SecPkgContext_Flags flags{};
+  ASSERT_EQ(QueryContextAttributesA(&context, SECPKG_ATTR_FLAGS, &flags), SEC_E_OK);
+  EXPECT_EQ(flags.Flags, attributes);
+  EXPECT_NE(flags.Flags & ASC_RET_MUTUAL_AUTH, 0u);
+}
+
+TEST_F(SspiQuery, WantsABufferAndAnAttributeItKnows) {
+  sign_on_with_kerberos();
+  EXPECT_EQ(QueryContextAttributesA(&context, SECPKG_ATTR_SIZES, nullptr), SEC_E_INVALID_PARAMETER);
+  std::uint64_t answer[8] = {};
+  EXPECT_EQ(QueryContextAttributesA(&context, SECPKG_ATTR_SESSION_KEY, answer),
+            SEC_E_UNSUPPORTED_FUNCTION);
+  EXPECT_EQ(QueryContextAttributesA(&context, SECPKG_ATTR_SIZES, answer), SEC_E_OK);
+}
+
+}  // namespace
+}  // namespace usher::testing
