@@ -1,0 +1,73 @@
+// Accepts N minted tokens with Usher or with MIT, for bench/instructions to count what that takes.
+#include <charconv>
+#include <cstdio>
+#include <cstring>
+#include <string_view>
+
+#include "bench/door.h"
+#include "tools/mint/mit_acceptor.h"
+
+namespace {
+
+using usher::bench::Door;
+using usher::bench::KerberosTokens;
+
+constexpr std::size_t kWarmUp = 8;  // Whatever is set up once, at the first accepts.
+
+}  // namespace
+
+// The two loops are what callgrind collects; their names must survive the optimiser.
+extern "C" {
+
+[[gnu::noinline, gnu::noclone]] std::size_t accept_with_usher(Door& door,
+                                                              const KerberosTokens& tokens) {
+  std::size_t established = 0;
+  for (std::size_t i = kWarmUp; i < tokens.size(); ++i) {
+    const usher::Bytes token = tokens.token(i);
+    const usher::AcceptReply& reply = door.accept(std::span(&token, 1))[0];
+    established += reply.verdict.status == usher::Status::kEstablished ? 1u : 0u;
+    door.release(reply.context);
+  }
+  return established;
+}
+
+[[gnu::noinline, gnu::noclone]] std::size_t accept_with_mit(usher::mint::MitAcceptor& mit,
+                                                            const KerberosTokens& tokens) {
+  std::size_t established = 0;
+  for (std::size_t i = kWarmUp; i < tokens.size(); ++i) {
+    established += mit.accept_and_forget(tokens.token(i)) ? 1u : 0u;
+  }
+  return established;
+}
+
+}  // extern "C"
+
+int main(int argc, char** argv) {
+  std::size_t count = 0;
+  const std::string_view who = argc == 3 ? argv[1] : "";
+  if (argc == 3) {
+    std::from_chars(argv[2], argv[2] + std::strlen(argv[2]), count);
+  }
+  if ((who != "usher" && who != "mit") || count == 0) {
+    std::fputs("usage: accept_count usher|mit COUNT\n", stderr);
+    return 2;
+  }
+  const KerberosTokens tokens(count + kWarmUp);
+  std::size_t established = 0;
+  if (who == "usher") {
+    Door door(tokens.service());
+    for (std::size_t i = 0; i < kWarmUp; ++i) {
+      const usher::Bytes token = tokens.token(i);
+      door.release(door.accept(std::span(&token, 1))[0].context);
+    }
+    established = accept_with_usher(door, tokens);
+  } else {
+    usher::mint::MitAcceptor mit(usher::mint::keytab_image(std::span(&tokens.service(), 1)));
+    for (std::size_t i = 0; i < kWarmUp; ++i) {
+      mit.accept_and_forget(tokens.token(i));
+    }
+    established = accept_with_mit(mit, tokens);
+  }
+  std::printf("%zu\n", established);
+  return established == count ? 0 : 1;
+}
