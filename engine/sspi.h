@@ -506,8 +506,8 @@ USHER_API SECURITY_STATUS SEC_ENTRY FreeCredentialsHandle(PCredHandle phCredenti
 // AcceptSecurityContext takes one token of a client and answers it.
 //   phContext    NULL for the first token of an exchange, afterwards what phNewContext received.
 //   pInput       Exactly one SECBUFFER_TOKEN, not empty: else SEC_E_INVALID_TOKEN. Besides it only
-//                SECBUFFER_EMPTY. SECBUFFER_CHANNEL_BINDINGS is SEC_E_UNSUPPORTED_FUNCTION in this
-//                version: bindings that nobody checks would be worse than none.
+//                SECBUFFER_EMPTY. SECBUFFER_CHANNEL_BINDINGS and ASC_REQ_PROXY_BINDINGS are
+//                SEC_E_UNSUPPORTED_FUNCTION in this version, because nobody would check bindings.
 //   fContextReq  ASC_REQ_ALLOCATE_MEMORY: pvBuffer of the reply is allocated, to be freed with
 //                FreeContextBuffer. ASC_REQ_EXTENDED_ERROR: a refusal may come with a token to
 //                send. ASC_REQ_CONNECTION is echoed. All others change nothing: what the client got

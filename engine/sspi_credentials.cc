@@ -1,13 +1,11 @@
 // AcquireCredentialsHandle, FreeCredentialsHandle and usher_reload.
 #include <algorithm>
-#include <array>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
 
-#include "engine/auth/unicode.h"
 #include "engine/crypto/kit.h"
 #include "engine/sspi_internal.h"
 
@@ -58,28 +56,9 @@ SECURITY_STATUS choose_sources(Package package, AcquireOptions& options) {
   return SEC_E_OK;
 }
 
-// check_target refuses names that are not valid or would not fit into every CHALLENGE
-// (MS-NLMP 2.2.1.2): header, target name, five AV pairs with a header each and the list's end.
 SECURITY_STATUS check_target(const auth::NtlmTarget& target) {
-  constexpr std::size_t kNetbiosNameMax = 15;
-  constexpr std::size_t kDnsNameMax = 255;
-  std::size_t size = 56 + 5 * 4 + 8 + 4;
-  const auto fits = [&size](const std::string& name, std::size_t units_max, std::size_t times) {
-    std::array<std::uint8_t, kNtlmChallengeSizeMax> room;
-    const std::optional<Bytes> wide = auth::utf8_to_utf16(
-        {reinterpret_cast<const std::uint8_t*>(name.data()), name.size()}, room);
-    size += wide ? times * wide->size() : 0;
-    return wide && wide->size() <= 2 * units_max;
-  };
-  if (!fits(target.netbios_domain, kNetbiosNameMax, 2) ||
-      !fits(target.netbios_computer, kNetbiosNameMax, 1) ||
-      !fits(target.dns_domain, kDnsNameMax, 1) || !fits(target.dns_computer, kDnsNameMax, 1) ||
-      size > kNtlmChallengeSizeMax) {
-    return refuse(SEC_E_INVALID_PARAMETER,
-                  "the NTLM names are not UTF-8 or too long: 15 characters for a NetBIOS name, "
-                  "about 130 for the two DNS names together");
-  }
-  return SEC_E_OK;
+  const char* const wrong = auth::fault_of(target);
+  return wrong == nullptr ? SEC_E_OK : refuse(SEC_E_INVALID_PARAMETER, wrong);
 }
 
 // check_skew makes the engine if there is none, wide enough for this credential.

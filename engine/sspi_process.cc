@@ -89,13 +89,15 @@ Numbers read_numbers(const SecHandle* handle, std::uintptr_t tag) noexcept {
 }  // namespace
 
 SECURITY_STATUS to_sspi(Status status) noexcept {
-  switch (status) {  // NOLINT(bugprone-branch-clone): many refusals share a status.
+  // NOLINTBEGIN(bugprone-branch-clone): many refusals share a status.
+  switch (status) {
 #define USHER_STATUS_CASE(name, sspi, text) \
   case Status::name:                        \
     return sspi;
     USHER_STATUS_LIST(USHER_STATUS_CASE)
 #undef USHER_STATUS_CASE
   }
+  // NOLINTEND(bugprone-branch-clone)
   return SEC_E_INTERNAL_ERROR;
 }
 

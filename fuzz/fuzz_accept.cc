@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "engine/auth/accept.h"
@@ -101,17 +100,17 @@ class Play {
     for (int step = 0; step < kStepsMax && !script_.rest.empty(); ++step) {
       take_step(script_.byte());
     }
-    for (std::optional<ContextHandle>& context : held_) {
+    for (ContextHandle& context : held_) {
       end(context);
     }
     check(pool_.live() == 0, "every slot comes back");
   }
 
  private:
-  using Held = std::array<std::optional<ContextHandle>, kSlots>;
+  static constexpr ContextHandle kNone{};
 
   // current is the exchange that a step works on.
-  std::optional<ContextHandle>& current() { return held_[place_]; }
+  ContextHandle& current() { return held_[place_]; }
 
   void take_step(std::uint8_t what) {
     place_ = what >> 6;
@@ -210,41 +209,41 @@ class Play {
 
   // offer gives one token to the current exchange, or begins one, and looks at what comes of it.
   void offer(const Octets& token, bool minted) {
-    const bool first = !current();
+    const bool first = current() == kNone;
     const std::uint32_t live = pool_.live();
     minted_ = minted_ || minted;
-    const auth::AcceptReply reply = accept(token, current().value_or(ContextHandle{}));
+    const auth::AcceptReply reply = accept(token, current());
     const Status status = reply.verdict.status;
     if (!succeeded(status)) {
-      check(reply.context == ContextHandle{}, "a refusal gives no handle");
+      check(reply.context == kNone, "a refusal gives no handle");
       on_refusal(status, live);
       return;
     }
     check(pool_.live() == live + (first ? 1 : 0), "one token, at most one slot");
-    check(first || reply.context == *current(), "an exchange keeps its handle");
+    check(first || reply.context == current(), "an exchange keeps its handle");
     current() = reply.context;
-    const auth::State state = state_of(*current());
+    const auth::State state = state_of(current());
     check((state == auth::State::kEstablished) == (status == Status::kEstablished),
           "the verdict is the state");
-    check(state == auth::State::kEstablished || last_reply_.size() > 0, "who waits has asked");
+    check(state == auth::State::kEstablished || !last_reply_.empty(), "who waits has asked");
     if (status == Status::kEstablished) {
       on_established(token, first);
     }
   }
 
   void on_refusal(Status status, std::uint32_t live) {
-    if (!current()) {
+    if (current() == kNone) {
       check(pool_.live() == live, "a refused first token leaves no slot behind");
       return;
     }
     if (status == Status::kNotHalfOpen) {
       check(pool_.live() == live, "a complete context is spared");
-      check(state_of(*current()) == auth::State::kEstablished, "and as it was");
+      check(state_of(current()) == auth::State::kEstablished, "and as it was");
       return;
     }
     check(pool_.live() == live - 1, "a refused exchange gives its slot back");
-    const ContextHandle stale = *current();
-    current().reset();
+    const ContextHandle stale = current();
+    current() = kNone;
     check(accept(last_reply_, stale).verdict.status == Status::kStaleHandle,
           "there is no second verdict");
   }
@@ -253,7 +252,7 @@ class Play {
     check(minted_, "nobody signs on who does not know a key");
     Status status = Status::kEstablished;
     {
-      const Pinned<auth::Context> context = pool_.pin(*current(), status);
+      const Pinned<auth::Context> context = pool_.pin(current(), status);
       check(bool(context) && !context->key.empty(), "there is a key to go with it");
       const auth::Credential& credential = *world().credential;
       check(context->is_ntlm()
@@ -265,7 +264,7 @@ class Play {
             "NTLM accounts are those of the file");
     }
     if (first && world().credential->policy.check_replays) {
-      const auth::AcceptReply again = accept(token, {});
+      const auth::AcceptReply again = accept(token, kNone);
       check(!succeeded(again.verdict.status), "an authenticator works once");
     }
   }
@@ -277,14 +276,14 @@ class Play {
     return context->state;
   }
 
-  void end(std::optional<ContextHandle>& handle) {
-    if (handle) {
+  void end(ContextHandle& handle) {
+    if (handle != kNone) {
       Status status = Status::kEstablished;
-      Pinned<auth::Context> context = pool_.pin(*handle, status);
+      Pinned<auth::Context> context = pool_.pin(handle, status);
       check(bool(context), "a live exchange can be ended");
       pool_.release(context);
-      check(!pool_.pin(*handle, status) && status == Status::kStaleHandle, "and only once");
-      handle.reset();
+      check(!pool_.pin(handle, status) && status == Status::kStaleHandle, "and only once");
+      handle = kNone;
     }
   }
 
@@ -299,7 +298,7 @@ class Play {
   auth::ContextPool pool_{slots_, contexts_, 1 << 20};
   ReplayCache replays_{places_, ReplayKey{1, 2, 3, 4}, kSkewMaxSeconds};
   auth::Environment environment_{pool_, replays_, clock_};
-  Held held_;
+  std::array<ContextHandle, kSlots> held_;
   std::size_t place_ = 0;
   bool minted_ = false;
   Octets last_reply_;

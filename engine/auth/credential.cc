@@ -5,6 +5,10 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <optional>
+
+#include "engine/auth/unicode.h"
+#include "engine/limits.h"
 
 namespace usher::auth {
 namespace {
@@ -37,6 +41,26 @@ NtlmTarget local_ntlm_target() {
   target.dns_domain = domain;
   target.dns_computer = host;
   return target;
+}
+
+const char* fault_of(const NtlmTarget& target) noexcept {
+  constexpr std::size_t kDnsNameMax = 255;
+  // MS-NLMP 2.2.1.2: header, target name, five AV pairs with a header each, a timestamp, the end.
+  std::size_t size = 56 + 5 * 4 + 8 + 4;
+  const auto fits = [&size](const std::string& name, std::size_t units_max, std::size_t times) {
+    std::array<std::uint8_t, kNtlmChallengeSizeMax> room;
+    const std::optional<Bytes> wide =
+        utf8_to_utf16({reinterpret_cast<const std::uint8_t*>(name.data()), name.size()}, room);
+    size += wide ? times * wide->size() : 0;
+    return wide && wide->size() <= 2 * units_max;
+  };
+  const bool good = fits(target.netbios_domain, kNetbiosNameMax, 2) &&
+                    fits(target.netbios_computer, kNetbiosNameMax, 1) &&
+                    fits(target.dns_domain, kDnsNameMax, 1) &&
+                    fits(target.dns_computer, kDnsNameMax, 1) && size <= kNtlmChallengeSizeMax;
+  return good ? nullptr
+              : "the NTLM names are not UTF-8 or too long: 15 characters for a NetBIOS name, "
+                "about 130 for the two DNS names together";
 }
 
 }  // namespace usher::auth

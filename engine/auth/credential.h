@@ -33,6 +33,10 @@ struct NtlmTarget {
 // example.org, web.example.org. Allocates.
 [[nodiscard]] NtlmTarget local_ntlm_target();
 
+// fault_of returns null, or what is wrong with names that are not valid UTF-8 or would not fit into
+// every CHALLENGE. A Credential must not be given such.
+[[nodiscard]] const char* fault_of(const NtlmTarget& target) noexcept;
+
 // Credential is shared by all threads; only its keys change, by Published::replace.
 struct Credential {
   Credential(Package the_package, std::unique_ptr<const Keys> the_keys)

@@ -127,7 +127,7 @@ TEST_F(UsherdConfig, AnswersHelpAndVersion) {
 
 struct Mistake {
   const char* name;
-  const char* text;
+  std::string text;
   const char* message;  // What follows the file's name.
 };
 
@@ -156,6 +156,10 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"Packages", "packages = \"negotiate,ntlm\"", ":2: packages: expected"},
         Mistake{"NoPackages", "packages = \"negotiate,!ntlm,!kerberos\"", ":2: packages: expected"},
         Mistake{"Level", "log_level = \"loud\"", ":2: log_level: expected debug"},
+        Mistake{"NetbiosName", "ntlm.netbios_domain = \"SIXTEENCHARACTER\"",
+                ":2: ntlm.netbios_domain: expected a name of at most 15 characters"},
+        Mistake{"DnsName", "ntlm.dns_domain = \"" + std::string(200, 'd') + "\"",
+                ":2: ntlm.dns_domain: expected a name"},
         Mistake{"Header", "connection_header = \"a b\"", ":2: connection_header: expected"},
         Mistake{"PolicyName", "[policy]\nspeed = 1", ":3: policy.speed: no such policy"},
         Mistake{"PolicyValue", "[policy.kerberos]\nskew = -1",

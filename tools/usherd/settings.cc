@@ -19,10 +19,14 @@ auto set_to(std::string Config::*member) {
   };
 }
 
+constexpr std::string_view kNetbiosName = "a name of at most 15 characters";
+constexpr std::string_view kDnsName =
+    "a name, and about 130 characters at most for the two DNS names together";
+
 auto set_name(std::string usher::auth::NtlmTarget::*member) {
   return [member](Config& config, const std::string& value) {
     config.ntlm.*member = value;
-    return !value.empty() && value.size() <= 255;
+    return !value.empty() && usher::auth::fault_of(config.ntlm) == nullptr;
   };
 }
 
@@ -123,13 +127,13 @@ std::vector<Setting> what_is_served() {
        set_connection_header},
       {"log_level", "--log-level", Kind::kText, "debug, info, warn, error or off",
        "what is logged: sign-ons are info, refusals warn", set_log_level},
-      {"ntlm.netbios_domain", "--ntlm-netbios-domain", Kind::kText, "a name",
+      {"ntlm.netbios_domain", "--ntlm-netbios-domain", Kind::kText, kNetbiosName,
        "NetBIOS domain in NTLM challenges", set_name(&Target::netbios_domain)},
-      {"ntlm.netbios_computer", "--ntlm-netbios-computer", Kind::kText, "a name",
+      {"ntlm.netbios_computer", "--ntlm-netbios-computer", Kind::kText, kNetbiosName,
        "NetBIOS computer in NTLM challenges", set_name(&Target::netbios_computer)},
-      {"ntlm.dns_domain", "--ntlm-dns-domain", Kind::kText, "a name",
+      {"ntlm.dns_domain", "--ntlm-dns-domain", Kind::kText, kDnsName,
        "DNS domain in NTLM challenges", set_name(&Target::dns_domain)},
-      {"ntlm.dns_computer", "--ntlm-dns-computer", Kind::kText, "a name",
+      {"ntlm.dns_computer", "--ntlm-dns-computer", Kind::kText, kDnsName,
        "DNS computer in NTLM challenges", set_name(&Target::dns_computer)},
   };
 }
