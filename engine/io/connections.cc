@@ -156,7 +156,9 @@ void Connections::open(int fd, std::uint32_t listener) noexcept {
   const ConnectionIndex index = free_[--free_count_];
   Connection& connection = at(index);
   assert(connection.phase == Phase::kFree);
-  connection = {.fd = fd, .epoch = connection.epoch, .phase = Phase::kOpen};
+  // A predecessor's place on the ready list may still be there, after a turn whose batch was full.
+  connection = {
+      .fd = fd, .epoch = connection.epoch, .phase = Phase::kOpen, .queued = connection.queued};
   ++counts_.accepted;
   ++counts_.live;
   set_deadline(index, draining_ ? options_.request_s : options_.idle_s);
