@@ -61,6 +61,9 @@ namespace usher {
   X(kTicketExpired, SEC_E_CONTEXT_EXPIRED, "the ticket has expired")                               \
   X(kTicketNotYetValid, SEC_E_TIME_SKEW, "the ticket is not valid yet")                            \
   X(kTicketInvalid, SEC_E_LOGON_DENIED, "the ticket carries the INVALID flag")                     \
+  X(kKerberosAnonymous, SEC_E_LOGON_DENIED, "anonymous Kerberos is refused")                       \
+  X(kAuthorizationData, SEC_E_LOGON_DENIED,                                                        \
+    "the ticket or authenticator carries a restriction that is not understood")                    \
   X(kClockSkew, SEC_E_TIME_SKEW, "the authenticator's time is outside the allowed clock skew")     \
   X(kClientNameMismatch, SEC_E_LOGON_DENIED, "ticket and authenticator name different clients")    \
   X(kReplay, SEC_E_LOGON_DENIED, "the authenticator has been seen before: a replay")               \

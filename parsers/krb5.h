@@ -54,6 +54,7 @@ constexpr std::uint32_t flag_bit(unsigned n) noexcept { return 0x80000000u >> n;
 inline constexpr std::uint32_t kApOptionUseSessionKey = flag_bit(1);
 inline constexpr std::uint32_t kApOptionMutualRequired = flag_bit(2);
 inline constexpr std::uint32_t kTicketFlagInvalid = flag_bit(7);
+inline constexpr std::uint32_t kTicketFlagAnonymous = flag_bit(16);  // RFC 8062 3
 
 struct ApReq {  // RFC 4120 5.5.1
   std::uint32_t ap_options = 0;
@@ -146,6 +147,32 @@ void each_component(const PrincipalName& name, Visit visit) noexcept {
   Parse parse(name.components);
   der::Reader strings(parse);
   strings.each([&](der::Reader& rest) { visit(rest.bytes(der::Tag::kGeneralString)); });
+}
+
+// each_authorization calls visit(std::int32_t ad_type, Bytes ad_data) for every outermost element
+// of an authorization_data field that a parse function accepted; an empty field has none.
+inline constexpr std::int32_t kAdIfRelevant = 1;
+template <class Visit>
+void each_authorization(Bytes authorization_data, Visit visit) noexcept {
+  if (authorization_data.empty()) {
+    return;
+  }
+  Parse parse(authorization_data);
+  der::Reader field(parse);
+  field.in(der::Tag::kSequence, [&](der::Reader& elements) {
+    elements.each([&](der::Reader& rest) {
+      rest.in(der::Tag::kSequence, [&](der::Reader& element) {
+        std::int32_t type = 0;
+        Bytes data;
+        element.in(der::context(0), [&](der::Reader& value) { type = value.i32(); });
+        element.in(der::context(1),
+                   [&](der::Reader& value) { data = value.bytes(der::Tag::kOctetString); });
+        if (parse.ok()) {
+          visit(type, data);
+        }
+      });
+    });
+  });
 }
 
 // The writers put one message in front of what `writer` holds, which must be nothing.

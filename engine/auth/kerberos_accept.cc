@@ -61,7 +61,22 @@ bool decode_ap_req(Exchange& exchange) noexcept {
   return true;
 }
 
-// The ticket's time limits, widened by the skew on both sides.
+//= RFC 4120 5.2.6: an authorization-data element that is not understood fails the authentication,
+//= unless it stands inside AD-IF-RELEVANT.
+bool all_understood(Bytes authorization_data) noexcept {
+  bool understood = true;
+  krb5::each_authorization(authorization_data, [&](std::int32_t type, Bytes) {
+    understood = understood && type == krb5::kAdIfRelevant;
+  });
+  return understood;
+}
+
+// RFC 8062 3: the name of the client that nobody knows, in DER.
+constexpr std::array<std::uint8_t, 22> kAnonymousName = {0x1b, 9,   'W', 'E',  'L', 'L', 'K', 'N',
+                                                         'O',  'W', 'N', 0x1b, 9,   'A', 'N', 'O',
+                                                         'N',  'Y', 'M', 'O',  'U', 'S'};
+
+// The ticket itself; its time limits are widened by the skew on both sides.
 Status check_ticket(const krb5::EncTicketPart& ticket, const Turn& turn, std::int64_t skew_s) {
   //= RFC 4120 3.2.3: a ticket with the INVALID flag, or whose start lies in the future by more than
   //= the skew, is not yet valid; past its end by more than the skew it has expired.
@@ -73,6 +88,13 @@ Status check_ticket(const krb5::EncTicketPart& ticket, const Turn& turn, std::in
   }
   if (ticket.end_time < turn.now_s() - skew_s) {
     return Status::kTicketExpired;
+  }
+  if ((ticket.flags & krb5::kTicketFlagAnonymous) != 0 ||
+      std::ranges::equal(ticket.cname.components, kAnonymousName)) {
+    return Status::kKerberosAnonymous;
+  }
+  if (!all_understood(ticket.authorization_data)) {
+    return Status::kAuthorizationData;
   }
   if (key_profile(ticket.key) == nullptr) {
     return Status::kSessionKeyEtype;
@@ -93,6 +115,9 @@ Status check_authenticator(const KerberosWork& work, const Turn& turn, std::int6
   const std::int64_t apart_us = turn.wall_us - client_us;
   if (apart_us > skew_s * kMicrosPerSecond || -apart_us > skew_s * kMicrosPerSecond) {
     return Status::kClockSkew;
+  }
+  if (!all_understood(authenticator.authorization_data)) {
+    return Status::kAuthorizationData;
   }
   if (authenticator.has_checksum && authenticator.checksum_type != gss::kGssChecksumType) {
     return Status::kChecksumType;

@@ -31,6 +31,9 @@ Octets make_token(Door& door, const Attempt& attempt) {
 
 constexpr std::int64_t kSkew = 300;
 
+// SEQUENCE OF { [0] 8 (AD-MANDATORY-FOR-KDC), [1] '00'H }, with nothing around it.
+Octets critical_data() { return {0x30, 0x0c, 0x30, 0x0a, 0xa0, 3, 2, 1, 8, 0xa1, 3, 4, 1, 0}; }
+
 const Case kCases[] = {
     {"AsItShouldBe", Status::kEstablished, [](Door&, Attempt&) {}, "the positive twin of all"},
     {"OlderKeyVersion", Status::kEstablished, [](Door&, Attempt& a) { a.service = 1; },
@@ -186,6 +189,25 @@ const Case kCases[] = {
      [](Door&, Attempt& a) { a.authenticator.seq_number = 0xffffffffu; }, "C21"},
     {"SequenceNumberAbsent", Status::kEstablished,
      [](Door&, Attempt& a) { a.authenticator.seq_number.reset(); }, "optional"},
+    {"IfRelevantData", Status::kEstablished,
+     [](Door&, Attempt& a) {
+       a.ticket.authorization_data = mint::authorization_data(4711, Octets(8, 1));
+       a.authenticator.authorization_data = mint::authorization_data(4711, Octets(8, 1));
+     },
+     "RFC 4120 5.2.6.1: inside AD-IF-RELEVANT anything may stand"},
+    {"TicketRestriction", Status::kAuthorizationData,
+     [](Door&, Attempt& a) { a.ticket.authorization_data = critical_data(); },
+     "RFC 4120 5.2.6: not understood, so refused"},
+    {"AuthenticatorRestriction", Status::kAuthorizationData,
+     [](Door&, Attempt& a) { a.authenticator.authorization_data = critical_data(); },
+     "RFC 4120 5.2.6: not understood, so refused"},
+    {"AnonymousFlag", Status::kKerberosAnonymous,
+     [](Door&, Attempt& a) { a.ticket.flags |= krb5::kTicketFlagAnonymous; }, "RFC 8062"},
+    {"AnonymousName", Status::kKerberosAnonymous,
+     [](Door&, Attempt& a) {
+       a.ticket.client = mint::Principal::of("WELLKNOWN/ANONYMOUS@EXAMPLE.TEST");
+     },
+     "RFC 8062"},
     {"ClientNameTooLong", Status::kNameTooLong,
      [](Door&, Attempt& a) {
        a.ticket.client = {1, {std::string(kIdentitySizeMax, 'x')}, "EXAMPLE.TEST"};
