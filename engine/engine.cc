@@ -12,7 +12,8 @@
 namespace usher {
 namespace {
 
-// Arena memory for one array of T, taken once; pages never used cost nothing.
+// make_array takes memory for one array of T, once and touched, so that no accept meets a page
+// fault.
 template <class T>
 std::span<T> make_array(std::size_t count) noexcept {
   void* const memory = ::mmap(nullptr, count * sizeof(T), PROT_READ | PROT_WRITE,

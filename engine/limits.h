@@ -23,6 +23,8 @@ inline constexpr std::size_t kNtlmNegotiateSizeMax = 320;  // NEGOTIATE, for the
 inline constexpr std::size_t kNtlmChallengeSizeMax = 448;  // CHALLENGE, for the MIC.
 inline constexpr std::size_t kKeySizeMax = 32;             // AES-256.
 inline constexpr std::size_t kIdentitySizeMax = 768;       // All names together, in UTF-8.
+inline constexpr std::size_t kClientNameSizeMax =
+    kIdentitySizeMax + 1;  // With the '@' or backslash.
 
 // How many exchanges may be open at once unless the caller says otherwise, and for how long a
 // half-open one may keep its slot.

@@ -79,13 +79,15 @@ class AccountTable final : public Accounts {
     return RAND_priv_bytes(decoy_.data(), static_cast<int>(decoy_.size())) == 1;
   }
 
-  // repeated_line is the line of an account that an earlier one hides, or 0.
+  // repeated_line is the line of an account that an earlier one hides, or 0. One without a domain
+  // is hidden by any of the same user.
   [[nodiscard]] std::size_t repeated_line() const noexcept {
     for (const Account& account : accounts_) {
       const std::size_t place =
           place_of(bytes_of(account.user_upper), bytes_of(account.domain_upper));
       const Account& found = accounts_[index_[place]];
-      if (&found != &account && found.domain_upper == account.domain_upper) {
+      if (&found != &account &&
+          (account.domain_upper.empty() || found.domain_upper == account.domain_upper)) {
         return account.line;
       }
     }
@@ -276,7 +278,7 @@ Accounts::Loaded Accounts::parse(crypto::Kit& kit, std::string_view text, std::s
     return {nullptr, std::string(name) + ": out of memory or randomness"};
   }
   if (const std::size_t line = table->repeated_line(); line != 0) {
-    return fail(line, "this account stands in the file twice");
+    return fail(line, "an earlier line names this account already");
   }
   return {std::move(table), {}};
 }

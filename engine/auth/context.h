@@ -58,7 +58,7 @@ struct alignas(kCacheLine) Context {
   [[nodiscard]] bool is_ntlm() const noexcept { return mechanism == gss::Mechanism::kNtlm; }
 
   // write_client_name composes "alice@REALM" (Kerberos) or "DOMAIN\alice" (NTLM) in `out`, which
-  // has room for kIdentitySizeMax bytes, and returns it.
+  // has room for kClientNameSizeMax bytes, and returns it.
   [[nodiscard]] Bytes write_client_name(MutableBytes out) const noexcept;
 
   // wipe leaves a context as if it had never been used.

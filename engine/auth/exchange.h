@@ -92,9 +92,13 @@ class Arena {
   std::size_t used_ = 0;
 };
 
-// What one token may take from the arena: its ticket and authenticator, both parts of the token,
-// and this much for names, keys and replies.
+// What one token may take from the arena. Kerberos: its ticket and authenticator, both parts of the
+// token, and kArenaPerTokenExtra for names, keys and replies. NTLM: nothing of the token's size,
+// but two names widened and raised, which make 2 * (2 + 4) bytes of each of theirs.
 inline constexpr std::size_t kArenaPerTokenExtra = 8 * 1024;
+static_assert(2 * (2 + 4) * kIdentitySizeMax + 2 * kReplySizeMax <=
+              kTokenSizeMax + kArenaPerTokenExtra);
+static_assert(kIdentitySizeMax + 2 * kReplySizeMax <= kArenaPerTokenExtra);
 
 struct TurnDesk final : Desk {
   TurnDesk(std::size_t tokens, std::unique_ptr<crypto::Kit> its_kit,

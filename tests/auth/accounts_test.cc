@@ -105,13 +105,15 @@ TEST_F(AccountsTest, SaysLineAndExpectation) {
        "file:1: expected 32 hex digits of the NT hash after '::'"},
       {"D:al\xff:x\n", "file:1: expected names in UTF-8"},
       {"D:alice:\xff\n", "file:1: expected a password of at most 512 bytes of UTF-8"},
-      {"D:alice:a\n\nd:ALICE:b\n", "file:3: this account stands in the file twice"},
+      {"D:alice:a\n\nd:ALICE:b\n", "file:3: an earlier line names this account already"},
+      {"D:alice:a\n:alice:b\n", "file:2: an earlier line names this account already"},
   };
   for (const Refusal& refusal : refusals) {
     const auto loaded = parse(refusal.text);
     EXPECT_EQ(loaded.accounts, nullptr);
     EXPECT_EQ(loaded.error, refusal.error);
   }
+  EXPECT_EQ(parse(":alice:b\nD:alice:a\n").error, "") << "the twin: the other way round";
   EXPECT_EQ(parse("").error, "") << "nobody may sign on, which is a choice";
 }
 

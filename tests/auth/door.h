@@ -81,7 +81,7 @@ class Door {
     return live;
   }
   std::string client_of(ContextHandle handle) {
-    std::array<std::uint8_t, kIdentitySizeMax + 1> out{};
+    std::array<std::uint8_t, kClientNameSizeMax> out{};
     const Bytes name = look(handle)->write_client_name(out);
     return {name.begin(), name.end()};
   }

@@ -13,7 +13,7 @@ namespace usher::cli {
 namespace {
 
 Client client_of(const Context& context) {
-  std::array<std::uint8_t, kIdentitySizeMax> room;
+  std::array<std::uint8_t, kClientNameSizeMax> room;
   return {.ntlm = context.is_ntlm(),
           .name = printable(context.write_client_name(room)),
           .service = printable(context.service()),

@@ -14,7 +14,8 @@ namespace usherd {
 
 // Two names, each byte percent-encoded, a reply token in base64, and the fixed fields.
 inline constexpr std::size_t kAnswerSizeMax =
-    2 * 3 * usher::kIdentitySizeMax + usher::http::base64_encoded_size(usher::kReplySizeMax) + 1024;
+    2 * 3 * usher::kClientNameSizeMax + usher::http::base64_encoded_size(usher::kReplySizeMax) +
+    1024;
 
 // AnswerStyle is what the request asks of the answer's form.
 struct AnswerStyle {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <thread>
 #include <utility>
 
 #include "engine/auth/credential.h"
@@ -300,8 +301,8 @@ std::size_t HttpFrontEnd::write_success(const Peer& peer, usher::ContextHandle c
                                         MutableBytes out) noexcept {
   AnswerWriter writer(out);
   const Status inspected = engine_.inspect(context, [&](const usher::Context& established) {
-    std::array<std::uint8_t, usher::kIdentitySizeMax> name_buffer;
-    std::array<std::uint8_t, 3 * usher::kIdentitySizeMax> safe_buffer;
+    std::array<std::uint8_t, usher::kClientNameSizeMax> name_buffer;
+    std::array<std::uint8_t, 3 * usher::kClientNameSizeMax> safe_buffer;
     const Bytes client = established.write_client_name(name_buffer);
     const std::string_view mechanism = established.is_ntlm() ? "NTLM" : "Kerberos";
     log_.signed_on(mechanism, write_safe_name(client, safe_buffer));
@@ -352,7 +353,11 @@ void HttpFrontEnd::keep_context(Peer& peer, usher::ContextHandle context) noexce
 
 void HttpFrontEnd::release(usher::ContextHandle context) noexcept {
   if (context != usher::ContextHandle{}) {
-    (void)engine_.release(context);  // Stale if its deadline has passed: then it is gone already.
+    // Stale if its deadline has passed: then it is gone already. Busy for the moment in which
+    // another worker's sweep looks at it.
+    while (engine_.release(context) == usher::Status::kContextBusy) {
+      std::this_thread::yield();
+    }
   }
 }
 

@@ -34,11 +34,23 @@ std::shared_ptr<spdlog::logger> make_logger(const std::string& level) {
   return logger;
 }
 
-// Keys are in this process's memory: not for core files, and not for programs it might be made to
-// run.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define USHERD_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define USHERD_SANITIZED 1
+#endif
+#endif
+
+// Keys are in this process's memory: not for core files, not for other processes of its user, and
+// not for programs it might be made to run. A core limit of 0 does not stop a core that is piped to
+// a handler; being undumpable does. Leak checkers attach as other processes do, so not for them.
 void harden() {
   const rlimit no_core{.rlim_cur = 0, .rlim_max = 0};
   setrlimit(RLIMIT_CORE, &no_core);
+#ifndef USHERD_SANITIZED
+  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
