@@ -238,12 +238,15 @@ TEST_F(UsherdDaemon, SighupKeepsTheOldKeysIfTheNewOnesAreBroken) {
 
 TEST_F(UsherdDaemon, SigtermAnswersARequestThatHasBegun) {
   Process daemon(flags());
-  Client client = Client::tcp(daemon.port());
+  const std::uint16_t port = daemon.port();
+  Client client = Client::tcp(port);
+  EXPECT_TRUE(Client::tcp(port).connected()) << "the twin";
   EXPECT_EQ(ask(client, "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n").status, 200);
   ASSERT_TRUE(client.send("GET /healthz HTTP/1.1\r\nHo"));
   std::this_thread::sleep_for(std::chrono::milliseconds(100));
   daemon.signal(SIGTERM);
   ASSERT_TRUE(daemon.wait_for("draining"));
+  EXPECT_FALSE(Client::tcp(port).connected()) << "nobody shall wait for a daemon that is going";
   const Reply reply = ask(client, "st: h\r\n\r\n");
   EXPECT_EQ(reply.status, 200);
   EXPECT_EQ(reply.field("Connection"), "close");

@@ -201,13 +201,18 @@ Input parse_headers(std::string_view contents, const std::string& name) {
 
 }  // namespace
 
+constexpr std::size_t kPathShownMax = 100;
+
 std::string read_file(const std::string& path) {
   std::ifstream file;
   if (path != "-") {
     errno = 0;
     file.open(path, std::ios::binary);
     if (!file) {
-      throw UsageError(fmt::format("cannot open {}: {}", path, std::strerror(errno)));
+      // Whoever passes a token in place of a file shall not find it in a log.
+      const bool is_long = path.size() > kPathShownMax;
+      throw UsageError(fmt::format("cannot open {}{}: {}", path.substr(0, kPathShownMax),
+                                   is_long ? "…" : "", std::strerror(errno)));
     }
   }
   std::istream& stream = path == "-" ? std::cin : file;

@@ -171,6 +171,14 @@ HttpFrontEnd::Framed HttpFrontEnd::refuse(Peer& peer, int code, MutableBytes out
           .close = true};
 }
 
+// A bad token is the client's business: 401, or 403 where trying again cannot help. nginx would
+// turn any other status into a 500 of its own.
+HttpFrontEnd::Framed HttpFrontEnd::challenge(Peer& peer, MutableBytes out) noexcept {
+  return {.framing = Framing::kAnswered,
+          .answer_size = write_bare_challenges(peer, out),
+          .close = peer.style.close};
+}
+
 HttpFrontEnd::Framed HttpFrontEnd::route(Peer& peer, const Request& parsed, MutableBytes received,
                                          usher::AcceptRequest& request, MutableBytes out) noexcept {
   Framed framed{.framing = Framing::kAnswered, .close = peer.style.close};
@@ -178,7 +186,7 @@ HttpFrontEnd::Framed HttpFrontEnd::route(Peer& peer, const Request& parsed, Muta
     if (parsed.has_authorization) {
       return frame_token(peer, parsed, received, request, out);
     }
-    framed.answer_size = write_bare_challenges(peer, out);
+    return challenge(peer, out);
   } else if (parsed.path == "/healthz") {
     framed.answer_size = write_plain(peer, 200, "ok", out);
   } else {
@@ -191,13 +199,8 @@ HttpFrontEnd::Framed HttpFrontEnd::frame_token(Peer& peer, const Request& parsed
                                                MutableBytes received, usher::AcceptRequest& request,
                                                MutableBytes out) noexcept {
   const auto authorization = usher::http::parse_authorization(bytes_of(parsed.authorization));
-  if (!authorization.ok()) {
-    return refuse(peer, 400, out);
-  }
-  if (authorization->scheme == Scheme::kOther) {
-    return {.framing = Framing::kAnswered,
-            .answer_size = write_bare_challenges(peer, out),
-            .close = peer.style.close};
+  if (!authorization.ok() || authorization->scheme == Scheme::kOther) {
+    return challenge(peer, out);
   }
   // Without its name an exchange might be taken for another client's behind the same proxy.
   const bool named = parsed.has_connection_id && !parsed.connection_id.empty() &&
@@ -207,17 +210,16 @@ HttpFrontEnd::Framed HttpFrontEnd::frame_token(Peer& peer, const Request& parsed
   }
   const Bytes text = authorization->token68;
   if (text.size() > kTokenTextMax) {
-    return refuse(peer, 413, out);
+    return refuse(peer, 403, out);
   }
   const auto token = usher::http::decode_base64(text, writable(received, text));
-  if (!token.ok() || token->empty()) {
-    return refuse(peer, 400, out);
+  const bool promise_kept =
+      token.ok() && !token->empty() && (authorization->scheme != Scheme::kNtlm || is_ntlm(*token));
+  if (!promise_kept) {
+    return challenge(peer, out);
   }
   if (token->size() > usher::kTokenSizeMax) {
-    return refuse(peer, 413, out);
-  }
-  if (authorization->scheme == Scheme::kNtlm && !is_ntlm(*token)) {
-    return refuse(peer, 400, out);
+    return refuse(peer, 403, out);
   }
   peer.scheme = authorization->scheme;
   peer.connection_id = parsed.connection_id;

@@ -33,9 +33,10 @@ struct HttpOptions {
 //                        if the client wants one (RFC 4559 5)
 //   one more token due   401, WWW-Authenticate with a token
 //   no or other scheme   401, a bare WWW-Authenticate for each scheme served
+//   broken base64        401, the same
 //   token refused        401, with a reject token or bare challenges
-//   refused for good     403
-//   malformed            400, 411, 413, 431, and the connection is closed
+//   refused for good     403, also a token longer than kTokenSizeMax
+//   malformed HTTP       400, 411, 413 (body), 431, and the connection is closed
 //   no room              503, Retry-After
 //
 // Legs of one exchange belong together by connection, or by `connection_field`; nothing stays
@@ -77,6 +78,7 @@ class HttpFrontEnd final : public usher::io::FrontEnd {
   Framed frame_token(Peer& peer, const Request& parsed, usher::MutableBytes received,
                      usher::AcceptRequest& request, usher::MutableBytes out) noexcept;
   Framed refuse(Peer& peer, int code, usher::MutableBytes out) noexcept;
+  Framed challenge(Peer& peer, usher::MutableBytes out) noexcept;
 
   // These write a whole answer in the peer's style and return its size.
   std::size_t write_plain(const Peer& peer, int code, std::string_view body,

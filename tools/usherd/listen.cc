@@ -12,6 +12,7 @@
 
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <memory>
 #include <system_error>
 
@@ -79,11 +80,25 @@ std::string Listeners::open(const Config& config) {
   return {};
 }
 
+void Listeners::refuse_more() noexcept {
+  for (const int fd : sockets_) {
+    shutdown(fd, SHUT_RDWR);
+  }
+}
+
+bool is_host_and_port(std::string_view address) {
+  const std::size_t colon = address.rfind(':');
+  if (colon == address.npos || colon == 0) {
+    return false;
+  }
+  const std::string_view port = address.substr(colon + 1);
+  std::uint16_t number = 0;  // getaddrinfo takes any number, modulo 65536.
+  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
+  return error == std::errc{} && end == port.data() + port.size();
+}
+
 std::string Listeners::open_tcp(const std::string& address) {
   const std::size_t colon = address.rfind(':');
-  if (colon == std::string::npos || colon == 0) {
-    return address + ": expected HOST:PORT";
-  }
   std::string host = address.substr(0, colon);
   if (host.size() >= 2 && host.front() == '[' && host.back() == ']') {
     host = host.substr(1, host.size() - 2);

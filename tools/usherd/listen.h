@@ -2,11 +2,15 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tools/usherd/config.h"
 
 namespace usherd {
+
+// is_host_and_port says whether `address` has the form HOST:PORT with a port of 0 to 65535.
+[[nodiscard]] bool is_host_and_port(std::string_view address);
 
 // Listeners closes its sockets and removes its Unix socket files when it goes.
 class Listeners {
@@ -19,6 +23,10 @@ class Listeners {
   // open opens everything `config` asks for; returns an empty string, or what went wrong. A Unix
   // socket left behind by a process that is gone is replaced; one that somebody answers on is not.
   [[nodiscard]] std::string open(const Config& config);
+
+  // refuse_more ends listening: whoever connects from now on is refused at once instead of waiting
+  // for nobody. Connections that exist go on.
+  void refuse_more() noexcept;
 
   [[nodiscard]] const std::vector<int>& sockets() const { return sockets_; }
   // "tcp 127.0.0.1:8080", "unix /run/usherd.sock": with the port that was really taken.

@@ -76,7 +76,8 @@ sigset_t block_signals() {
 }
 
 // serve runs until the workers have ended: the first SIGTERM or SIGINT drains, the second stops.
-void serve(usherd::Daemon& daemon, const sigset_t& signals, spdlog::logger& logger) {
+void serve(usherd::Daemon& daemon, usherd::Listeners& listeners, const sigset_t& signals,
+           spdlog::logger& logger) {
   bool draining = false;
   while (daemon.running()) {
     int number = 0;
@@ -87,8 +88,9 @@ void serve(usherd::Daemon& daemon, const sigset_t& signals, spdlog::logger& logg
       daemon.reload();
     } else if (number != kWorkerEnded && !draining) {
       draining = true;
-      logger.info("draining");
       daemon.drain();
+      listeners.refuse_more();
+      logger.info("draining");
     } else if (number != kWorkerEnded) {
       daemon.stop();
     }
@@ -118,7 +120,7 @@ int run(const usherd::Config& config, const sigset_t& signals, spdlog::logger& l
   for (const std::string& name : listeners.names()) {
     std::cerr << ("listening on " + name + "\n");
   }
-  serve(daemon, signals, logger);
+  serve(daemon, listeners, signals, logger);
   return daemon.join() ? 0 : kFailed;
 }
 

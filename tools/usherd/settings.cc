@@ -6,6 +6,8 @@
 #include <cctype>
 #include <iterator>
 
+#include "tools/usherd/listen.h"
+
 namespace usherd {
 namespace {
 
@@ -95,11 +97,14 @@ std::vector<Setting> what_is_served() {
       {"listen.tcp",
        "--listen-tcp",
        Kind::kTexts,
-       "a list of \"HOST:PORT\"",
-       "listen on these; port 0 picks a free one",
+       "a list of \"HOST:PORT\", ports from 0 to 65535",
+       "listen on these; port 0 picks a free one; 127.0.0.1:8080 if nothing else is listened on",
        {},
        {},
-       set_all(&Config::listen_tcp)},
+       [](Config& config, const Texts& values) {
+         config.listen_tcp = values;
+         return std::ranges::all_of(values, is_host_and_port);
+       }},
       {"listen.unix",
        "--listen-unix",
        Kind::kTexts,
