@@ -26,7 +26,7 @@ const crypto::EtypeProfile* key_profile(const krb5::EncryptionKey& key) noexcept
   return profile != nullptr && key.value.size() == profile->key_size ? profile : nullptr;
 }
 
-// ap_req_of takes the framing off, RFC 2743's and RFC 4121's, and decodes the AP-REQ.
+// decode_ap_req takes the framing off, RFC 2743's and RFC 4121's, and decodes the AP-REQ.
 bool decode_ap_req(Exchange& exchange) noexcept {
   const Bytes token = exchange.mech_token;
   if (gss::kind_of(token) == gss::TokenKind::kApReq) {
