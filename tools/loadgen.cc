@@ -51,7 +51,7 @@ struct Options {
   bool json = false;
 };
 
-constexpr std::size_t kTokensPerSecond = 60'000;
+constexpr std::size_t kTokensPerSecond = 160'000;
 // One response in this many is decrypted, not only looked at: doing so costs as much as a sign-on.
 constexpr std::size_t kProveEvery = 64;
 
