@@ -31,7 +31,7 @@ struct AcceptRequest {
 
 struct AcceptReply {
   Verdict verdict;
-  ContextHandle context;         // Good if succeeded(verdict.status); else nothing is left to free.
+  ContextHandle context;         // Good if succeeded(verdict.status); else there is none to free.
   std::uint32_t reply_size = 0;  // Bytes of AcceptRequest::reply to send, whatever the verdict.
 };
 
@@ -65,7 +65,8 @@ class Desk {
 // call.
 //
 // A request that is refused leaves nothing behind: its context, also one it continued, is wiped and
-// its handle stale.
+// its handle stale. Two refusals spare the context they name, because somebody is using it:
+// kNotHalfOpen (it is established) and kContextBusy (another thread has it).
 void accept(Desk& desk, const Environment& environment, std::span<const AcceptRequest> requests,
             std::span<AcceptReply> replies) noexcept;
 
