@@ -191,10 +191,12 @@ void Arena::wipe() noexcept {
   used_ = 0;
 }
 
-std::unique_ptr<Desk> Desk::make(std::size_t tokens,
-                                 std::unique_ptr<RandomSource> random) noexcept {
+std::unique_ptr<Desk> Desk::make(std::size_t tokens, std::unique_ptr<RandomSource> random,
+                                 std::unique_ptr<crypto::Kit> kit) noexcept {
   assert(tokens >= 1 && tokens <= kBatchMax);
-  std::unique_ptr<crypto::Kit> kit = crypto::Kit::make();
+  if (kit == nullptr) {
+    kit = crypto::Kit::make();
+  }
   if (random == nullptr) {
     random = make_system_random();
   }

@@ -9,6 +9,7 @@
 #include "engine/auth/credential.h"
 #include "engine/auth/replay_cache.h"
 #include "engine/clock.h"
+#include "engine/crypto/kit.h"
 #include "engine/random.h"
 #include "engine/status.h"
 #include "parsers/bytes.h"
@@ -47,9 +48,10 @@ struct Environment {
 class Desk {
  public:
   // make prepares for `tokens` tokens of up to kTokenSizeMax a turn (at most kBatchMax). `random`
-  // null means make_system_random(). Null if memory or OpenSSL fails.
+  // null means make_system_random(), `kit` null Kit::make(). Null if memory or OpenSSL fails.
   [[nodiscard]] static std::unique_ptr<Desk> make(
-      std::size_t tokens, std::unique_ptr<RandomSource> random = nullptr) noexcept;
+      std::size_t tokens, std::unique_ptr<RandomSource> random = nullptr,
+      std::unique_ptr<crypto::Kit> kit = nullptr) noexcept;
   virtual ~Desk() = default;
   Desk(const Desk&) = delete;
   Desk& operator=(const Desk&) = delete;
