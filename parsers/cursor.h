@@ -34,6 +34,13 @@ class Cursor {
   // rest returns all that is left, possibly nothing.
   Bytes rest() noexcept { return bytes(parse_.size() - at_); }
 
+  // at is the offset of the next unread byte, for faults of a part that has an own parse.
+  [[nodiscard]] std::uint32_t at() const noexcept { return at_; }
+
+  // align skips to the next multiple of `boundary`, a power of two, counted from the message's
+  // start; kTruncated if the message ends before it.
+  void align(std::uint32_t boundary) noexcept { bytes((0u - at_) & (boundary - 1)); }
+
   // Range is a place in the message that the message itself chose.
   struct Range {
     std::uint32_t offset;      // Bytes from the start of the message.
