@@ -39,6 +39,22 @@ void read_req_flags(Reader& field) noexcept {
                 (last & ((1u << (unused_count & 7u)) - 1)) == 0);
 }
 
+// NegHints (MS-SPNG 2.2.1).
+void read_neg_hints(Reader& field, NegTokenInit& init) noexcept {
+  init.has_neg_hints = true;
+  field.in(Tag::kSequence, [&](Reader& hints) {
+    hints.maybe(der::context(0),
+                [&](Reader& hint) { init.hint_name = hint.bytes(Tag::kGeneralString); });
+    hints.maybe(der::context(1),
+                [&](Reader& hint) { init.hint_address = hint.bytes(Tag::kOctetString); });
+  });
+}
+
+void read_mech_list_mic(Reader& field, NegTokenInit& init) noexcept {
+  init.has_mech_list_mic = true;
+  init.mech_list_mic = field.bytes(Tag::kOctetString);
+}
+
 void read_neg_token_init(Reader& message, NegTokenInit& init) noexcept {
   message.in(der::context(0), [&](Reader& choice) {  // NegotiationToken ::= [0] NegTokenInit
     choice.in(Tag::kSequence, [&](Reader& body) {
@@ -48,13 +64,12 @@ void read_neg_token_init(Reader& message, NegTokenInit& init) noexcept {
         init.mech_token = field.bytes(Tag::kOctetString);
       });
       body.maybe(der::context(3), [&](Reader& field) {
-        if (field.next_is(Tag::kSequence)) {  // NegTokenInit2 (MS-SPNG 2.2.1): negHints.
-          field.bytes(Tag::kSequence);
-          return;
-        }
-        init.mech_list_mic = field.bytes(Tag::kOctetString);
-        init.has_mech_list_mic = true;
+        return field.next_is(Tag::kSequence) ? read_neg_hints(field, init)
+                                             : read_mech_list_mic(field, init);
       });
+      if (init.has_neg_hints) {  // NegTokenInit2 has its mechListMIC one tag further.
+        body.maybe(der::context(4), [&](Reader& field) { read_mech_list_mic(field, init); });
+      }
     });
   });
 }

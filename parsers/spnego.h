@@ -19,14 +19,18 @@ struct NegTokenInit {
   Bytes mech_oids;       // Its contents: one OID element after the other; never empty.
   Bytes preferred_mech;  // Contents octets of the first OID; never empty.
   bool has_mech_token = false;
-  Bytes mech_token;  // Optimistic token for preferred_mech; may be empty though present.
+  Bytes mech_token;            // Optimistic token for preferred_mech; may be empty though present.
+  bool has_neg_hints = false;  // NegTokenInit2 (MS-SPNG 2.2.1); both hints mean nothing.
+  Bytes hint_name;             // GeneralString; "not_defined_in_RFC4178@please_ignore".
+  Bytes hint_address;
   bool has_mech_list_mic = false;
   Bytes mech_list_mic;
 };
 
 // parse_neg_token_init reads a first token, with its GSS-API header (RFC 2743 3.1) or without it.
 // Every view in the result points into `token`. NegTokenInit2's negHints (MS-SPNG 2.2.1, context
-// tag 3 holding a SEQUENCE) is told from mechListMIC by its inner tag, and skipped.
+// tag 3 holding a SEQUENCE) is told from mechListMIC by its inner tag; after it, mechListMIC has
+// tag 4 and not 3.
 //
 // Fails with kUnexpectedTag if `token` is no such token at all or another element stands where the
 // grammar wants one; kBadValue if its mechanism is not SPNEGO, the MechTypeList is longer than

@@ -1,6 +1,7 @@
 // Promise: SPNEGO finds the mechanism both sides know, and refuses to be talked out of a better
 // one.
 #include "tests/auth/door.h"
+#include "tests/data/negoex_messages.h"
 
 namespace usher {
 namespace {
@@ -63,6 +64,88 @@ TEST_F(Negotiate, RefusesAListWithoutAnythingCommon) {
   EXPECT_EQ(door.pool.live(), 0u);
   EXPECT_EQ(offer_init({.mechs = {Mechanism::kNegoEx, Mechanism::kNtlm}}).verdict.status,
             Status::kContinue);
+}
+
+// What a Windows client sends to a server it would rather use NegoEx with.
+const std::vector<Mechanism> kWindowsPreferringNegoEx = {Mechanism::kNegoEx, Mechanism::kMsKerberos,
+                                                         Mechanism::kKerberos, Mechanism::kNtlm};
+
+TEST_F(Negotiate, DeclinesNegoExForAnotherOfTheList) {
+  const Octets negoex = testing::negoex_client_token();
+  const auth::AcceptReply first =
+      offer_init({.mechs = kWindowsPreferringNegoEx, .mech_token = negoex});
+  ASSERT_EQ(first.verdict.status, Status::kContinue);
+  const mint::ServerResp resp = mint::read_neg_token_resp(door.reply);
+  EXPECT_EQ(resp.state, NegState::kRequestMic)
+      << "RFC 4178 5: it was not the client's first choice";
+  EXPECT_EQ(resp.supported_mech, Mechanism::kMsKerberos);
+  EXPECT_FALSE(resp.response_token);
+
+  const Octets types = mint::mech_type_list(kWindowsPreferringNegoEx);
+  ASSERT_EQ(offer_resp({.response_token = ap_req()}, first.context).verdict.status,
+            Status::kContinue);
+  const auto answer = door.client.check_ap_rep(
+      ticket, request, *mint::read_neg_token_resp(door.reply).response_token);
+  const Octets mic = door.client.write_mech_list_mic(ticket, request, answer, types);
+  EXPECT_EQ(offer_resp({.mech_list_mic = mic}, first.context).verdict.status, Status::kEstablished);
+  EXPECT_EQ(door.client_of(first.context), "alice@EXAMPLE.TEST");
+
+  Door ntlm_only(auth::Package::kNegotiate, false, true);
+  EXPECT_EQ(
+      ntlm_only
+          .offer(mint::neg_token_init({.mechs = kWindowsPreferringNegoEx, .mech_token = negoex}))
+          .verdict.status,
+      Status::kContinue);
+  EXPECT_EQ(mint::read_neg_token_resp(ntlm_only.reply).supported_mech, Mechanism::kNtlm);
+}
+
+TEST_F(Negotiate, LeavesTheNegoExTokenUnread) {
+  // B12 to B14: what is in it cannot matter, because nobody looks.
+  const Octets right = testing::negoex_client_token();
+  for (const Octets& token :
+       {right, testing::with32(right, testing::kNegoExHeaderLength, 0),
+        testing::with32(right, testing::kNegoExMessageLength, 0xffffffff),
+        testing::with16(right, testing::kNegoExtensions + 4, 0xffff), Octets(40, 0xff), Octets{}}) {
+    const auth::AcceptReply first =
+        offer_init({.mechs = kWindowsPreferringNegoEx, .mech_token = token});
+    EXPECT_EQ(first.verdict.status, Status::kContinue);
+    EXPECT_EQ(mint::read_neg_token_resp(door.reply).supported_mech, Mechanism::kMsKerberos);
+    EXPECT_TRUE(door.end(first.context));
+  }
+}
+
+TEST_F(Negotiate, RefusesAClientOfNegoExAlone) {
+  door.error_tokens = true;
+  const auth::AcceptReply result =
+      offer_init({.mechs = {Mechanism::kNegoEx}, .mech_token = testing::negoex_client_token()});
+  EXPECT_EQ(result.verdict.status, Status::kNoCommonMechanism);
+  const mint::ServerResp resp = mint::read_neg_token_resp(door.reply);
+  EXPECT_EQ(resp.state, NegState::kReject);
+  EXPECT_FALSE(resp.response_token);
+  EXPECT_EQ(door.pool.live(), 0u);
+  // Outside SPNEGO it is no token at all.
+  EXPECT_EQ(door.offer(testing::negoex_client_token()).verdict.status, Status::kNotAToken);
+  EXPECT_EQ(door.pool.live(), 0u);
+}
+
+TEST_F(Negotiate, ChecksTheMicOfANegTokenInit2) {
+  // MS-SPNG 2.2.1: after hints the mechListMIC has tag 4. A client that does not ask for mutual
+  // authentication knows the key that makes it beforehand.
+  for (const bool right : {true, false}) {
+    mint::AuthenticatorFields fields = door.authenticator_fields();
+    fields.ap_options = 0;
+    fields.context_flags = std::uint32_t(gss::ContextFlags::kIntegrity);
+    ticket = door.client.ticket(door.services[0], door.ticket_fields());
+    request = door.client.ap_req(ticket, fields);
+    Octets mic = door.client.write_mech_list_mic(ticket, request, {},
+                                                 mint::mech_type_list({Mechanism::kKerberos}));
+    mic.back() ^= right ? 0 : 1;
+    EXPECT_EQ(offer_init({.mech_token = mint::gss_token(request.message),
+                          .mech_list_mic = mic,
+                          .neg_hints = true})
+                  .verdict.status,
+              right ? Status::kEstablished : Status::kMechListMicWrong);
+  }
 }
 
 TEST_F(Negotiate, SendsARejectTokenOnlyWhenAskedTo) {

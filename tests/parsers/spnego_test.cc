@@ -188,18 +188,108 @@ TEST(SpnegoInit, TellsAnEmptyFieldFromAnAbsentOne) {
   EXPECT_TRUE(parse_neg_token_init(empty)->mech_list_mic.empty());
 }
 
-TEST(SpnegoInit, SkipsTheHintsOfNegTokenInit2) {
-  // [3] SEQUENCE { [0] GeneralString "not_defined_in_RFC4178@please_ignore" } (MS-SPNG 2.2.1).
-  const auto hints =
-      hex("a0 35 30 33 a0 05 30 03 06 01 2a a3 2a 30 28 a0 26 1b 24"
-          " 6e6f745f646566696e65645f696e5f5246433431373840706c656173655f69676e6f7265");
-  const Result<NegTokenInit> init = parse_neg_token_init(hints);
+// MS-SPNG 2.2.1: what NegTokenInit2 adds, between `a0 05 30 03 06 01 2a` and the end.
+struct HintsCase {
+  const char* name;
+  const char* fields;
+  ParseFault fault;
+  const char* why;
+};
+
+constexpr std::array kHints = {
+    HintsCase{"Name", "a3 07 30 05 a0 03 1b 01 61", {}, "as Windows and Samba send it"},
+    HintsCase{"NameAndAddress", "a3 0c 30 0a a0 03 1b 01 61 a1 03 04 01 62", {}, ""},
+    HintsCase{"Address", "a3 07 30 05 a1 03 04 01 62", {}, "each is OPTIONAL"},
+    HintsCase{"Neither", "a3 02 30 00", {}, "both are OPTIONAL"},
+    HintsCase{"EmptyName", "a3 06 30 04 a0 02 1b 00", {}, "it means nothing anyway"},
+    HintsCase{"MicUnderTag4", "a3 07 30 05 a0 03 1b 01 61 a4 03 04 01 dd", {}, "B9: one further"},
+    HintsCase{"MicUnderTag3",
+              "a3 07 30 05 a0 03 1b 01 61 a3 03 04 01 dd",
+              {ParseCode::kTrailingBytes, 20},
+              "B9: tag 3 is taken"},
+    HintsCase{"MicTwice",
+              "a3 02 30 00 a4 03 04 01 dd a4 03 04 01 dd",
+              {ParseCode::kTrailingBytes, 20},
+              "one of each field"},
+    HintsCase{"MicBeforeHints",
+              "a4 03 04 01 dd a3 02 30 00",
+              {ParseCode::kTrailingBytes, 11},
+              "in the order of the grammar"},
+    HintsCase{"MicUnderBothTags",
+              "a3 03 04 01 dd a4 03 04 01 dd",
+              {ParseCode::kTrailingBytes, 16},
+              "B9: tag 4 belongs to hints"},
+    HintsCase{
+        "MicOfOtherTag", "a3 02 30 00 a4 03 02 01 dd", {ParseCode::kUnexpectedTag, 17}, "B10"},
+    HintsCase{"HintsUnderTag4", "a4 02 30 00", {ParseCode::kTrailingBytes, 11}, "tag 3"},
+    HintsCase{"NameAsOctets",
+              "a3 07 30 05 a0 03 04 01 61",
+              {ParseCode::kUnexpectedTag, 17},
+              "GeneralString is wanted"},
+    HintsCase{"AddressAsString",
+              "a3 07 30 05 a1 03 1b 01 62",
+              {ParseCode::kUnexpectedTag, 17},
+              "OCTET STRING is wanted"},
+    HintsCase{"AddressBeforeName",
+              "a3 0c 30 0a a1 03 04 01 62 a0 03 1b 01 61",
+              {ParseCode::kTrailingBytes, 20},
+              "in the order of the grammar"},
+    HintsCase{"ThirdHint", "a3 04 30 02 a2 00", {ParseCode::kTrailingBytes, 15}, "two of them"},
+    HintsCase{"NameTooLong",
+              "a3 07 30 05 a0 03 1b 02 61",
+              {ParseCode::kTruncated, 17},
+              "A8: one more than there is"},
+    HintsCase{"SecondValue",
+              "a3 04 30 00 30 00",
+              {ParseCode::kTrailingBytes, 15},
+              "one element in a field"},
+};
+
+std::vector<std::uint8_t> init2(const char* fields) {
+  std::array<std::uint8_t, 128> out{};
+  der::Writer writer(out);
+  writer.in(der::Tag::kSequence, [&](der::Writer& body) {
+    body.octets(hex(fields));
+    body.octets(hex("a0 05 30 03 06 01 2a"));
+  });
+  writer.wrap(der::context(0));
+  return {writer.written().begin(), writer.written().end()};
+}
+
+class SpnegoHints : public ::testing::TestWithParam<HintsCase> {};
+
+TEST_P(SpnegoHints, AreReadOrPointedAt) {
+  const HintsCase& c = GetParam();
+  EXPECT_EQ(parse_neg_token_init(init2(c.fields)).fault(), c.fault) << c.why;
+}
+
+INSTANTIATE_TEST_SUITE_P(Table, SpnegoHints, ::testing::ValuesIn(kHints),
+                         [](const auto& param_info) { return std::string(param_info.param.name); });
+
+TEST(SpnegoInit, GivesTheHintsOfNegTokenInit2) {
+  // [3] SEQUENCE { [0] GeneralString "not_defined_in_RFC4178@please_ignore" }, as Windows has it.
+  constexpr char kPleaseIgnore[] =
+      "6e6f745f646566696e65645f696e5f5246433431373840706c656173655f69676e6f7265";
+  const auto hinted = init2((std::string("a3 2a 30 28 a0 26 1b 24") + kPleaseIgnore).c_str());
+  const Result<NegTokenInit> init = parse_neg_token_init(hinted);
   ASSERT_TRUE(init.ok());
+  EXPECT_TRUE(init->has_neg_hints);
+  EXPECT_TRUE(std::ranges::equal(init->hint_name, hex(kPleaseIgnore)));
+  EXPECT_TRUE(init->hint_address.empty());
   EXPECT_FALSE(init->has_mech_list_mic) << "hints are no MIC";
   EXPECT_TRUE(init->mech_list_mic.empty());
 
-  const auto followed = hex("a0 0f 30 0d a0 05 30 03 06 01 2a a3 02 30 00 00 00");
-  EXPECT_EQ(parse_neg_token_init(followed).fault(), (ParseFault{ParseCode::kTrailingBytes, 15}));
+  const auto signed_too = init2("a3 0c 30 0a a0 03 1b 01 61 a1 03 04 01 62 a4 03 04 01 dd");
+  const Result<NegTokenInit> both = parse_neg_token_init(signed_too);
+  ASSERT_TRUE(both.ok());
+  EXPECT_TRUE(both->has_neg_hints && both->has_mech_list_mic);
+  EXPECT_TRUE(std::ranges::equal(both->hint_name, hex("61")));
+  EXPECT_TRUE(std::ranges::equal(both->hint_address, hex("62")));
+  EXPECT_TRUE(std::ranges::equal(both->mech_list_mic, hex("dd")));
+
+  const auto plain = init2("a3 03 04 01 dd");
+  ASSERT_TRUE(parse_neg_token_init(plain).ok());
+  EXPECT_FALSE(parse_neg_token_init(plain)->has_neg_hints) << "a MIC is no hint";
 }
 
 // offer is a NegTokenInit of `count` mechanisms.
@@ -230,7 +320,7 @@ TEST(SpnegoInit, RefusesTooManyMechanismsEarly) {
 }
 
 TEST(SpnegoInit, SpendsNoMoreOnNestingThanOnBytes) {
-  // A4, A5, A10: definite and indefinite nesting, as the token and as the skipped hints in it.
+  // A4, A5, A10: definite and indefinite nesting, as the token and as the hints in it.
   std::vector<std::uint8_t> indefinite = {0xa0, 0x80};
   for (int i = 0; i < 10'000; ++i) {
     indefinite.insert(indefinite.end(), {0x30, 0x80});
@@ -252,7 +342,7 @@ TEST(SpnegoInit, SpendsNoMoreOnNestingThanOnBytes) {
   for (int i = 0; i < kRepeats; ++i) {
     ASSERT_EQ(parse_neg_token_init(indefinite).fault(), (ParseFault{ParseCode::kBadLength, 1}));
     ASSERT_EQ(parse_neg_token_init(nested).fault(), (ParseFault{ParseCode::kUnexpectedTag, 0}));
-    ASSERT_TRUE(parse_neg_token_init(with_hints).ok());
+    ASSERT_EQ(parse_neg_token_init(with_hints).fault().code, ParseCode::kTrailingBytes);
   }
   const auto spent = std::chrono::steady_clock::now() - begin;
   EXPECT_LT(spent, std::chrono::milliseconds(1) * kRepeats) << "1 ms for each of three";
