@@ -1,0 +1,124 @@
+// KERB_VALIDATION_INFO (MS-PAC 2.5): the fixed part, then what its pointers point to, in order.
+#include "parsers/ndr.h"
+#include "parsers/pac.h"
+
+namespace usher::pac {
+namespace {
+
+constexpr std::uint32_t kGroupSize = 8;
+constexpr std::uint32_t kSidAndAttributesSize = 8;
+constexpr std::uint32_t kUserSessionKeySize = 16;
+
+// Pointers is what the fixed part says of the deferred parts.
+struct Pointers {
+  ndr::UnicodeString effective_name;
+  ndr::UnicodeString full_name;
+  ndr::UnicodeString logon_script;
+  ndr::UnicodeString profile_path;
+  ndr::UnicodeString home_directory;
+  ndr::UnicodeString home_directory_drive;
+  std::uint32_t group_count = 0;
+  std::uint32_t groups = 0;
+  ndr::UnicodeString logon_server;
+  ndr::UnicodeString logon_domain_name;
+  std::uint32_t logon_domain_id = 0;
+  std::uint32_t extra_sid_count = 0;
+  std::uint32_t extra_sids = 0;
+  std::uint32_t resource_group_domain_sid = 0;
+  std::uint32_t resource_group_count = 0;
+  std::uint32_t resource_groups = 0;
+};
+
+Pointers read_fixed(ndr::Reader& reader, LogonInfo& info) noexcept {
+  Pointers pointers;
+  info.logon_time = reader.file_time();
+  info.logoff_time = reader.file_time();
+  info.kick_off_time = reader.file_time();
+  info.password_last_set = reader.file_time();
+  info.password_can_change = reader.file_time();
+  info.password_must_change = reader.file_time();
+  pointers.effective_name = reader.unicode_string();
+  pointers.full_name = reader.unicode_string();
+  pointers.logon_script = reader.unicode_string();
+  pointers.profile_path = reader.unicode_string();
+  pointers.home_directory = reader.unicode_string();
+  pointers.home_directory_drive = reader.unicode_string();
+  info.logon_count = reader.u16();
+  info.bad_password_count = reader.u16();
+  info.user_id = reader.u32();
+  info.primary_group_id = reader.u32();
+  pointers.group_count = reader.u32();
+  pointers.groups = reader.u32();
+  info.user_flags = reader.u32();
+  info.user_session_key = reader.octets(kUserSessionKeySize);
+  pointers.logon_server = reader.unicode_string();
+  pointers.logon_domain_name = reader.unicode_string();
+  pointers.logon_domain_id = reader.u32();
+  reader.file_time();  // Reserved1.
+  info.user_account_control = reader.u32();
+  reader.u32();        // SubAuthStatus.
+  reader.file_time();  // LastSuccessfulILogon.
+  reader.file_time();  // LastFailedILogon.
+  reader.u32();        // FailedILogonCount.
+  reader.u32();        // Reserved3.
+  pointers.extra_sid_count = reader.u32();
+  pointers.extra_sids = reader.u32();
+  pointers.resource_group_domain_sid = reader.u32();
+  pointers.resource_group_count = reader.u32();
+  pointers.resource_groups = reader.u32();
+  return pointers;
+}
+
+// read_extra_sids reads KERB_SID_AND_ATTRIBUTES and the SIDs that follow all of them. The array's
+// bytes are there before the loop begins, so its count bounds nothing that was not paid for.
+void read_extra_sids(Parse& parse, ndr::Reader& reader, const Pointers& pointers,
+                     LogonInfo& info) noexcept {
+  info.extra_sids =
+      reader.array(pointers.extra_sids, pointers.extra_sid_count, kSidAndAttributesSize);
+  const std::uint32_t begin = reader.at();
+  for (Bytes rest = info.extra_sids; !rest.empty() && parse.ok();
+       rest = rest.subspan(kSidAndAttributesSize)) {
+    const auto referent = load_le<std::uint32_t>(rest);
+    reader.require(referent != 0);  // An extra SID that is none.
+    reader.sid(referent);
+  }
+  if (parse.ok()) {
+    info.extra_sid_bodies = parse.input().subspan(begin, reader.at() - begin);
+  }
+}
+
+void read_deferred(Parse& parse, ndr::Reader& reader, const Pointers& pointers,
+                   LogonInfo& info) noexcept {
+  info.effective_name = reader.characters(pointers.effective_name);
+  info.full_name = reader.characters(pointers.full_name);
+  info.logon_script = reader.characters(pointers.logon_script);
+  info.profile_path = reader.characters(pointers.profile_path);
+  info.home_directory = reader.characters(pointers.home_directory);
+  info.home_directory_drive = reader.characters(pointers.home_directory_drive);
+  info.groups = reader.array(pointers.groups, pointers.group_count, kGroupSize);
+  info.logon_server = reader.characters(pointers.logon_server);
+  info.logon_domain_name = reader.characters(pointers.logon_domain_name);
+  info.logon_domain_id = reader.sid(pointers.logon_domain_id);
+  read_extra_sids(parse, reader, pointers, info);
+  info.resource_group_domain_sid = reader.sid(pointers.resource_group_domain_sid);
+  info.resource_groups =
+      reader.array(pointers.resource_groups, pointers.resource_group_count, kGroupSize);
+}
+
+}  // namespace
+
+Result<LogonInfo> parse_logon_info(Bytes buffer) noexcept {
+  Parse parse(buffer);
+  ndr::Reader reader(parse);
+  LogonInfo info;
+  reader.headers();
+  const Pointers pointers = read_fixed(reader, info);
+  read_deferred(parse, reader, pointers, info);
+  // A relative identifier is relative to a domain.
+  reader.require(info.groups.empty() || !info.logon_domain_id.empty());
+  reader.require(info.resource_groups.empty() || !info.resource_group_domain_sid.empty());
+  reader.finish();
+  return parse.finish(info);
+}
+
+}  // namespace usher::pac
