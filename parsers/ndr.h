@@ -14,8 +14,10 @@ namespace usher::ndr {
 // UnicodeString is the fixed part of an RPC_UNICODE_STRING (MS-DTYP 2.3.10); its characters are
 // deferred: they follow later, in the order in which the pointers stood.
 struct UnicodeString {
-  std::uint16_t length = 0;          // Bytes; even.
-  std::uint16_t maximum_length = 0;  // Bytes; even, and at least `length`.
+  std::uint16_t length = 0;  // Bytes; even.
+  //= MS-DTYP 2.3.10: an odd MaximumLength is decremented by 1 before use. Windows before 2008 R2
+  //= wrote 1 for an empty string.
+  std::uint16_t maximum_length = 0;  // Bytes; at least `length` without its lowest bit.
   std::uint32_t referent = 0;        // 0: no characters, and length is 0.
 
   static constexpr std::uint32_t kSize = 8;
@@ -28,8 +30,7 @@ struct UnicodeString {
 
   // well_formed says whether the lengths are what is said of them above.
   [[nodiscard]] bool well_formed() const noexcept {
-    return length % 2 == 0 && maximum_length % 2 == 0 && length <= maximum_length &&
-           (referent != 0 || length == 0);
+    return length % 2 == 0 && length / 2 <= maximum_length / 2 && (referent != 0 || length == 0);
   }
 };
 

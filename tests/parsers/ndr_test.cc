@@ -161,7 +161,9 @@ constexpr std::array kStrings = {
     StringCase{"WithRoom", {6, 8, 1}, true},
     StringCase{"Longest", {0xfffe, 0xfffe, 0xffffffff}, true},
     StringCase{"OddLength", {5, 8, 1}, false},
-    StringCase{"OddMaximum", {6, 7, 1}, false},
+    StringCase{"OddMaximum", {6, 7, 1}, true},
+    StringCase{"EmptyWithOddMaximum", {0, 1, 1}, true},
+    StringCase{"LongerThanItsOddMaximum", {8, 7, 1}, false},
     StringCase{"LongerThanItsMaximum", {8, 6, 1}, false},
     StringCase{"NullWithALength", {6, 6, 0}, false},
 };
