@@ -1,7 +1,7 @@
 // Kerberos messages, each parse function in the shape of its ASN.1 type.
 #include "parsers/krb5.h"
 
-#include <algorithm>
+#include "parsers/krb5_fields.h"
 
 namespace usher::krb5 {
 namespace {
@@ -10,164 +10,13 @@ using der::Reader;
 using der::Tag;
 using der::Writer;
 
-constexpr std::uint32_t kProtocolVersion = 5;  // pvno, tkt-vno, authenticator-vno (RFC 4120 5.2).
-constexpr std::uint32_t kMicrosecondsMax = 999'999;
-
 // The message types double as APPLICATION tags (RFC 4120 5.10).
 constexpr std::uint8_t kApReqType = 14;
 constexpr std::uint8_t kApRepType = 15;
 constexpr std::uint8_t kKrbErrorType = 30;
-constexpr std::uint8_t kTicketTag = 1;
 constexpr std::uint8_t kAuthenticatorTag = 2;
 constexpr std::uint8_t kEncTicketPartTag = 3;
 constexpr std::uint8_t kEncApRepPartTag = 27;
-
-// message_body runs `body` on the SEQUENCE inside [APPLICATION number], which is all there is.
-template <class Body>
-void message_body(Parse& parse, std::uint8_t number, Body body) noexcept {
-  Reader message(parse);
-  message.in(der::application(number), [&](Reader& tagged) { tagged.in(Tag::kSequence, body); });
-  message.finish();
-}
-
-void constant(Reader& body, std::uint8_t field_number, std::uint32_t expected) noexcept {
-  body.in(der::context(field_number),
-          [&](Reader& field) { field.require(field.u32() == expected); });
-}
-
-// KerberosString (RFC 4120 5.2.1). A NUL would end the name for every C library that sees it later.
-Bytes name_string(Reader& field) noexcept {
-  const Bytes text = field.bytes(Tag::kGeneralString);
-  field.require(std::ranges::find(text, std::uint8_t{0}) == text.end());
-  return text;
-}
-
-Bytes realm(Reader& body, std::uint8_t field_number) noexcept {
-  Bytes name;
-  body.in(der::context(field_number), [&](Reader& field) { name = name_string(field); });
-  return name;
-}
-
-// PrincipalName (RFC 4120 5.2.2).
-PrincipalName principal_name(Reader& field) noexcept {
-  PrincipalName name;
-  field.in(Tag::kSequence, [&](Reader& body) {
-    body.in(der::context(0), [&](Reader& type) { name.type = type.i32(); });
-    body.in(der::context(1), [&](Reader& strings_field) {
-      strings_field.in(Tag::kSequence, [&](Reader& strings) {
-        const std::uint32_t begin = strings.mark();
-        std::uint32_t count = 0;
-        strings.each([&](Reader& rest) {
-          rest.require(++count <= kNameComponentsMax);
-          name_string(rest);
-        });
-        name.components = strings.since(begin);
-      });
-    });
-  });
-  return name;
-}
-
-PrincipalName principal(Reader& body, std::uint8_t field_number) noexcept {
-  PrincipalName name;
-  body.in(der::context(field_number), [&](Reader& field) { name = principal_name(field); });
-  return name;
-}
-
-// EncryptedData (RFC 4120 5.2.9).
-EncryptedData encrypted_data(Reader& body, std::uint8_t field_number) noexcept {
-  EncryptedData data;
-  body.in(der::context(field_number), [&](Reader& element) {
-    element.in(Tag::kSequence, [&](Reader& parts) {
-      parts.in(der::context(0), [&](Reader& field) { data.etype = field.i32(); });
-      data.has_kvno = parts.maybe(der::context(1), [&](Reader& field) { data.kvno = field.u32(); });
-      parts.in(der::context(2),
-               [&](Reader& field) { data.cipher = field.bytes(Tag::kOctetString); });
-    });
-  });
-  return data;
-}
-
-// EncryptionKey (RFC 4120 5.2.9).
-EncryptionKey encryption_key(Reader& field) noexcept {
-  EncryptionKey key;
-  field.in(Tag::kSequence, [&](Reader& parts) {
-    parts.in(der::context(0), [&](Reader& type) { key.etype = type.i32(); });
-    parts.in(der::context(1), [&](Reader& value) {
-      key.value = value.bytes(Tag::kOctetString);
-      value.require(!key.value.empty());
-    });
-  });
-  return key;
-}
-
-//= RFC 4120 5.2.8
-// Senders MUST ship at least 32 bits; flags beyond those have no meaning to us.
-std::uint32_t kerberos_flags(Reader& body, std::uint8_t field_number) noexcept {
-  std::uint32_t flags = 0;
-  body.in(der::context(field_number), [&](Reader& field) {
-    const Bytes bits = field.bytes(Tag::kBitString);
-    const bool whole_words = bits.size() >= 1 + sizeof(flags) && bits[0] == 0;
-    field.require(whole_words);
-    flags = whole_words ? load_be<std::uint32_t>(bits.subspan(1)) : 0;
-  });
-  return flags;
-}
-
-// KerberosTime (RFC 4120 5.2.3).
-UnixSeconds kerberos_time(Reader& field) noexcept {
-  UnixSeconds seconds = 0;
-  field.require(der::parse_time(field.bytes(Tag::kGeneralizedTime), seconds));
-  return seconds;
-}
-
-UnixSeconds time(Reader& body, std::uint8_t field_number) noexcept {
-  UnixSeconds seconds = 0;
-  body.in(der::context(field_number), [&](Reader& field) { seconds = kerberos_time(field); });
-  return seconds;
-}
-
-std::uint32_t microseconds_value(Reader& field) noexcept {
-  const std::uint32_t value = field.u32();
-  field.require(value <= kMicrosecondsMax);  //= RFC 4120 5.2.4
-  return value;
-}
-
-std::uint32_t microseconds(Reader& body, std::uint8_t field_number) noexcept {
-  std::uint32_t value = 0;
-  body.in(der::context(field_number), [&](Reader& field) { value = microseconds_value(field); });
-  return value;
-}
-
-// typed_list returns the SEQUENCE OF SEQUENCE { [0] Int32, [1] OCTET STRING } that HostAddresses
-// and AuthorizationData both are (RFC 4120 5.2.5 and 5.2.6), header included; its elements are
-// checked here once, so that later walks over it cannot fail half way.
-Bytes typed_list(Reader& field) noexcept {
-  const std::uint32_t begin = field.mark();
-  field.in(Tag::kSequence, [](Reader& list) {
-    list.each([](Reader& rest) {
-      rest.in(Tag::kSequence, [](Reader& parts) {
-        parts.in(der::context(0), [](Reader& type) { type.i32(); });
-        parts.in(der::context(1), [](Reader& data) { data.bytes(Tag::kOctetString); });
-      });
-    });
-  });
-  return field.since(begin);
-}
-
-// Ticket (RFC 4120 5.3).
-Ticket ticket_element(Reader& field) noexcept {
-  Ticket ticket;
-  field.in(der::application(kTicketTag), [&](Reader& tagged) {
-    tagged.in(Tag::kSequence, [&](Reader& body) {
-      constant(body, 0, kProtocolVersion);
-      ticket.realm = realm(body, 1);
-      ticket.sname = principal(body, 2);
-      ticket.enc_part = encrypted_data(body, 3);
-    });
-  });
-  return ticket;
-}
 
 // TextWriter appends to a caller's buffer; running out of room is sticky.
 class TextWriter {
@@ -260,12 +109,12 @@ std::size_t write_principal_text(const PrincipalName& name, Bytes realm_name,
 Result<ApReq> parse_ap_req(Bytes message) noexcept {
   Parse parse(message);
   ApReq request;
-  message_body(parse, kApReqType, [&](Reader& body) {
-    constant(body, 0, kProtocolVersion);
-    constant(body, 1, kApReqType);
-    request.ap_options = kerberos_flags(body, 2);
-    body.in(der::context(3), [&](Reader& field) { request.ticket = ticket_element(field); });
-    request.authenticator = encrypted_data(body, 4);
+  fields::message_body(parse, kApReqType, 4, [&](Reader& body) {
+    fields::constant(body, 0, fields::kProtocolVersion);
+    fields::constant(body, 1, kApReqType);
+    request.ap_options = fields::flags(body, 2);
+    body.in(der::context(3), [&](Reader& field) { request.ticket = fields::ticket(field); });
+    request.authenticator = fields::encrypted_data(body, 4);
   });
   return parse.finish(request);
 }
@@ -273,7 +122,7 @@ Result<ApReq> parse_ap_req(Bytes message) noexcept {
 Result<Ticket> parse_ticket(Bytes message) noexcept {
   Parse parse(message);
   Reader reader(parse);
-  const Ticket ticket = ticket_element(reader);
+  const Ticket ticket = fields::ticket(reader);
   reader.finish();
   return parse.finish(ticket);
 }
@@ -281,11 +130,11 @@ Result<Ticket> parse_ticket(Bytes message) noexcept {
 Result<EncTicketPart> parse_enc_ticket_part(Bytes plain) noexcept {
   Parse parse(plain);
   EncTicketPart part;
-  message_body(parse, kEncTicketPartTag, [&](Reader& body) {
-    part.flags = kerberos_flags(body, 0);
-    body.in(der::context(1), [&](Reader& field) { part.key = encryption_key(field); });
-    part.crealm = realm(body, 2);
-    part.cname = principal(body, 3);
+  fields::message_body(parse, kEncTicketPartTag, 10, [&](Reader& body) {
+    part.flags = fields::flags(body, 0);
+    body.in(der::context(1), [&](Reader& field) { part.key = fields::encryption_key(field); });
+    part.crealm = fields::realm(body, 2);
+    part.cname = fields::principal(body, 3);
     body.in(der::context(4), [&](Reader& field) {
       field.in(Tag::kSequence, [&](Reader& transited) {
         transited.in(der::context(0), [&](Reader& type) { part.transited_type = type.i32(); });
@@ -293,16 +142,16 @@ Result<EncTicketPart> parse_enc_ticket_part(Bytes plain) noexcept {
                      [&](Reader& data) { part.transited = data.bytes(Tag::kOctetString); });
       });
     });
-    part.auth_time = time(body, 5);
+    part.auth_time = fields::time(body, 5);
     part.start_time = part.auth_time;  //= RFC 4120 5.3
-    part.has_start_time =
-        body.maybe(der::context(6), [&](Reader& field) { part.start_time = kerberos_time(field); });
-    part.end_time = time(body, 7);
-    part.has_renew_till =
-        body.maybe(der::context(8), [&](Reader& field) { part.renew_till = kerberos_time(field); });
-    body.maybe(der::context(9), [&](Reader& field) { part.addresses = typed_list(field); });
+    part.has_start_time = body.maybe(
+        der::context(6), [&](Reader& field) { part.start_time = fields::kerberos_time(field); });
+    part.end_time = fields::time(body, 7);
+    part.has_renew_till = body.maybe(
+        der::context(8), [&](Reader& field) { part.renew_till = fields::kerberos_time(field); });
+    body.maybe(der::context(9), [&](Reader& field) { part.addresses = fields::typed_list(field); });
     body.maybe(der::context(10),
-               [&](Reader& field) { part.authorization_data = typed_list(field); });
+               [&](Reader& field) { part.authorization_data = fields::typed_list(field); });
   });
   return parse.finish(part);
 }
@@ -310,10 +159,10 @@ Result<EncTicketPart> parse_enc_ticket_part(Bytes plain) noexcept {
 Result<Authenticator> parse_authenticator(Bytes plain) noexcept {
   Parse parse(plain);
   Authenticator authenticator;
-  message_body(parse, kAuthenticatorTag, [&](Reader& body) {
-    constant(body, 0, kProtocolVersion);
-    authenticator.crealm = realm(body, 1);
-    authenticator.cname = principal(body, 2);
+  fields::message_body(parse, kAuthenticatorTag, 8, [&](Reader& body) {
+    fields::constant(body, 0, fields::kProtocolVersion);
+    authenticator.crealm = fields::realm(body, 1);
+    authenticator.cname = fields::principal(body, 2);
     authenticator.has_checksum = body.maybe(der::context(3), [&](Reader& field) {
       field.in(Tag::kSequence, [&](Reader& parts) {
         parts.in(der::context(0), [&](Reader& type) { authenticator.checksum_type = type.i32(); });
@@ -321,14 +170,16 @@ Result<Authenticator> parse_authenticator(Bytes plain) noexcept {
                  [&](Reader& value) { authenticator.checksum = value.bytes(Tag::kOctetString); });
       });
     });
-    authenticator.cusec = microseconds(body, 4);
-    authenticator.ctime = time(body, 5);
-    authenticator.has_subkey = body.maybe(
-        der::context(6), [&](Reader& field) { authenticator.subkey = encryption_key(field); });
+    authenticator.cusec = fields::microseconds(body, 4);
+    authenticator.ctime = fields::time(body, 5);
+    authenticator.has_subkey = body.maybe(der::context(6), [&](Reader& field) {
+      authenticator.subkey = fields::encryption_key(field);
+    });
     authenticator.has_seq_number = body.maybe(
         der::context(7), [&](Reader& field) { authenticator.seq_number = field.u32_modulo(); });
-    body.maybe(der::context(8),
-               [&](Reader& field) { authenticator.authorization_data = typed_list(field); });
+    body.maybe(der::context(8), [&](Reader& field) {
+      authenticator.authorization_data = fields::typed_list(field);
+    });
   });
   return parse.finish(authenticator);
 }
@@ -336,10 +187,10 @@ Result<Authenticator> parse_authenticator(Bytes plain) noexcept {
 Result<ApRep> parse_ap_rep(Bytes message) noexcept {
   Parse parse(message);
   ApRep reply;
-  message_body(parse, kApRepType, [&](Reader& body) {
-    constant(body, 0, kProtocolVersion);
-    constant(body, 1, kApRepType);
-    reply.enc_part = encrypted_data(body, 2);
+  fields::message_body(parse, kApRepType, 2, [&](Reader& body) {
+    fields::constant(body, 0, fields::kProtocolVersion);
+    fields::constant(body, 1, kApRepType);
+    reply.enc_part = fields::encrypted_data(body, 2);
   });
   return parse.finish(reply);
 }
@@ -347,11 +198,11 @@ Result<ApRep> parse_ap_rep(Bytes message) noexcept {
 Result<EncApRepPart> parse_enc_ap_rep_part(Bytes plain) noexcept {
   Parse parse(plain);
   EncApRepPart part;
-  message_body(parse, kEncApRepPartTag, [&](Reader& body) {
-    part.ctime = time(body, 0);
-    part.cusec = microseconds(body, 1);
-    part.has_subkey =
-        body.maybe(der::context(2), [&](Reader& field) { part.subkey = encryption_key(field); });
+  fields::message_body(parse, kEncApRepPartTag, 3, [&](Reader& body) {
+    part.ctime = fields::time(body, 0);
+    part.cusec = fields::microseconds(body, 1);
+    part.has_subkey = body.maybe(
+        der::context(2), [&](Reader& field) { part.subkey = fields::encryption_key(field); });
     part.has_seq_number =
         body.maybe(der::context(3), [&](Reader& field) { part.seq_number = field.u32_modulo(); });
   });
@@ -361,19 +212,21 @@ Result<EncApRepPart> parse_enc_ap_rep_part(Bytes plain) noexcept {
 Result<KrbError> parse_krb_error(Bytes message) noexcept {
   Parse parse(message);
   KrbError error;
-  message_body(parse, kKrbErrorType, [&](Reader& body) {
-    constant(body, 0, kProtocolVersion);
-    constant(body, 1, kKrbErrorType);
-    error.has_client_time =
-        body.maybe(der::context(2), [&](Reader& field) { error.ctime = kerberos_time(field); });
-    body.maybe(der::context(3), [&](Reader& field) { error.cusec = microseconds_value(field); });
-    error.stime = time(body, 4);
-    error.susec = microseconds(body, 5);
+  fields::message_body(parse, kKrbErrorType, 12, [&](Reader& body) {
+    fields::constant(body, 0, fields::kProtocolVersion);
+    fields::constant(body, 1, kKrbErrorType);
+    error.has_client_time = body.maybe(
+        der::context(2), [&](Reader& field) { error.ctime = fields::kerberos_time(field); });
+    body.maybe(der::context(3),
+               [&](Reader& field) { error.cusec = fields::microseconds_value(field); });
+    error.stime = fields::time(body, 4);
+    error.susec = fields::microseconds(body, 5);
     body.in(der::context(6), [&](Reader& field) { error.error_code = field.i32(); });
-    body.maybe(der::context(7), [&](Reader& field) { error.crealm = name_string(field); });
-    body.maybe(der::context(8), [&](Reader& field) { error.cname = principal_name(field); });
-    error.realm = realm(body, 9);
-    error.sname = principal(body, 10);
+    body.maybe(der::context(7), [&](Reader& field) { error.crealm = fields::name_string(field); });
+    body.maybe(der::context(8),
+               [&](Reader& field) { error.cname = fields::principal_name(field); });
+    error.realm = fields::realm(body, 9);
+    error.sname = fields::principal(body, 10);
     // Old MIT KDCs count the terminating NUL in e-text, so it is not held to name_string's rule.
     body.maybe(der::context(11),
                [&](Reader& field) { error.e_text = field.bytes(Tag::kGeneralString); });
@@ -388,7 +241,7 @@ void write_ap_rep(Writer& writer, const EncryptedData& enc_part) noexcept {
     tagged.in(Tag::kSequence, [&](Writer& body) {
       body.in(der::context(2), [&](Writer& field) { write_encrypted_data(field, enc_part); });
       body.in(der::context(1), [&](Writer& field) { field.u32(kApRepType); });
-      body.in(der::context(0), [&](Writer& field) { field.u32(kProtocolVersion); });
+      body.in(der::context(0), [&](Writer& field) { field.u32(fields::kProtocolVersion); });
     });
   });
 }

@@ -131,8 +131,10 @@ struct KrbError {  // RFC 4120 5.9.1
 // component with a NUL byte, more than kNameComponentsMax components), and kTruncated, kBadLength
 // or kTrailingBytes if it is not DER.
 //
-// Allowance: seq-number is UInt32, but clients exist that encode values above 2^31 as a negative
-// INTEGER (old MIT and Heimdal); -2^31..2^32-1 is taken modulo 2^32 (RFC 4120 5.5.1).
+// Allowances: seq-number is UInt32, but clients exist that encode values above 2^31 as a negative
+// INTEGER (old MIT and Heimdal); -2^31..2^32-1 is taken modulo 2^32 (RFC 4120 5.5.1). So is kvno:
+// domain controllers encode it signed, and the numbers of read-only ones begin with the RODC's own
+// (MS-KILE 3.1.5.8). Fields behind a message's last are skipped (RFC 4120 1.5.1).
 [[nodiscard]] Result<ApReq> parse_ap_req(Bytes message) noexcept;
 [[nodiscard]] Result<Ticket> parse_ticket(Bytes message) noexcept;
 [[nodiscard]] Result<EncTicketPart> parse_enc_ticket_part(Bytes plain) noexcept;
@@ -147,32 +149,6 @@ void each_component(const PrincipalName& name, Visit visit) noexcept {
   Parse parse(name.components);
   der::Reader strings(parse);
   strings.each([&](der::Reader& rest) { visit(rest.bytes(der::Tag::kGeneralString)); });
-}
-
-// each_authorization calls visit(std::int32_t ad_type, Bytes ad_data) for every outermost element
-// of an authorization_data field that a parse function accepted; an empty field has none.
-inline constexpr std::int32_t kAdIfRelevant = 1;
-template <class Visit>
-void each_authorization(Bytes authorization_data, Visit visit) noexcept {
-  if (authorization_data.empty()) {
-    return;
-  }
-  Parse parse(authorization_data);
-  der::Reader field(parse);
-  field.in(der::Tag::kSequence, [&](der::Reader& elements) {
-    elements.each([&](der::Reader& rest) {
-      rest.in(der::Tag::kSequence, [&](der::Reader& element) {
-        std::int32_t type = 0;
-        Bytes data;
-        element.in(der::context(0), [&](der::Reader& value) { type = value.i32(); });
-        element.in(der::context(1),
-                   [&](der::Reader& value) { data = value.bytes(der::Tag::kOctetString); });
-        if (parse.ok()) {
-          visit(type, data);
-        }
-      });
-    });
-  });
 }
 
 // The writers put one message in front of what `writer` holds, which must be nothing.

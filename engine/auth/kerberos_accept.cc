@@ -4,6 +4,7 @@
 #include <array>
 
 #include "engine/auth/negotiate.h"
+#include "parsers/authorization_data.h"
 
 namespace usher::auth {
 namespace {
@@ -61,14 +62,23 @@ bool decode_ap_req(Exchange& exchange) noexcept {
   return true;
 }
 
-//= RFC 4120 5.2.6: an authorization-data element that is not understood fails the authentication,
-//= unless it stands inside AD-IF-RELEVANT.
-bool all_understood(Bytes authorization_data) noexcept {
-  bool understood = true;
-  krb5::each_authorization(authorization_data, [&](std::int32_t type, Bytes) {
-    understood = understood && type == krb5::kAdIfRelevant;
-  });
-  return understood;
+// is_understood refuses authorization data that cannot be read, with `malformed`, or not be heeded.
+// `plain` is the decrypted message it is part of: faults count from there, like the message's own.
+bool is_understood(Exchange& exchange, Bytes authorization_data, Bytes plain,
+                   Status malformed) noexcept {
+  const Result<krb5::AuthorizationData> data = krb5::parse_authorization_data(authorization_data);
+  if (!data.ok()) {
+    const auto at = static_cast<std::uint32_t>(authorization_data.data() - plain.data());
+    exchange.refuse(malformed, {data.fault().code, at + data.fault().offset}, plain);
+    return false;
+  }
+  //= RFC 4120 5.2.6: an authorization-data element that is not understood fails the
+  //= authentication, unless it stands inside AD-IF-RELEVANT.
+  if (data->has_critical) {
+    exchange.refuse(Status::kAuthorizationData);
+    return false;
+  }
+  return true;
 }
 
 // RFC 8062 3: the name of the client that nobody knows, in DER.
@@ -93,9 +103,6 @@ Status check_ticket(const krb5::EncTicketPart& ticket, const Turn& turn, std::in
       std::ranges::equal(ticket.cname.components, kAnonymousName)) {
     return Status::kKerberosAnonymous;
   }
-  if (!all_understood(ticket.authorization_data)) {
-    return Status::kAuthorizationData;
-  }
   if (key_profile(ticket.key) == nullptr) {
     return Status::kSessionKeyEtype;
   }
@@ -115,9 +122,6 @@ Status check_authenticator(const KerberosWork& work, const Turn& turn, std::int6
   const std::int64_t apart_us = turn.wall_us - client_us;
   if (apart_us > skew_s * kMicrosPerSecond || -apart_us > skew_s * kMicrosPerSecond) {
     return Status::kClockSkew;
-  }
-  if (!all_understood(authenticator.authorization_data)) {
-    return Status::kAuthorizationData;
   }
   if (authenticator.has_checksum && authenticator.checksum_type != gss::kGssChecksumType) {
     return Status::kChecksumType;
@@ -298,6 +302,10 @@ void on_ticket_opened(Turn& turn, Exchange& exchange) noexcept {
   if (status != Status::kContinue) {
     return exchange.refuse(status);
   }
+  if (!is_understood(exchange, work.ticket.authorization_data, job.opened,
+                     Status::kMalformedTicket)) {
+    return;
+  }
   const krb5::EncryptedData& cipher = work.ap_req.authenticator;
   if (cipher.etype != work.ticket.key.etype) {
     return exchange.refuse(Status::kAuthenticatorKey);
@@ -327,7 +335,9 @@ void on_authenticator_opened(Turn& turn, Exchange& exchange) noexcept {
   if (status != Status::kContinue) {
     return exchange.refuse(status);
   }
-  if (!client_flags(exchange, asked) || !keep_names(turn, exchange)) {
+  if (!is_understood(exchange, work.authenticator.authorization_data, job.opened,
+                     Status::kMalformedAuthenticator) ||
+      !client_flags(exchange, asked) || !keep_names(turn, exchange)) {
     return;
   }
   status = check_replay(turn, exchange);

@@ -1,6 +1,8 @@
 // Promise: a right AP-REQ signs its client on; each single thing wrong with one has its own
 // refusal, and nothing of a refused exchange is left behind.
+#include "parsers/authorization_data.h"
 #include "tests/auth/door.h"
+#include "tests/data/authorization_data_messages.h"
 
 namespace usher {
 namespace {
@@ -9,6 +11,7 @@ using mint::AuthenticatorFields;
 using mint::Octets;
 using mint::TicketFields;
 using testing::Door;
+using testing::hex;
 using testing::kNow;
 
 struct Attempt {
@@ -33,6 +36,16 @@ constexpr std::int64_t kSkew = 300;
 
 // SEQUENCE OF { [0] 8 (AD-MANDATORY-FOR-KDC), [1] '00'H }, with nothing around it.
 Octets critical_data() { return {0x30, 0x0c, 0x30, 0x0a, 0xa0, 3, 2, 1, 8, 0xa1, 3, 4, 1, 0}; }
+
+// Both with nothing in them that must be understood.
+Octets nested_data(std::uint32_t depth) {
+  return hex(krb5::ad_nested(depth, krb5::ad_list({krb5::ad_element(128, "00")})));
+}
+Octets many_elements(std::uint32_t count) {
+  return hex(krb5::ad_nested(1, krb5::ad_many(count, 129)));
+}
+// An AD-IF-RELEVANT whose list has an element that is a NULL, at offset 15.
+const std::string kNestedMalformed = krb5::ad_list({krb5::ad_element(1, "30020500")});
 
 const Case kCases[] = {
     {"AsItShouldBe", Status::kEstablished, [](Door&, Attempt&) {}, "the positive twin of all"},
@@ -201,6 +214,63 @@ const Case kCases[] = {
     {"AuthenticatorRestriction", Status::kAuthorizationData,
      [](Door&, Attempt& a) { a.authenticator.authorization_data = critical_data(); },
      "RFC 4120 5.2.6: not understood, so refused"},
+    {"WindowsData", Status::kEstablished,
+     [](Door&, Attempt& a) {
+       a.ticket.authorization_data = hex(krb5::ad_windows());
+       a.authenticator.authorization_data = hex(krb5::ad_windows_client());
+     },
+     "what clients and domain controllers send"},
+    {"TicketPacAlone", Status::kEstablished,
+     [](Door&, Attempt& a) {
+       a.ticket.authorization_data = hex(krb5::ad_list({krb5::ad_element(128, "00")}));
+     },
+     "a PAC is understood where it must be, too"},
+    {"TicketTwoPacs", Status::kMalformedTicket,
+     [](Door&, Attempt& a) {
+       a.ticket.authorization_data =
+           hex(krb5::ad_list({krb5::ad_element(128, "00"), krb5::ad_element(128, "00")}));
+     },
+     "two answers to who the client is"},
+    {"DataNestedAsAllowed", Status::kEstablished,
+     [](Door&, Attempt& a) {
+       a.ticket.authorization_data = nested_data(krb5::kAdDepthMax);
+       a.authenticator.authorization_data = nested_data(krb5::kAdDepthMax);
+     },
+     "the positive twin of the next four"},
+    {"TicketNestedTooDeep", Status::kMalformedTicket,
+     [](Door&, Attempt& a) { a.ticket.authorization_data = nested_data(krb5::kAdDepthMax + 1); },
+     "D9"},
+    {"TicketNested64Deep", Status::kMalformedTicket,
+     [](Door&, Attempt& a) { a.ticket.authorization_data = nested_data(64); }, "D9"},
+    {"AuthenticatorNestedTooDeep", Status::kMalformedAuthenticator,
+     [](Door&, Attempt& a) {
+       a.authenticator.authorization_data = nested_data(krb5::kAdDepthMax + 1);
+     },
+     "D9"},
+    {"AuthenticatorNested64Deep", Status::kMalformedAuthenticator,
+     [](Door&, Attempt& a) { a.authenticator.authorization_data = nested_data(64); }, "D9"},
+    {"DataOfManyElements", Status::kEstablished,
+     [](Door&, Attempt& a) {
+       a.ticket.authorization_data = many_elements(krb5::kAdElementsMax - 1);
+       a.authenticator.authorization_data = many_elements(krb5::kAdElementsMax - 1);
+     },
+     "the positive twin of the next two"},
+    {"TicketOf1000Elements", Status::kMalformedTicket,
+     [](Door&, Attempt& a) { a.ticket.authorization_data = many_elements(1000); }, "D9"},
+    {"AuthenticatorOf1000Elements", Status::kMalformedAuthenticator,
+     [](Door&, Attempt& a) { a.authenticator.authorization_data = many_elements(1000); }, "D9"},
+    {"TicketNestedMalformed", Status::kMalformedTicket,
+     [](Door&, Attempt& a) { a.ticket.authorization_data = hex(kNestedMalformed); },
+     "RFC 4120 5.2.6.1: AD-IF-RELEVANT holds an AuthorizationData"},
+    {"AuthenticatorNestedMalformed", Status::kMalformedAuthenticator,
+     [](Door&, Attempt& a) { a.authenticator.authorization_data = hex(kNestedMalformed); },
+     "RFC 4120 5.2.6.1: AD-IF-RELEVANT holds an AuthorizationData"},
+    {"AuthenticatorApOptionsCutShort", Status::kMalformedAuthenticator,
+     [](Door&, Attempt& a) {
+       a.authenticator.authorization_data =
+           hex(krb5::ad_nested(1, krb5::ad_list({krb5::ad_element(143, "0040")})));
+     },
+     "MS-KILE 2.2.7: whoever cannot read it does not know about channel bindings"},
     {"AnonymousFlag", Status::kKerberosAnonymous,
      [](Door&, Attempt& a) { a.ticket.flags |= krb5::kTicketFlagAnonymous; }, "RFC 8062"},
     {"AnonymousName", Status::kKerberosAnonymous,
@@ -237,6 +307,30 @@ TEST_P(KerberosAccept, DecidesAndLeavesNothingBehind) {
 
 INSTANTIATE_TEST_SUITE_P(Table, KerberosAccept, ::testing::ValuesIn(kCases),
                          [](const auto& param_info) { return std::string(param_info.param.name); });
+
+TEST(KerberosAcceptor, SaysWhereAuthorizationDataIsMalformed) {
+  const Octets data = hex(kNestedMalformed);
+  const auto fault_in = [&](Bytes plain) {
+    const auto at =
+        std::search(plain.begin(), plain.end(), data.begin(), data.end()) - plain.begin();
+    return ParseFault{ParseCode::kUnexpectedTag, static_cast<std::uint32_t>(at) + 15};
+  };
+  Door door;
+  Attempt attempt{door.ticket_fields(), door.authenticator_fields()};
+  attempt.ticket.authorization_data = data;
+  Verdict verdict = door.offer(make_token(door, attempt)).verdict;
+  EXPECT_EQ(verdict.status, Status::kMalformedTicket);
+  // A session key that is drawn is as long as one that is given.
+  attempt.ticket.session_key = Octets(32, 1);
+  EXPECT_EQ(verdict.fault, fault_in(mint::encode_enc_ticket_part(attempt.ticket)));
+
+  attempt.ticket.authorization_data = {};
+  attempt.authenticator.authorization_data = data;
+  verdict = door.offer(make_token(door, attempt)).verdict;
+  EXPECT_EQ(verdict.status, Status::kMalformedAuthenticator);
+  const mint::Ticket ticket = door.client.ticket(door.services[0], attempt.ticket);
+  EXPECT_EQ(verdict.fault, fault_in(mint::encode_authenticator(ticket, attempt.authenticator)));
+}
 
 TEST(KerberosAcceptor, ProvesItselfWithSubkeyAndSequenceNumber) {
   Door door;

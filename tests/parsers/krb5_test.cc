@@ -168,6 +168,25 @@ TEST(Krb5Authenticator, SequenceNumbersMayBeSigned) {
   }
 }
 
+//= MS-KILE 3.1.5.8: key version numbers are encoded and decoded as signed 32-bit integers.
+TEST(Krb5Ticket, KeyVersionsMayBeSigned) {
+  constexpr std::array kCases = {
+      SequenceNumberCase{"020100", 0},
+      SequenceNumberCase{"020480000001", 0x80000001},  // Version 1 of RODC 32768's key.
+      SequenceNumberCase{"02050080000001", 0x80000001},
+      SequenceNumberCase{"020500ffffffff", 0xffffffff},
+      SequenceNumberCase{"0201ff", 0xffffffff},
+  };
+  for (const SequenceNumberCase& c : kCases) {
+    Fields fields = kinds()[kTicket].fields;
+    fields[3] = field(3, encrypted("020112", c.integer));
+    const Octets message = build(1, fields).message;
+    const Result<Ticket> ticket = parse_ticket(message);
+    ASSERT_TRUE(ticket.ok()) << c.integer;
+    EXPECT_EQ(ticket->enc_part.kvno, c.value) << c.integer;
+  }
+}
+
 TEST(Krb5KrbError, GivesEveryField) {
   const Octets message = build(30, kinds()[kKrbError].fields).message;
   const Result<KrbError> error = parse_krb_error(message);
@@ -264,7 +283,8 @@ const std::vector<RefusalCase> kRefusals = {
     {"EtypeOfTwoToThe31", kApReq, 4, field(4, encrypted("02050080000000")), kBad, 6, "Int32"},
     {"EtypeOfNineOctets", kApReq, 4, field(4, encrypted("0209 010000000000000000")), kBad, 6,
      "Int32"},
-    {"KvnoNegative", kApReq, 4, field(4, encrypted("020112", "0201ff")), kBad, 11, "UInt32"},
+    {"KvnoBelowInt32", kApReq, 4, field(4, encrypted("020112", "0205ff7fffffff")), kBad, 11,
+     "below what 32 bits hold"},
     {"KvnoOfTwoToThe32", kApReq, 4, field(4, encrypted("020112", "02050100000000")), kBad, 11,
      "UInt32"},
     {"CipherAsBitString", kApReq, 4, field(4, sequence(field(0, "020112") + field(2, "030100"))),
@@ -379,6 +399,25 @@ TEST_P(Krb5Message, IsRefusedWithItsFieldsInAnotherOrder) {
     std::swap(fields[i - 1], fields[i]);
     EXPECT_NE(GetParam().fault(build(GetParam().application, fields).message), ParseFault{}) << i;
   }
+}
+
+//= RFC 4120 1.5.1: recipients MUST NOT decline a request simply because an extension is present.
+TEST_P(Krb5Message, IsAcceptedWithExtensionsBehindItsLastField) {
+  const Kind& kind = GetParam();
+  const auto with = [&](const std::string& more) {
+    Fields fields = kind.fields;
+    fields.push_back(more);
+    return kind.fault(build(kind.application, fields).message);
+  };
+  EXPECT_EQ(with(field(13, "020105")), ParseFault{});
+  EXPECT_EQ(with(field(13, "020105") + field(14, "ffff")), ParseFault{}) << "contents are not read";
+  EXPECT_EQ(with(field(30, "")), ParseFault{}) << "the last number of this form";
+  EXPECT_NE(with(field(14, "020105") + field(13, "020105")), ParseFault{}) << "out of order";
+  EXPECT_NE(with(field(13, "020105") + field(13, "020105")), ParseFault{}) << "twice";
+  EXPECT_NE(with(kind.fields.back()), ParseFault{}) << "the last field twice";
+  EXPECT_NE(with("020105"), ParseFault{}) << "no tag of a field";
+  EXPECT_NE(with("bf1f0105"), ParseFault{}) << "a tag of another form";
+  EXPECT_NE(with("ad0302"), ParseFault{}) << "cut short";
 }
 
 // headers lists the offset of every element's header inside `message`, outermost first.

@@ -1,0 +1,93 @@
+// AuthorizationData (RFC 4120 5.2.6) with everything nested in it, walked without recursion.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "parsers/bytes.h"
+#include "parsers/result.h"
+
+namespace usher::krb5 {
+
+// Types an acceptor meets.
+enum class AdType : std::int32_t {
+  kIfRelevant = 1,           // RFC 4120 5.2.6.1: a nested AuthorizationData.
+  kKdcIssued = 4,            // 5.2.6.2
+  kAndOr = 5,                // 5.2.6.3
+  kMandatoryForKdc = 8,      // 5.2.6.4
+  kFxFastArmor = 71,         // RFC 6113 5.4.1.1
+  kFxFastUsed = 72,          // RFC 6113 5.4.1.1
+  kWin2kPac = 128,           // MS-KILE 3.3.5.6.4.3
+  kEtypeNegotiation = 129,   // RFC 4537 3
+  kTokenRestrictions = 141,  // MS-KILE 2.2.6
+  kLocal = 142,              // MS-KILE 2.2.8
+  kApOptions = 143,          // MS-KILE 2.2.7
+  kClientTarget = 144,       // MS-KILE 2.2.9
+};
+
+// So many AD-IF-RELEVANTs may stand around an element, and all levels together may hold so many
+// elements; clients and domain controllers use two levels and fewer than ten elements (attack D9).
+inline constexpr std::uint32_t kAdDepthMax = 4;
+inline constexpr std::uint32_t kAdElementsMax = 64;
+
+// AdElement is one element that is not itself an AD-IF-RELEVANT.
+struct AdElement {
+  AdType type{};
+  Bytes data;                // ad-data, as it is.
+  bool if_relevant = false;  // Inside AD-IF-RELEVANT: may be ignored if not understood.
+};
+
+// AuthorizationData is what an acceptor wants to know of the whole.
+struct AuthorizationData {
+  std::uint32_t element_count = 0;  // Of all levels, AD-IF-RELEVANTs included.
+  bool has_pac = false;
+  Bytes pac;  // AD-WIN2K-PAC's contents, wherever it stood.
+  bool has_ap_options = false;
+  std::uint32_t ap_options = 0;  // KERB_AP_OPTIONS, all of them: 0x4000 channel bindings supported.
+  bool has_client_target = false;
+  Bytes client_target;  // UTF-16LE: the name the client thinks it speaks to; the first, if several.
+  // The first element outside AD-IF-RELEVANT that is not AD-WIN2K-PAC.
+  //= RFC 4120 5.2.6: if it is not understood, authentication fails.
+  bool has_critical = false;
+  AdType critical{};
+};
+
+// parse_authorization_data reads an AuthorizationData element, header included, as EncTicketPart
+// and Authenticator hold it; no bytes at all, an absent field, are no elements. Views point into
+// `element`.
+//
+// Fails with kBadValue beyond kAdDepthMax or kAdElementsMax, for a second PAC, a KERB_AP_OPTIONS
+// that is not four bytes, or a client target of an odd size; kUnexpectedTag, kTruncated, kBadLength
+// and kTrailingBytes for what is not DER, at any level.
+[[nodiscard]] Result<AuthorizationData> parse_authorization_data(Bytes element) noexcept;
+
+// AdWalk yields every element that is no AD-IF-RELEVANT, outermost first in order of appearance;
+// what a nested one holds comes where it stands. It reads as far as the data is right, and next
+// returns false at the end and at a fault alike: parse_authorization_data has told them apart.
+class AdWalk {
+ public:
+  explicit AdWalk(Bytes element) noexcept;
+  [[nodiscard]] bool next(AdElement& element) noexcept;
+
+ private:
+  friend Result<AuthorizationData> parse_authorization_data(Bytes element) noexcept;
+
+  // Level is what is left of one AuthorizationData's contents.
+  struct Level {
+    Bytes unread;
+    std::uint32_t at = 0;  // Where `unread` begins in the outermost element.
+  };
+
+  void fail(ParseCode code, std::uint32_t offset) noexcept;
+  void enter(Bytes list, std::uint32_t at) noexcept;
+  [[nodiscard]] std::uint32_t read(AdElement& element) noexcept;
+
+  Level current_;
+  std::array<Level, kAdDepthMax> pending_;  // What comes after the AD-IF-RELEVANT that was entered.
+  std::uint32_t depth_ = 0;                 // Levels in pending_.
+  std::uint32_t element_count_ = 0;
+  std::uint32_t element_at_ = 0;  // Where the last element that was read begins.
+  ParseFault fault_;
+};
+
+}  // namespace usher::krb5
