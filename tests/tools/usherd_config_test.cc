@@ -94,6 +94,24 @@ mic = "always"
   EXPECT_FALSE(config->check_only);
 }
 
+// What is refused elsewhere (UsherdConfigMistake) is all right in strings and comments.
+TEST_F(UsherdConfig, TakesAnyCharactersInStringsAndComments) {
+  const std::string dots(100, '.');
+  const auto config = load("\xef\xbb\xbf# é " + dots + R"(
+keytab = "/é\"/[[[[[[[[[[[[[[[[[[[["  # é "
+accounts = '/é\'  # '
+ntlm.dns_domain = '''a.b''c.'''''
+connection_header = """\
+  X"""
+listen.unix = ["""/\
+  é""", ")" + dots + "\"]\n");
+  ASSERT_TRUE(config) << errors_.str();
+  EXPECT_EQ(config->keytab, "/é\"/[[[[[[[[[[[[[[[[[[[[");
+  EXPECT_EQ(config->accounts, "/é\\");
+  EXPECT_EQ(config->ntlm.dns_domain, "a.b''c.''");
+  EXPECT_EQ(config->listen_unix, (std::vector<std::string>{"/é", dots}));
+}
+
 TEST_F(UsherdConfig, FlagsWinOverTheFile) {
   const auto config =
       load("keytab = \"a\"\nslots = 1\n[listen]\ntcp = [\"x:1\"]\n",
@@ -123,6 +141,14 @@ TEST_F(UsherdConfig, AnswersHelpAndVersion) {
   EXPECT_FALSE(load_flags({"usherd", "--help"}));
   EXPECT_EQ(exit_code_, 0);
   EXPECT_NE(out_.str().find("kerberos.skew"), std::string::npos) << "policies are listed";
+}
+
+std::string repeated(std::string_view text, int times) {
+  std::string all;
+  for (int n = 0; n < times; ++n) {
+    all += text;
+  }
+  return all;
 }
 
 struct Mistake {
@@ -169,7 +195,14 @@ INSTANTIATE_TEST_SUITE_P(
                 ":3: policy.kerberos.skew: expected"},
         Mistake{"PolicyType", "[policy.kerberos]\nskew = true",
                 ":3: policy.kerberos.skew: expected a string or an integer"},
-        Mistake{"Syntax", "slots = \n", ":2: "}),
+        Mistake{"Syntax", "slots = \n", ":2: "},
+        Mistake{"TableWithoutKey", "[*]", ":2: Error while parsing key: expected bare key"},
+        Mistake{"LetterBehindANumber", "\nslots = 7é", ":3: Error while parsing"},
+        Mistake{"LetterBehindABackslash", "accounts = \"\"\"\\é\"\"\"", ":2: Error while parsing"},
+        Mistake{"ManyParts", repeated("a.", 20'000) + "a = 1", ":2: expected keys of a few parts"},
+        Mistake{"ManyBrackets", "slots = " + repeated("[\n", 20'000),
+                ":18: expected keys of a few parts"},
+        Mistake{"TooLong", "#" + std::string(70'000, 'c'), ":1: expected at most 64 KiB"}),
     [](const auto& param_info) { return std::string(param_info.param.name); });
 
 TEST_F(UsherdConfig, RefusesFlagsThatMeanNothing) {

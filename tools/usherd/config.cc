@@ -1,16 +1,19 @@
 // Reads flags and file into a Config; config.h says what is promised.
 #include "tools/usherd/config.h"
 
-#include <toml++/toml.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
+#include <fstream>
 #include <ostream>
 #include <stdexcept>
 #include <string_view>
+#include <system_error>
 
 #include "tools/usherd/settings.h"
+#include "tools/usherd/toml.h"
+#include "tools/usherd/toml_text.h"
 
 namespace usherd {
 namespace {
@@ -109,13 +112,27 @@ void set_table(Config& config, const std::string& file, const std::string& prefi
   }
 }
 
-void read_file(Config& config, const std::string& file) {
+void read_text(Config& config, const std::string& file, std::string_view text) {
+  if (const std::optional<TextFault> fault = fault_of_text(text)) {
+    expected(file + ":" + std::to_string(fault->line), "", fault->expected);
+  }
   try {
-    set_table(config, file, {}, toml::parse_file(file));
+    set_table(config, file, {}, toml::parse(text, file));
   } catch (const toml::parse_error& error) {
     throw Mistake(file + ":" + std::to_string(error.source().begin.line) + ": " +
                   std::string(error.description()));
   }
+}
+
+void read_file(Config& config, const std::string& file) {
+  std::ifstream stream(file, std::ios::binary);
+  std::string text(kConfigSizeMax + 1, '\0');
+  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (!stream.is_open() || stream.bad()) {
+    throw Mistake(file + ": cannot be read: " + std::generic_category().message(errno));
+  }
+  text.resize(static_cast<std::size_t>(stream.gcount()));
+  read_text(config, file, text);
 }
 
 // Flags are what the command line gave: for each setting, the texts behind its flag.
@@ -216,6 +233,16 @@ void describe(CLI::App& app, Flags& flags) {
 }
 
 }  // namespace
+
+std::string read_config(Config& config, std::string_view text, const std::string& name) {
+  try {
+    read_text(config, name, text);
+    check_together(config);
+  } catch (const Mistake& mistake) {
+    return mistake.what();
+  }
+  return {};
+}
 
 std::optional<Config> load_config(int argc, const char* const* argv, std::ostream& out,
                                   std::ostream& errors, int& exit_code) {

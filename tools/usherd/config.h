@@ -5,6 +5,7 @@
 #include <iosfwd>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/auth/credential.h"
@@ -40,6 +41,12 @@ struct Config {
 
   bool check_only = false;
 };
+
+// read_config changes in `config` what `text`, a configuration file, asks for, and checks the
+// whole. Returns an empty string, or a mistake as load_config names it; `name` stands for the file.
+// After a mistake `config` is not to be used.
+[[nodiscard]] std::string read_config(Config& config, std::string_view text,
+                                      const std::string& name);
 
 // load_config reads the flags and the file they name; flags win. Nothing means that the program is
 // to end with `exit_code`: 0 after --help and --version, which go to `out`, and 2 after a mistake,

@@ -12,7 +12,6 @@
 
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <memory>
 #include <system_error>
 
@@ -84,17 +83,6 @@ void Listeners::refuse_more() noexcept {
   for (const int fd : sockets_) {
     shutdown(fd, SHUT_RDWR);
   }
-}
-
-bool is_host_and_port(std::string_view address) {
-  const std::size_t colon = address.rfind(':');
-  if (colon == address.npos || colon == 0) {
-    return false;
-  }
-  const std::string_view port = address.substr(colon + 1);
-  std::uint16_t number = 0;  // getaddrinfo takes any number, modulo 65536.
-  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
-  return error == std::errc{} && end == port.data() + port.size();
 }
 
 std::string Listeners::open_tcp(const std::string& address) {

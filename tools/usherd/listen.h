@@ -2,15 +2,11 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "tools/usherd/config.h"
 
 namespace usherd {
-
-// is_host_and_port says whether `address` has the form HOST:PORT with a port of 0 to 65535.
-[[nodiscard]] bool is_host_and_port(std::string_view address);
 
 // Listeners closes its sockets and removes its Unix socket files when it goes.
 class Listeners {

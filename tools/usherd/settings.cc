@@ -4,9 +4,8 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <charconv>
 #include <iterator>
-
-#include "tools/usherd/listen.h"
 
 namespace usherd {
 namespace {
@@ -44,6 +43,18 @@ auto set_all(Texts Config::*member) {
     config.*member = values;
     return std::ranges::none_of(values, &std::string::empty);
   };
+}
+
+// is_host_and_port: HOST:PORT with a port of 0 to 65535.
+bool is_host_and_port(std::string_view address) {
+  const std::size_t colon = address.rfind(':');
+  if (colon == address.npos || colon == 0) {
+    return false;
+  }
+  const std::string_view port = address.substr(colon + 1);
+  std::uint16_t number = 0;  // getaddrinfo takes any number, modulo 65536.
+  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
+  return error == std::errc{} && end == port.data() + port.size();
 }
 
 bool set_packages(Config& config, const std::string& value) {
