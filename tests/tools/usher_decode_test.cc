@@ -89,7 +89,18 @@ const std::array kNames = {
     NameCase{"DelegatedCredential",
              "ad/aes256-krb5-deleg.hex",
              "ad/web.keytab",
-             {"flags: delegate, mutual", "delegated credential: "}},
+             {"flags: delegate, mutual", "delegated credential: KRB-CRED, 1802 bytes",
+              "sname: krbtgt/BNTLM.TEST", "cipher: 289 bytes"}},
+    NameCase{"PacOfTheDomainController",
+             "ad/aes256-krb5.hex",
+             "ad/web.keytab",
+             {"buffers: 7", "logon name: alice", "full name: Alice Example", "logon domain: BNTLM",
+              "logon server: DC1", "domain SID: S-1-5-21-3494580569-295834052-4005058022",
+              "user: 1103", "groups: S-1-5-21-3494580569-295834052-4005058022-513,",
+              "S-1-5-21-3494580569-295834052-4005058022-1147\n", "extra SIDs: S-1-18-1",
+              "client info: alice", "UPN: alice@bntlm.test",
+              "server signature: 16 hmac-sha1-96-aes256, 12 bytes",
+              "full signature: 16 hmac-sha1-96-aes256, 12 bytes"}},
     NameCase{"DceStyle", "ad/aes256-krb5-dce.hex", "ad/web.keytab", {"dce-style"}},
     NameCase{"Rc4Ticket", "mit/rc4-hmac-krb5.hex", nullptr, {"etype: 23 arcfour-hmac"}},
     NameCase{"Sha2Ticket",
@@ -154,6 +165,61 @@ TEST(UsherDecode, NamesAKerberosErrorAndItsTimes) {
   EXPECT_NE(ran.out.find("stime: 2026-11-20T09:17:00.000042Z"), std::string::npos) << ran.out;
   EXPECT_NE(ran.out.find("sname: HTTP/web.bntlm.test@BNTLM.TEST"), std::string::npos) << ran.out;
 }
+
+struct MessageCase {
+  const char* name;
+  const char* hex;
+  const char* faulty_hex;  // One byte of it changed, or cut off.
+  std::vector<std::string> lines;
+  const char* fault;
+};
+
+const std::array kMessages = {
+    MessageCase{"Mic",
+                "040405ffffffffff0000000000000007000102030405060708090a0b",
+                "040407ffffffffff0000000000000007000102030405060708090a0b",
+                {"Kerberos MIC token, 28 bytes", "flags: sent-by-acceptor, acceptor-subkey",
+                 "SND_SEQ: 7", "SGN_CKSUM: 12 bytes"},
+                "MIC token, RFC 4121 4.2.6.1"},
+    MessageCase{
+        "Wrap",
+        "050400ff000c000000000000000000096869000102030405060708090a0b",
+        "050400ff000f000000000000000000096869000102030405060708090a0b",
+        {"Kerberos Wrap token, 30 bytes", "EC: 12", "RRC: 0", "SND_SEQ: 9", "data: 14 bytes"},
+        "Wrap token, RFC 4121 4.2.6.2"},
+    MessageCase{"LegacyMic",
+                "602306092a864886f71201020201011100ffffffff00010203040506070001020304050607",
+                "602306092a864886f71201020201011101ffffffff00010203040506070001020304050607",
+                {"Kerberos per-message token of RFC 1964, 37 bytes", "TOK_ID: 0x0101",
+                 "SGN_ALG: 0x1100", "SGN_CKSUM: 8 bytes"},
+                "RFC 1964 1.2, RFC 4757 7"},
+    MessageCase{"NegoEx",
+                "4e45474f45585453050000000000000040000000440000000102030405060708090a0b0c0d0e0f10"
+                "a0a1a2a3a4a5a6a7a8a9aaabacadaeaf400000000400000064617461",
+                "4e45474f45585453050000000000000040000000440000000102030405060708090a0b0c0d0e0f10"
+                "a0a1a2a3a4a5a6a7a8a9aaabacadaeaf3f0000000400000064617461",
+                {"NegoEx, 68 bytes", "AP_REQUEST, 68 bytes",
+                 "conversation: 0102030405060708090a0b0c0d0e0f10",
+                 "auth scheme: a0a1a2a3a4a5a6a7a8a9aaabacadaeaf", "exchange: 4 bytes"},
+                "MS-NEGOEX 2.2.6"},
+};
+
+class UsherDecodeMessages : public ::testing::TestWithParam<MessageCase> {};
+
+TEST_P(UsherDecodeMessages, AreNamedAndTheirFaultsToo) {
+  const MessageCase& c = GetParam();
+  const Ran good = run_usher({"decode"}, c.hex);
+  EXPECT_EQ(good.exit_status, 0) << good.out << good.err;
+  for (const std::string& line : c.lines) {
+    EXPECT_NE(good.out.find(line), std::string::npos) << line << "\nis not in\n" << good.out;
+  }
+  const Ran faulty = run_usher({"decode"}, c.faulty_hex);
+  EXPECT_EQ(faulty.exit_status, 1) << faulty.out;
+  EXPECT_NE(faulty.out.find(c.fault), std::string::npos) << faulty.out;
+}
+
+INSTANTIATE_TEST_SUITE_P(Table, UsherDecodeMessages, ::testing::ValuesIn(kMessages),
+                         [](const auto& param_info) { return std::string(param_info.param.name); });
 
 const std::array kNtlmTranscripts = {
     "http/chromium-ntlm.txt",     "http/chromium-ntlm-tls.txt",

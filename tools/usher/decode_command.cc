@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <memory>
 #include <ostream>
 
 #include "engine/secret.h"
@@ -49,14 +50,11 @@ Json piece_tree(Decoder& decoder, const Piece& piece) {
 
 }  // namespace
 
-int decode_command(const DecodeOptions& options, std::ostream& out) {
-  std::unique_ptr<Opener> opener;
-  if (!options.keytab.empty()) {
-    opener = std::make_unique<Opener>(options.keytab);
-  }
+int decode_contents(std::string_view contents, const DecodeOptions& options, Opener* opener,
+                    std::ostream& out) {
   const std::string name = options.file == "-" ? "standard input" : options.file;
-  const Input input = parse_input(read_file(options.file), name);
-  Decoder decoder(opener.get());
+  const Input input = parse_input(contents, name);
+  Decoder decoder(opener);
   bool faulty = false;
   for (const Piece& piece : input.pieces) {
     const Json tree = piece_tree(decoder, piece);
@@ -78,6 +76,14 @@ int decode_command(const DecodeOptions& options, std::ostream& out) {
     out << text;
   }
   return faulty ? kExitRefused : kExitGood;
+}
+
+int decode_command(const DecodeOptions& options, std::ostream& out) {
+  std::unique_ptr<Opener> opener;
+  if (!options.keytab.empty()) {
+    opener = std::make_unique<Opener>(options.keytab);
+  }
+  return decode_contents(read_file(options.file), options, opener.get(), out);
 }
 
 }  // namespace usher::cli

@@ -4,8 +4,10 @@
 #include <vector>
 
 #include "engine/crypto/etype.h"
+#include "parsers/authorization_data.h"
 #include "parsers/der.h"
 #include "parsers/gss.h"
+#include "parsers/gss_message.h"
 #include "tools/usher/decoder.h"
 #include "tools/usher/names.h"
 #include "tools/usher/text.h"
@@ -34,6 +36,16 @@ Json encrypted(const krb5::EncryptedData& data) {
   return out;
 }
 
+// is_legacy_message says whether TOK_ID is one of RFC 1964 1.2's per-message tokens.
+bool is_legacy_message(Bytes inner) {
+  if (inner.size() < 2) {
+    return false;
+  }
+  const auto id = gss::LegacyTokenId(load_be<std::uint16_t>(inner));
+  return id == gss::LegacyTokenId::kMic || id == gss::LegacyTokenId::kWrap ||
+         id == gss::LegacyTokenId::kDelete;
+}
+
 Json key_without_value(const krb5::EncryptionKey& key) {
   Json out = etype(key.etype);
   out["size"] = key.value.size();
@@ -43,6 +55,9 @@ Json key_without_value(const krb5::EncryptionKey& key) {
 }  // namespace
 
 Json Decoder::kerberos(Bytes token, Bytes inner) {
+  if (is_legacy_message(inner)) {
+    return legacy_token(token);
+  }
   const Result<gss::KerberosToken> framed = gss::parse_kerberos_token(inner);
   if (!framed.ok()) {
     Json out = type_and_size("Kerberos token", token);
@@ -68,14 +83,17 @@ Json Decoder::ap_req(Bytes token) {
     return out;
   }
   out["ap-options"] = ap_option_names(request->ap_options);
-  const krb5::Ticket& ticket = request->ticket;
-  out["ticket"] =
-      Json{{"realm", printable(ticket.realm)}, {"sname", principal_text(ticket.sname, {})}};
-  out["ticket"].update(encrypted(ticket.enc_part));
+  out["ticket"] = closed_ticket(request->ticket);
   out["authenticator"] = encrypted(request->authenticator);
   if (opener_ != nullptr) {
     open(out, *request);
   }
+  return out;
+}
+
+Json Decoder::closed_ticket(const krb5::Ticket& ticket) {
+  Json out{{"realm", printable(ticket.realm)}, {"sname", principal_text(ticket.sname, {})}};
+  out.update(encrypted(ticket.enc_part));
   return out;
 }
 
@@ -193,9 +211,10 @@ Json Decoder::authenticator(const krb5::Authenticator& part) {
   return out;
 }
 
-// authorization_data lists the types of an AuthorizationData element (RFC 4120 5.2.6), and of what
-// AD-IF-RELEVANT elements hold, since Windows wraps its PAC in one.
-Json Decoder::authorization_data(Bytes element, bool nested) {
+// authorization_data lists an AuthorizationData element (RFC 4120 5.2.6) and what AD-IF-RELEVANT
+// elements hold, since Windows wraps its PAC in one. A fault is the acceptor's: it stands beside
+// the outermost list.
+Json Decoder::authorization_data(Bytes element, std::uint32_t depth) {
   Json list = Json::array();
   Parse parse(element);
   Reader reader(parse);
@@ -206,19 +225,28 @@ Json Decoder::authorization_data(Bytes element, bool nested) {
         Bytes data;
         entry.in(der::context(0), [&](Reader& field) { type = field.i32(); });
         entry.in(der::context(1), [&](Reader& field) { data = field.bytes(Tag::kOctetString); });
-        Json item = numbered(type, authorization_data_name(type));
-        item["size"] = data.size();
-        if (type == 1 && !nested) {
-          item["ad-data"] = authorization_data(data, true);
+        if (parse.ok()) {
+          list.push_back(authorization_element(krb5::AdType(type), data, depth));
         }
-        list.push_back(std::move(item));
       });
     });
   });
-  if (const Result<Bytes> all = parse.finish(element); !all.ok()) {
-    list.push_back(Json{{"fault", fault_in("AuthorizationData", all.fault(), "RFC 4120 5.2.6")}});
+  if (const auto whole = krb5::parse_authorization_data(element); depth == 0 && !whole.ok()) {
+    list.push_back(Json{{"fault", fault_in("AuthorizationData", whole.fault(), "RFC 4120 5.2.6")}});
   }
   return list;
+}
+
+Json Decoder::authorization_element(krb5::AdType type, Bytes data, std::uint32_t depth) {
+  const auto number = static_cast<std::int32_t>(type);
+  Json item = numbered(number, authorization_data_name(number));
+  item["size"] = data.size();
+  if (type == krb5::AdType::kIfRelevant && depth < krb5::kAdDepthMax) {
+    item["ad-data"] = authorization_data(data, depth + 1);
+  } else if (type == krb5::AdType::kWin2kPac) {
+    item["PAC"] = pac(data);
+  }
+  return item;
 }
 
 Json Decoder::gss_checksum(Bytes checksum) {
@@ -231,7 +259,7 @@ Json Decoder::gss_checksum(Bytes checksum) {
   out["flags"] = context_flag_names(parsed->flags);
   out["bindings"] = bindings_text(parsed->bindings);
   if (!parsed->delegation.empty()) {
-    out["delegated credential"] = sized(parsed->delegation.size());
+    out["delegated credential"] = krb_cred(parsed->delegation);
   }
   if (!parsed->extensions.empty()) {
     out["extensions"] = sized(parsed->extensions.size());

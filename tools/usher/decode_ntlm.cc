@@ -3,9 +3,7 @@
 
 #include <algorithm>
 #include <array>
-#include <vector>
 
-#include "engine/auth/unicode.h"
 #include "tools/usher/decoder.h"
 #include "tools/usher/names.h"
 #include "tools/usher/text.h"
@@ -16,12 +14,6 @@ namespace {
 using ntlm::NegotiateFlags;
 
 constexpr std::size_t kNtlmv1ResponseSize = 24;
-
-std::string utf16_text(Bytes utf16le) {
-  std::vector<std::uint8_t> room(utf16le.size() * 2);  // A unit of 2 bytes becomes at most 3.
-  const std::optional<Bytes> utf8 = auth::utf16_to_utf8(utf16le, room);
-  return utf8 ? printable(*utf8) : fmt::format("no valid UTF-16, {} bytes", utf16le.size());
-}
 
 std::string string_text(Bytes string, bool oem) {
   return oem ? printable(string) : utf16_text(string);

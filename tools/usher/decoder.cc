@@ -6,14 +6,16 @@
 #include <algorithm>
 
 #include "parsers/gss.h"
+#include "parsers/gss_message.h"
 #include "tools/usher/names.h"
 #include "tools/usher/text.h"
 
 namespace usher::cli {
 namespace {
 
-constexpr std::uint8_t kApRepTag = 0x6f;     // [APPLICATION 15]
-constexpr std::uint8_t kKrbErrorTag = 0x7e;  // [APPLICATION 30]
+constexpr std::uint8_t kApRepTag = 0x6f;                   // [APPLICATION 15]
+constexpr std::uint8_t kKrbErrorTag = 0x7e;                // [APPLICATION 30]
+constexpr std::string_view kNegoexSignature = "NEGOEXTS";  // MS-NEGOEX 2.2.6.2
 
 std::string_view state_name(spnego::NegState state) {
   switch (state) {
@@ -112,6 +114,17 @@ Json Decoder::any(Bytes token, int depth) {
   if (!token.empty() && token[0] == kKrbErrorTag) {
     return krb_error(token);
   }
+  switch (gss::message_kind_of(token)) {
+    case gss::MessageKind::kMic:
+      return mic_token(token);
+    case gss::MessageKind::kWrap:
+      return wrap_token(token);
+    default:
+      break;
+  }
+  if (text_of_bytes(token).starts_with(kNegoexSignature)) {
+    return negoex(token);
+  }
   return unknown(token);
 }
 
@@ -173,6 +186,9 @@ Json Decoder::neg_token_init(Bytes token, int depth) {
   out["mechTypes"] = std::move(mechanisms);
   if (init->has_mech_token) {
     out["mechToken"] = init->mech_token.empty() ? sized(0) : any(init->mech_token, depth + 1);
+  }
+  if (init->has_neg_hints) {
+    out["negHints"] = printable(init->hint_name);
   }
   if (init->has_mech_list_mic) {
     out["mechListMIC"] = sized(init->mech_list_mic.size());

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "parsers/authorization_data.h"
 #include "parsers/bytes.h"
 #include "parsers/krb5.h"
 #include "parsers/ntlm.h"
@@ -49,7 +50,15 @@ class Decoder {
   Json enc_ticket_part(const krb5::EncTicketPart& part);
   Json authenticator(const krb5::Authenticator& part);
   Json gss_checksum(Bytes checksum);
-  Json authorization_data(Bytes element, bool nested = false);
+  Json krb_cred(Bytes message);
+  Json closed_ticket(const krb5::Ticket& ticket);
+  Json pac(Bytes certificate);
+  Json mic_token(Bytes token);
+  Json wrap_token(Bytes token);
+  Json legacy_token(Bytes token);
+  Json negoex(Bytes token);
+  Json authorization_data(Bytes element, std::uint32_t depth = 0);
+  Json authorization_element(krb5::AdType type, Bytes data, std::uint32_t depth);
 
   Json ntlm(Bytes token);
   Json ntlm_negotiate(Bytes token);

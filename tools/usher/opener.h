@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/crypto/key_ring.h"
@@ -38,6 +39,9 @@ class Opener {
 
   // Throws UsageError if `keytab` cannot be read or holds no key that we serve.
   explicit Opener(const std::string& keytab);
+  // Takes keys that were loaded already, and the kit to use them with.
+  Opener(std::unique_ptr<crypto::Kit> kit, std::unique_ptr<const crypto::KeyRing> ring)
+      : kit_(std::move(kit)), ring_(std::move(ring)) {}
 
   // open_ticket tries every key of the ticket's service and etype; open_authenticator the session
   // key that the ticket held.

@@ -7,6 +7,10 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
+#include <optional>
+#include <vector>
+
+#include "engine/auth/unicode.h"
 
 namespace usher::cli {
 namespace {
@@ -75,6 +79,12 @@ std::string printable(Bytes utf8) {
     utf8 = utf8.subspan(one.size());
   }
   return text;
+}
+
+std::string utf16_text(Bytes utf16le) {
+  std::vector<std::uint8_t> room(utf16le.size() * 2);  // A unit of 2 bytes becomes at most 3.
+  const std::optional<Bytes> utf8 = auth::utf16_to_utf8(utf16le, room);
+  return utf8 ? printable(*utf8) : fmt::format("no valid UTF-16, {} bytes", utf16le.size());
 }
 
 std::string utc(std::int64_t seconds) {

@@ -18,6 +18,9 @@ namespace usher::cli {
 // in a token were chosen by whoever sent it.
 [[nodiscard]] std::string printable(Bytes utf8);
 
+// utf16_text is printable of UTF-16LE, or says that it is none.
+[[nodiscard]] std::string utf16_text(Bytes utf16le);
+
 // utc is RFC 3339, "2026-11-20T09:16:32Z", of seconds since 1970; the bare number outside the years
 // 0..9999. utc_micros adds six digits of fraction.
 [[nodiscard]] std::string utc(std::int64_t seconds);
