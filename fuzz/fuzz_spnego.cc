@@ -13,8 +13,9 @@ bool same(Bytes a, Bytes b) { return std::ranges::equal(a, b); }
 bool same(const spnego::NegTokenInit& a, const spnego::NegTokenInit& b) {
   return same(a.mech_types, b.mech_types) && same(a.mech_oids, b.mech_oids) &&
          same(a.preferred_mech, b.preferred_mech) && same(a.mech_token, b.mech_token) &&
-         same(a.mech_list_mic, b.mech_list_mic) && a.has_mech_token == b.has_mech_token &&
-         a.has_mech_list_mic == b.has_mech_list_mic;
+         same(a.mech_list_mic, b.mech_list_mic) && same(a.hint_name, b.hint_name) &&
+         same(a.hint_address, b.hint_address) && a.has_mech_token == b.has_mech_token &&
+         a.has_mech_list_mic == b.has_mech_list_mic && a.has_neg_hints == b.has_neg_hints;
 }
 
 void check_mechanisms(const spnego::NegTokenInit& init) {
@@ -32,22 +33,63 @@ void check_mechanisms(const spnego::NegTokenInit& init) {
   check(size < init.mech_oids.size(), "OIDs and their headers make up the list");
 }
 
+// write_init writes what was read; an empty hint and an absent one look the same.
+void write_init(der::Writer& writer, const spnego::NegTokenInit& init) {
+  const auto octets = [](der::Writer& body, std::uint8_t number, Bytes contents) {
+    body.in(der::context(number),
+            [&](der::Writer& field) { field.bytes(der::Tag::kOctetString, contents); });
+  };
+  writer.in(der::Tag::kSequence, [&](der::Writer& body) {
+    if (init.has_mech_list_mic) {
+      octets(body, init.has_neg_hints ? 4 : 3, init.mech_list_mic);
+    }
+    if (init.has_neg_hints) {
+      body.in(der::context(3), [&](der::Writer& field) {
+        field.in(der::Tag::kSequence, [&](der::Writer& hints) {
+          if (!init.hint_address.empty()) {
+            octets(hints, 1, init.hint_address);
+          }
+          if (!init.hint_name.empty()) {
+            hints.in(der::context(0), [&](der::Writer& hint) {
+              hint.bytes(der::Tag::kGeneralString, init.hint_name);
+            });
+          }
+        });
+      });
+    }
+    if (init.has_mech_token) {
+      octets(body, 2, init.mech_token);
+    }
+    body.in(der::context(0), [&](der::Writer& field) { field.octets(init.mech_types); });
+  });
+  writer.wrap(der::context(0));
+}
+
 void check_init(Bytes input) {
   const Result<spnego::NegTokenInit> init = spnego::parse_neg_token_init(input);
   if (!init.ok()) {
     check(init.fault().offset <= input.size(), "a fault points into the input");
     return;
   }
-  for (const Bytes view : {init->mech_types, init->mech_oids, init->preferred_mech,
-                           init->mech_token, init->mech_list_mic}) {
+  for (const Bytes view :
+       {init->mech_types, init->mech_oids, init->preferred_mech, init->mech_token,
+        init->mech_list_mic, init->hint_name, init->hint_address}) {
     check(within(view, input), "every view points into the input");
   }
   check(within(init->mech_oids, init->mech_types), "the contents are in the element");
   check(init->has_mech_token || init->mech_token.empty(), "no token, no bytes");
   check(init->has_mech_list_mic || init->mech_list_mic.empty(), "no MIC, no bytes");
+  check(init->has_neg_hints || (init->hint_name.empty() && init->hint_address.empty()),
+        "no hints, no bytes");
   check_mechanisms(*init);
   check(!spnego::parse_neg_token_init(input.first(input.size() - 1)).ok(), "every byte counts");
   check(!spnego::parse_neg_token_resp(input).ok(), "an init is no response");
+
+  std::vector<std::uint8_t> rewritten(input.size());
+  der::Writer init_writer(rewritten);
+  write_init(init_writer, *init);
+  const Result<spnego::NegTokenInit> reread = spnego::parse_neg_token_init(init_writer.written());
+  check(reread.ok() && same(*reread, *init), "what is written can be read");
 
   // The GSS-API header may be left out, and put back.
   const Result<gss::InitialToken> framed = gss::parse_initial_token(input);

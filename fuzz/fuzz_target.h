@@ -8,8 +8,9 @@
 
 namespace usher::fuzz {
 
-// Each fuzz_<parser>.cc defines run_one and nothing else with external linkage. `input` is an exact
-// heap allocation, so one byte past either end is a sanitizer report.
+// Each fuzz_<target>.cc defines run_one and, if its inputs are sealed, LLVMFuzzerCustomMutator, and
+// nothing else with external linkage. `input` is an exact heap allocation, so one byte past either
+// end is a sanitizer report.
 void run_one(Bytes input);
 
 // Inputs longer than this add time and no coverage: a token is at most 64 KiB, its base64 a third

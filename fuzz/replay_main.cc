@@ -9,6 +9,7 @@
 
 #include "fuzz/fuzz_target.h"
 
+extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv);
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 
 namespace {
@@ -39,6 +40,7 @@ bool replay(const fs::path& file) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  LLVMFuzzerInitialize(&argc, &argv);
   std::signal(SIGABRT, leave_after_abort);
   int count = 0;
   for (int i = 1; i < argc; ++i) {

@@ -1,0 +1,208 @@
+// engine/auth/accept.h, Kerberos: one token from the wire to its verdict. The mutator opens tokens
+// with world()'s keys, changes what is inside and seals them again; the acceptor checks everything.
+#include <algorithm>
+#include <numeric>
+
+#include "fuzz/support/ap_req_layers.h"
+#include "fuzz/support/reach.h"
+#include "fuzz/support/world.h"
+#include "parsers/authorization_data.h"
+#include "parsers/krb5.h"
+#include "parsers/pac.h"
+#include "parsers/spnego.h"
+
+namespace usher::fuzz {
+namespace {
+
+bool same(Bytes a, Bytes b) { return std::ranges::equal(a, b); }
+
+// Identity is what an established context says about the client.
+struct Identity {
+  Octets user;
+  Octets realm;
+  Octets service;
+  std::int64_t expires_s = 0;
+  std::uint32_t sequence = 0;
+  friend bool operator==(const Identity&, const Identity&) = default;
+};
+
+struct Outcome {
+  Door::Answer answer;
+  Identity who;
+  Octets key;
+  std::int32_t key_etype = 0;
+  [[nodiscard]] Status status() const { return answer.status; }
+  [[nodiscard]] bool accepted() const { return answer.status == Status::kEstablished; }
+};
+
+Outcome offer(Door& door, Bytes token) {
+  Outcome outcome;
+  outcome.answer = door.accept(token);
+  if (outcome.accepted()) {
+    Status status = Status::kEstablished;
+    const Pinned<auth::Context> context =
+        door.environment().contexts.pin(outcome.answer.context, status);
+    check(bool(context) && context->state == auth::State::kEstablished, "the verdict is the state");
+    outcome.who = {mint::octets_of(context->user()), mint::octets_of(context->realm()),
+                   mint::octets_of(context->service()), context->expires_s,
+                   context->initiator_sequence};
+    outcome.key = mint::octets_of(context->key.bytes());
+    outcome.key_etype = context->key_etype;
+  }
+  return outcome;
+}
+Outcome offer(Bytes token) {
+  Door door;
+  return offer(door, token);
+}
+
+// Opened is a token as its own client would see it: opened here, not by the acceptor.
+struct Opened {
+  ApReqLayers layers;
+  krb5::EncTicketPart ticket;
+  krb5::Authenticator authenticator;
+};
+
+// check_reply looks at the AP-REP as the client does, and at the key that it brings.
+void check_reply(const Opened& opened, const Outcome& outcome) {
+  Bytes reply = outcome.answer.reply;
+  const Result<spnego::NegTokenResp> resp = spnego::parse_neg_token_resp(reply);
+  check(resp.ok() == opened.layers.spnego, "SPNEGO is answered in SPNEGO, and nothing else");
+  if (resp.ok()) {
+    reply = resp->response_token;
+  }
+  const krb5::EncryptionKey& client_key =
+      opened.authenticator.has_subkey ? opened.authenticator.subkey : opened.ticket.key;
+  if (reply.empty()) {
+    check(outcome.key_etype == client_key.etype && same(outcome.key, client_key.value),
+          "without an AP-REP the client's key is used");
+    check((opened.layers.ap_options & krb5::kApOptionMutualRequired) == 0,
+          "mutual authentication is answered");
+    return;
+  }
+  const mint::KerberosMint client(*world().kit, shared_random());
+  const mint::Ticket ticket{.encoded = {},
+                            .session_etype = opened.ticket.key.etype,
+                            .session_key = mint::octets_of(opened.ticket.key.value),
+                            .client = {}};
+  const mint::ApReq request{.message = {},
+                            .ctime = opened.authenticator.ctime,
+                            .cusec = opened.authenticator.cusec,
+                            .subkey_etype = 0,
+                            .subkey = {},
+                            .seq_number = 0};
+  const mint::KerberosMint::Answer answer = client.check_ap_rep(ticket, request, reply);
+  check(answer.error.empty(), "the client believes the AP-REP");
+  check(answer.subkey_etype == outcome.key_etype && same(answer.subkey, outcome.key),
+        "both sides have the same key");
+}
+
+// check_understood looks at what restricts a ticket or an authenticator.
+void check_understood(Bytes element) {
+  const Result<krb5::AuthorizationData> data = krb5::parse_authorization_data(element);
+  check(data.ok() && !data->has_critical, "no authorization data is passed over");
+}
+
+// check_accepted compares a sign-on with the token that was opened here.
+void check_accepted(Bytes token, const Outcome& outcome) {
+  std::optional<ApReqLayers> layers = open_layers(token);
+  check(layers.has_value() && !layers->bare, "what is accepted is sealed with these keys");
+  const Result<krb5::EncTicketPart> ticket = krb5::parse_enc_ticket_part(layers->ticket);
+  const Result<krb5::Authenticator> authenticator =
+      krb5::parse_authenticator(layers->authenticator);
+  check(ticket.ok() && authenticator.ok(), "and can be read");
+  check(same(ticket->cname.components, authenticator->cname.components) &&
+            same(ticket->crealm, authenticator->crealm),
+        "ticket and authenticator name one client");
+  Octets name(2 * kIdentitySizeMax);
+  name.resize(krb5::write_principal_text(ticket->cname, {}, name));
+  check(outcome.who.user == name && same(outcome.who.realm, ticket->crealm),
+        "the client's name is the ticket's");
+  check(std::abs(authenticator->ctime - kNowSeconds) <= kSkewMaxSeconds,
+        "the authenticator is of this moment");
+  check(ticket->start_time <= kNowSeconds + kSkewMaxSeconds &&
+            ticket->end_time >= kNowSeconds - kSkewMaxSeconds &&
+            outcome.who.expires_s == ticket->end_time,
+        "the ticket is valid");
+  check((ticket->flags & (krb5::kTicketFlagInvalid | krb5::kTicketFlagAnonymous)) == 0,
+        "and not marked otherwise");
+  check_understood(ticket->authorization_data);
+  check_understood(authenticator->authorization_data);
+  check_reply({*layers, *ticket, *authenticator}, outcome);
+}
+
+// place_in is a number that depends on all of a token's octets, so that many tokens together try
+// many places.
+std::uint32_t place_in(Bytes token) {
+  return std::accumulate(
+      token.begin(), token.end(), std::uint32_t{2166136261u},
+      [](std::uint32_t hash, std::uint8_t octet) { return (hash ^ octet) * 16777619u; });
+}
+
+// check_neighbours offers a token that was accepted once more, changed in one place.
+void check_neighbours(Bytes token, const Outcome& outcome) {
+  const std::uint32_t place = place_in(token);
+  const std::size_t at = place % token.size();
+  check(!offer(token.first(at)).accepted(), "a part of a token is none");
+
+  Octets longer = mint::octets_of(token);
+  longer.push_back(static_cast<std::uint8_t>(place));
+  check(!offer(longer).accepted(), "a token with something behind it is none");
+
+  Octets flipped = mint::octets_of(token);
+  flipped[at] = static_cast<std::uint8_t>(flipped[at] ^ 1u << (place >> 29));
+  const Outcome other = offer(flipped);
+  const Result<krb5::ApReq> ap_req = krb5::parse_ap_req(ap_req_in(token));
+  check(ap_req.ok(), "an accepted token holds an AP-REQ");
+  const Bytes bit = token.subspan(at, 1);
+  check(!other.accepted() || (!within(bit, ap_req->ticket.enc_part.cipher) &&
+                              !within(bit, ap_req->authenticator.cipher)),
+        "whoever changes one sealed bit is refused");
+  check(!other.accepted() || other.who == outcome.who,
+        "whoever changes a clear one stays who he is");
+}
+
+void count(Bytes token, Status status) {
+  const Stage stage = stage_of(status);
+  reached(stage);
+  if (stage >= Stage::kAuthenticator) {
+    const std::optional<ApReqLayers> layers = open_layers(token);
+    if (layers && layers->pac && pac::parse_pac(*layers->pac).ok()) {
+      reached(Stage::kPac);
+    }
+  }
+}
+
+}  // namespace
+
+void run_one(Bytes token) {
+  Outcome outcome;
+  {
+    Door door;
+    outcome = offer(door, token);
+    check(outcome.status() != Status::kInternal, "no token is anybody else's fault");
+    if (outcome.accepted()) {
+      check(offer(door, token).status() == Status::kReplay, "a token works once");
+    }
+  }
+  count(token, outcome.status());
+  if (!outcome.accepted() && place_in(token) % 4 != 0) {
+    return;  // Refusals are repeated now and then, for the sake of speed.
+  }
+  const Outcome again = offer(token);
+  check(again.status() == outcome.status() && again.answer.reply == outcome.answer.reply &&
+            again.who == outcome.who && again.key == outcome.key,
+        "one token, one verdict");
+  if (outcome.accepted()) {
+    check_accepted(token, outcome);
+    check_neighbours(token, outcome);
+  }
+}
+
+}  // namespace usher::fuzz
+
+extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size,
+                                               std::size_t size_max, unsigned seed) {
+  using namespace usher::fuzz;
+  return hand_back(mutate_ap_req({data, size}, size_max, seed), data, size_max);
+}

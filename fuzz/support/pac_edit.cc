@@ -1,0 +1,171 @@
+#include "fuzz/support/pac_edit.h"
+
+#include <algorithm>
+#include <array>
+
+#include "engine/crypto/kerberos_keys.h"
+#include "fuzz/fuzz_target.h"
+#include "parsers/pac.h"
+
+namespace usher::fuzz {
+namespace {
+
+using pac::BufferType;
+
+constexpr std::size_t kHeaderSize = 8;   // PACTYPE up to its table.
+constexpr std::size_t kEntrySize = 16;   // PAC_INFO_BUFFER
+constexpr std::size_t kTypeSize = 4;     // PAC_SIGNATURE_DATA's SignatureType.
+constexpr std::size_t kAesMacSize = 12;  // hmac-sha1-96-aes128 and -aes256.
+constexpr std::int32_t kHmacMd5 = -138;
+constexpr std::size_t kHmacMd5Size = 16;
+constexpr std::size_t kSha1Size = 20;
+constexpr std::int64_t kFiletimeEpochS = 11'644'473'600;
+constexpr auto kPacChecksumUsage = crypto::KeyUsage(17);  // RFC 4120 7.5.1, MS-PAC 2.8
+
+// What a table's entry says; `offset` as far as 32 bits hold it.
+struct Entry {
+  std::uint32_t type;
+  std::uint32_t size;
+  std::uint64_t offset;
+};
+std::vector<Entry> table_of(Bytes pac) {
+  std::vector<Entry> entries;
+  const std::uint32_t count = pac.size() < kHeaderSize ? 0 : load_le<std::uint32_t>(pac);
+  for (std::size_t at = kHeaderSize; entries.size() < count && entries.size() < 64 &&
+                                     pac.size() - at >= kEntrySize && at < pac.size();
+       at += kEntrySize) {
+    entries.push_back({load_le<std::uint32_t>(pac.subspan(at)),
+                       load_le<std::uint32_t>(pac.subspan(at + 4)),
+                       load_le<std::uint64_t>(pac.subspan(at + 8))});
+  }
+  return entries;
+}
+
+bool lies_in(const Entry& entry, Bytes pac) {
+  return entry.offset <= pac.size() && entry.size <= pac.size() - entry.offset;
+}
+
+// signature_value is where a signature's octets lie, which are not followed by an RODC's number.
+MutableBytes signature_value(MutableBytes pac, const Entry& entry) {
+  if (!lies_in(entry, pac) || entry.size < kTypeSize) {
+    return {};
+  }
+  const MutableBytes buffer = pac.subspan(static_cast<std::size_t>(entry.offset), entry.size);
+  const auto type = static_cast<std::int32_t>(load_le<std::uint32_t>(buffer));
+  const std::size_t size = type == kHmacMd5 ? kHmacMd5Size : kAesMacSize;
+  return buffer.subspan(kTypeSize, std::min(size, buffer.size() - kTypeSize));
+}
+
+Octets signature_buffer(std::int32_t etype) {
+  Octets buffer;
+  mint::append_le(buffer, std::uint32_t{etype == 18 ? 16u : 15u});
+  buffer.resize(kTypeSize + kAesMacSize);
+  return buffer;
+}
+
+}  // namespace
+
+std::optional<std::vector<PacBuffer>> take_apart(Bytes pac) {
+  std::vector<PacBuffer> buffers;
+  for (const Entry& entry : table_of(pac)) {
+    if (!lies_in(entry, pac)) {
+      return std::nullopt;
+    }
+    buffers.push_back({entry.type, mint::octets_of(pac.subspan(
+                                       static_cast<std::size_t>(entry.offset), entry.size))});
+  }
+  return buffers;
+}
+
+Octets put_together(const std::vector<PacBuffer>& buffers) {
+  Octets table;
+  Octets bodies;
+  mint::append_le(table, static_cast<std::uint32_t>(buffers.size()));
+  mint::append_le(table, std::uint32_t{0});  // Version.
+  const std::size_t first = kHeaderSize + kEntrySize * buffers.size();
+  for (const PacBuffer& buffer : buffers) {
+    mint::append_le(table, buffer.type);
+    mint::append_le(table, static_cast<std::uint32_t>(buffer.data.size()));
+    mint::append_le(table, static_cast<std::uint64_t>(first + bodies.size()));
+    mint::append(bodies, buffer.data);
+    bodies.resize((bodies.size() + 7) / 8 * 8);
+  }
+  mint::append(table, bodies);
+  return table;
+}
+
+Octets unsigned_pac(std::u16string_view name, std::int64_t auth_time, std::int32_t etype) {
+  Octets client_info;
+  mint::append_le(client_info,
+                  static_cast<std::uint64_t>((auth_time + kFiletimeEpochS) * 10'000'000));
+  mint::append_le(client_info, static_cast<std::uint16_t>(2 * name.size()));
+  for (const char16_t unit : name) {
+    mint::append_le(client_info, static_cast<std::uint16_t>(unit));
+  }
+  const Octets requestor = {1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0, 0x20, 2, 0, 0};  // S-1-5-32-544
+  return put_together({{std::uint32_t(BufferType::kClientInfo), client_info},
+                       {std::uint32_t(BufferType::kRequestor), requestor},
+                       {std::uint32_t(BufferType::kServerSignature), signature_buffer(etype)},
+                       {std::uint32_t(BufferType::kKdcSignature), signature_buffer(18)}});
+}
+
+void sign_pac(crypto::Kit& kit, const mint::Service& service, Octets& pac) {
+  const std::vector<Entry> table = table_of(pac);
+  Octets covered = pac;
+  MutableBytes ours;
+  for (const Entry& entry : table) {
+    const auto type = BufferType(entry.type);
+    if (type == BufferType::kServerSignature || type == BufferType::kKdcSignature) {
+      std::ranges::fill(signature_value(covered, entry), std::uint8_t{0});
+    }
+    if (type == BufferType::kServerSignature && ours.empty()) {
+      ours = signature_value(pac, entry);
+    }
+  }
+  crypto::Key kc;
+  std::array<std::uint8_t, kSha1Size> mac{};
+  const Bytes parts[] = {covered};
+  check(crypto::derive_checksum(kit, *crypto::profile_of(service.etype), service.key,
+                                kPacChecksumUsage, kc) &&
+            kit.hmac_sha1(kc.bytes(), parts, mac),
+        "a PAC can be signed");
+  std::copy_n(mac.begin(), std::min(ours.size(), kAesMacSize), ours.begin());
+}
+
+void change_pac(Mutator& mutator, Octets& pac, std::size_t size_max) {
+  std::optional<std::vector<PacBuffer>> buffers = take_apart(pac);
+  const auto entries = static_cast<std::uint32_t>(table_of(pac).size());
+  const std::uint32_t what = mutator.below(10);
+  if (!buffers || buffers->empty() || what < 2) {
+    return mutator.change(pac, size_max);
+  }
+  if (what < 4) {  // An entry of the table, or its header.
+    const std::uint32_t at = 4 * mutator.below(2 + 4 * entries);
+    constexpr std::array<std::uint32_t, 10> kValues = {0,  1,  6,          7,          8,
+                                                       10, 16, 0x7fffffff, 0xfffffff8, 0xffffffff};
+    const std::uint32_t old = load_le<std::uint32_t>(Bytes(pac).subspan(at));
+    const std::uint32_t near = old + 4 * mutator.below(9) - 16;
+    const std::uint32_t value = mutator.chance(50) ? near : kValues[mutator.below(kValues.size())];
+    return store_le(MutableBytes(pac).subspan(at), value);
+  }
+  const auto count = static_cast<std::uint32_t>(buffers->size());
+  PacBuffer& buffer = (*buffers)[mutator.below(count)];
+  switch (what) {
+    case 4:
+      std::swap(buffer, (*buffers)[mutator.below(count)]);
+      break;
+    case 5:
+      buffers->push_back(PacBuffer(buffer));
+      break;
+    case 6:
+      buffers->erase(buffers->begin() + static_cast<std::ptrdiff_t>(mutator.below(count)));
+      break;
+    default:
+      mutator.change(buffer.data, size_max);
+      break;
+  }
+  pac = put_together(*buffers);
+  pac.resize(std::min(pac.size(), size_max));
+}
+
+}  // namespace usher::fuzz

@@ -1,0 +1,163 @@
+// fuzz/support/ap_req_layers.h and pac_edit.h: what they seal is what the acceptor opens.
+#include "fuzz/support/ap_req_layers.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "fuzz/support/pac_edit.h"
+#include "parsers/krb5.h"
+#include "parsers/pac.h"
+#include "tests/fuzz/minted.h"
+
+namespace usher::fuzz {
+namespace {
+
+using testing::Minted;
+using testing::minted;
+
+Status status_of(Bytes token) { return Door().accept(token).status; }
+
+const Minted kAll[] = {{.etype = 18},
+                       {.etype = 17},
+                       {.etype = 18, .pac = false},
+                       {.etype = 17, .pac = true, .spnego = true}};
+
+TEST(OpenLayers, WhatIsSealedAgainIsAccepted) {
+  for (const Minted& how : kAll) {
+    const Octets token = minted(how);
+    ASSERT_EQ(status_of(token), Status::kEstablished);
+    const std::optional<ApReqLayers> layers = open_layers(token);
+    ASSERT_TRUE(layers.has_value());
+    EXPECT_EQ(layers->ticket_etype, how.etype);
+    EXPECT_EQ(layers->spnego, how.spnego);
+    EXPECT_EQ(layers->pac.has_value(), how.pac);
+    const Octets sealed = seal_layers(*layers);
+    EXPECT_EQ(status_of(sealed), Status::kEstablished);
+    const std::optional<ApReqLayers> again = open_layers(sealed);
+    ASSERT_TRUE(again.has_value());
+    EXPECT_EQ(again->ticket, layers->ticket);  // The PAC's signature with it.
+    EXPECT_EQ(again->authenticator, layers->authenticator);
+    EXPECT_EQ(again->kvno, layers->kvno);
+    EXPECT_EQ(again->ap_options, layers->ap_options);
+  }
+}
+
+TEST(OpenLayers, ABareApReqOpensThoughNobodyAcceptsIt) {
+  const Octets token = minted({.bare = true});
+  const std::optional<ApReqLayers> layers = open_layers(token);
+  ASSERT_TRUE(layers.has_value());
+  EXPECT_TRUE(layers->bare);
+  EXPECT_EQ(status_of(seal_layers(*layers)), Status::kDceStyle);
+}
+
+TEST(OpenLayers, RefusesWhatIsNotSealedWithTheseKeys) {
+  const Octets token = minted({});
+  ASSERT_TRUE(open_layers(token).has_value());
+  Octets changed = token;
+  changed.back() ^= 1;  // The authenticator's tag.
+  EXPECT_FALSE(open_layers(changed).has_value());
+  EXPECT_FALSE(open_layers(Bytes(token).first(token.size() - 1)).has_value());
+  EXPECT_FALSE(open_layers({}).has_value());
+}
+
+TEST(SealLayers, EachForgeryIsRefused) {
+  for (const Minted& how : kAll) {
+    const std::optional<ApReqLayers> layers = open_layers(minted(how));
+    ASSERT_TRUE(layers.has_value());
+    EXPECT_EQ(status_of(seal_layers(*layers, {.ticket = true})), Status::kTicketKey);
+    EXPECT_EQ(status_of(seal_layers(*layers, {.authenticator = true})), Status::kAuthenticatorKey);
+  }
+}
+
+// server_signature_is_right checks MS-PAC 2.8.1 the other way round: by the parser's views.
+bool server_signature_is_right(const Octets& pac, std::int32_t etype) {
+  const Result<pac::Pac> parsed = pac::parse_pac(pac);
+  if (!parsed.ok() || parsed->server_signature.type != (etype == 18 ? 16 : 15)) {
+    return false;
+  }
+  Octets zeroed = pac;
+  for (const Bytes value : {parsed->server_signature.value, parsed->kdc_signature.value}) {
+    std::fill_n(zeroed.begin() + (value.data() - pac.data()), value.size(), std::uint8_t{0});
+  }
+  World& all = world();
+  crypto::Key kc;
+  Octets mac(20);
+  const Bytes parts[] = {zeroed};
+  EXPECT_TRUE(crypto::derive_checksum(*all.kit, *crypto::profile_of(etype),
+                                      all.services[etype == 18 ? 0 : 1].key, crypto::KeyUsage(17),
+                                      kc));
+  EXPECT_TRUE(all.kit->hmac_sha1(kc.bytes(), parts, mac));
+  return std::ranges::equal(parsed->server_signature.value, Bytes(mac).first(12));
+}
+
+TEST(SealLayers, AChangedPacIsSignedUnlessToldNotTo) {
+  for (const std::int32_t etype : {17, 18}) {
+    std::optional<ApReqLayers> layers = open_layers(minted({.etype = etype}));
+    ASSERT_TRUE(layers.has_value());
+    ASSERT_TRUE(server_signature_is_right(*layers->pac, etype));
+    std::vector<PacBuffer> buffers = *take_apart(*layers->pac);
+    buffers[0].data[0] ^= 1;  // PAC_CLIENT_INFO's time.
+    layers->pac = put_together(buffers);
+    EXPECT_FALSE(server_signature_is_right(*layers->pac, etype));
+    const Octets changed = *layers->pac;
+    const std::optional<ApReqLayers> forged = open_layers(seal_layers(*layers, {.pac = true}));
+    EXPECT_EQ(*forged->pac, changed);
+    const std::optional<ApReqLayers> sealed = open_layers(seal_layers(*layers));
+    EXPECT_TRUE(server_signature_is_right(*sealed->pac, etype));
+  }
+}
+
+TEST(PacEdit, TakenApartAndPutTogetherIsTheSame) {
+  const Octets pac = unsigned_pac(u"alice", kNowSeconds, 18);
+  EXPECT_TRUE(pac::parse_pac(pac).ok());
+  EXPECT_EQ(put_together(*take_apart(pac)), pac);
+  EXPECT_FALSE(take_apart(Bytes(pac).first(pac.size() / 2)).has_value());
+}
+
+TEST(PacEdit, ChangesStayInTheirRoomAndAreSigned) {
+  const Octets pac = unsigned_pac(u"alice", kNowSeconds, 18);
+  std::set<Octets> seen;
+  for (unsigned seed = 0; seed < 300; ++seed) {
+    Octets changed = pac;
+    Mutator mutator(seed);
+    change_pac(mutator, changed, 300);
+    EXPECT_LE(changed.size(), 300u);
+    sign_pac(*world().kit, world().services[0], changed);  // Whatever it is now.
+    seen.insert(changed);
+  }
+  EXPECT_GT(seen.size(), 150u);
+}
+
+TEST(MutateApReq, GetsBehindTheEncryption) {
+  const Octets token = minted({});
+  std::set<Status> seen;
+  for (unsigned seed = 0; seed < 2000; ++seed) {
+    const Octets changed = mutate_ap_req(token, 4096, seed);
+    EXPECT_LE(changed.size(), 4096u);
+    seen.insert(status_of(changed));
+  }
+  for (const Status status :
+       {Status::kEstablished, Status::kTicketKey, Status::kAuthenticatorKey,
+        Status::kMalformedTicket, Status::kMalformedAuthenticator, Status::kMalformedGssChecksum,
+        Status::kClientNameMismatch, Status::kClockSkew, Status::kNoSuchService}) {
+    EXPECT_TRUE(seen.contains(status)) << text_of(status);
+  }
+}
+
+TEST(MutateApReq, RepeatsAndStaysInItsRoom) {
+  const Octets token = minted({.spnego = true});
+  for (unsigned seed = 0; seed < 50; ++seed) {
+    for (const std::size_t size_max : {1u, 100u, 700u, 2000u}) {
+      restart_random();
+      const Octets once = mutate_ap_req(token, size_max, seed);
+      restart_random();
+      EXPECT_EQ(mutate_ap_req(token, size_max, seed), once);
+      EXPECT_LE(once.size(), size_max);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace usher::fuzz

@@ -1,0 +1,35 @@
+// An AP-REQ token that world()'s acceptor accepts, with or without a PAC.
+#pragma once
+
+#include "fuzz/support/pac_edit.h"
+#include "fuzz/support/world.h"
+#include "tools/mint/kerberos_mint.h"
+
+namespace usher::testing {
+
+struct Minted {
+  std::int32_t etype = 18;
+  bool pac = true;
+  bool spnego = false;
+  bool bare = false;
+};
+inline mint::Octets minted(const Minted& how) {
+  fuzz::World& world = fuzz::world();
+  const mint::Service& service = world.services[how.etype == 18 ? 0 : 1];
+  const mint::KerberosMint mint(*world.kit, fuzz::shared_random());
+  mint::TicketFields ticket;
+  ticket.auth_time = fuzz::kNowSeconds - 60;
+  ticket.end_time = fuzz::kNowSeconds + 3600;
+  ticket.session_etype = how.etype;
+  if (how.pac) {
+    mint::Octets pac = fuzz::unsigned_pac(u"alice", ticket.auth_time, how.etype);
+    fuzz::sign_pac(*world.kit, service, pac);
+    ticket.authorization_data = mint::authorization_data(128, pac);
+  }
+  mint::AuthenticatorFields authenticator;
+  authenticator.ctime = fuzz::kNowSeconds;
+  const mint::Octets message = mint.ap_req(mint.ticket(service, ticket), authenticator).message;
+  return how.bare ? message : how.spnego ? mint::spnego_token(message) : mint::gss_token(message);
+}
+
+}  // namespace usher::testing
