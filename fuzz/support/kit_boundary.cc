@@ -3,6 +3,8 @@
 // looks at what goes in and vouches for what comes out; otherwise it is Kit::make's.
 #include "fuzz/support/kit_boundary.h"
 
+#include <openssl/rand.h>
+
 #include "fuzz/support/world.h"
 
 namespace usher::fuzz {
@@ -79,6 +81,9 @@ std::unique_ptr<crypto::Kit> make_kit() {
   const Abroad abroad;
   std::unique_ptr<crypto::Kit> kit = crypto::Kit::make();
   check(kit != nullptr, "OpenSSL has what the Kit needs");
+  // OpenSSL makes its generators at the first draw, which otherwise some Accounts would be.
+  std::uint8_t drawn = 0;
+  check(RAND_bytes(&drawn, 1) == 1 && RAND_priv_bytes(&drawn, 1) == 1, "OpenSSL has randomness");
   return std::make_unique<CheckedKit>(std::move(kit));
 }
 
