@@ -147,8 +147,8 @@ namespace usher::fuzz {
     "refuses messages with fields it does not know", "RFC 4120 1.5.1", \
     "recipients MUST NOT decline a request simply because an extension is present") \
   X(kMitPacCount, "diff_mit_pac", "MIT krb5", \
-    "takes a PAC of no buffers, and of any number", "MS-PAC 2.3, 2.6.1", \
-    "four buffers are always there; 14 types exist, and 32 are our bound") \
+    "takes a PAC of more than 32 buffers", "MS-PAC 2.4", \
+    "14 types exist, each at most once; 32 are our bound") \
   X(kMitPacTwice, "diff_mit_pac", "MIT krb5", \
     "takes a PAC with two buffers of a type", "MS-PAC 2.4", \
     "who takes the first and who takes the second see two users in one PAC") \

@@ -64,8 +64,8 @@ FAULTS = [
           ["parsers/authorization_data"], ["authorization_data"]),
     Fault("mechanisms_without_count_limit", "parsers/spnego.cc", "rest.require(++count <= kMechTypesMax);", "++count;",
           ["parsers/spnego"], ["spnego"]),
-    Fault("krb_cred_without_count_limit", "parsers/krb_cred.cc", "rest.require(++count <= kCredTicketsMax);", "++count;",
-          ["parsers/krb_cred"], ["krb_cred"]),
+    Fault("krb_cred_without_count_limit", "parsers/krb_cred.cc", "rest.require(++count <= kCredTicketsMax);",
+          "++count;", ["parsers/krb_cred"], ["krb_cred"]),
     Fault("pac_one_buffer_too_many", "parsers/pac.cc",
           "cursor.require(out.buffer_count >= 1 && out.buffer_count <= kBuffersMax);",
           "cursor.require(out.buffer_count >= 1 && out.buffer_count <= kBuffersMax + 1);", ["parsers/pac"], ["pac"]),
@@ -94,8 +94,8 @@ FAULTS = [
           "resp.has_mech_list_mic = body.maybe(der::context(4), [&](Reader& field) {", ["parsers/spnego"],
           ["spnego", "session"]),
     Fault("length_with_leading_zeros", "parsers/der.cc",
-          "const bool minimal = value >= 0x80 && (value >> (8 * (count - 1))) != 0;", "const bool minimal = value >= 0x80;",
-          ["parsers/der"], ["der"]),
+          "const bool minimal = value >= 0x80 && (value >> (8 * (count - 1))) != 0;",
+          "const bool minimal = value >= 0x80;", ["parsers/der"], ["der"]),
     Fault("base64_three_paddings", "parsers/http_authorization.cc",
           "while (padding < 2 && text[text.size() - 1 - padding] == kPadding) {",
           "while (padding < 3 && text[text.size() - 1 - padding] == kPadding) {", ["parsers/http_authorization"],
@@ -127,14 +127,16 @@ FAULTS = [
           "if (apart_us > skew_s * kMicrosPerSecond) {", ["auth/kerberos_accept"], [*AP_REQ, "diff_mit_ap_req"]),
     Fault("client_name_not_compared", "engine/auth/kerberos_accept.cc",
           "if (!std::ranges::equal(authenticator.cname.components, work.ticket.cname.components) ||",
-          "if (authenticator.cname.components.size() > 1000 ||", ["auth/kerberos_accept"], [*AP_REQ, "diff_mit_ap_req"]),
+          "if (authenticator.cname.components.size() > 1000 ||", ["auth/kerberos_accept"],
+          [*AP_REQ, "diff_mit_ap_req"]),
     Fault("replay_is_fresh", "engine/auth/kerberos_accept.cc", "return Status::kReplay;", "return Status::kContinue;",
           ["auth/kerberos_accept"], AP_REQ),
     Fault("replay_not_recognised", "engine/auth/replay_cache.h", "if (value == entry) {", "if (value == 0) {",
           ["auth/replay_cache"], ["replay_cache", *AP_REQ]),
     Fault("critical_data_let_through", "parsers/authorization_data.cc", "element = {.if_relevant = depth_ > 0};",
           "element = {.if_relevant = true};", ["parsers/authorization_data"], ["authorization_data", *AP_REQ]),
-    Fault("ntlm_proof_of_eight_octets", "engine/crypto/proof_batch.cc", "if (!equal_secret(expected.bytes(), job.proof)) {",
+    Fault("ntlm_proof_of_eight_octets", "engine/crypto/proof_batch.cc",
+          "if (!equal_secret(expected.bytes(), job.proof)) {",
           "if (!equal_secret(expected.bytes().first(8), job.proof.first(8))) {", ["crypto/proof_batch"], NTLM),
     Fault("ntlm_mic_not_checked", "engine/crypto/proof_batch.cc",
           "job.mic_outcome = job.check_mic ? check_mic(kit, job) : Outcome::kDone;",
@@ -163,9 +165,11 @@ class Finding:
     def __str__(self):
         if self.tests:
             return f"tests    {self.tests}"
-        seeds = f"; seeds that fail: {', '.join(self.seeds[:4])}{' ...' if len(self.seeds) > 4 else ''}" if self.seeds else ""
+        few = ", ".join(self.seeds[:4]) + (f" and {len(self.seeds) - 4} more" if len(self.seeds) > 4 else "")
+        seeds = f"; seeds that fail: {few}" if self.seeds else ""
         if self.target:
-            return f"fuzzing  fuzz_{self.target}, {self.seconds:.0f} s, {self.executions:,} executions: {self.how}{seeds}"
+            return (f"fuzzing  fuzz_{self.target}, {self.seconds:.0f} s, {self.executions:,} executions: "
+                    f"{self.how}{seeds}")
         return (f"seeds    {seeds[2:]}" if seeds else "NOBODY")
 
 
@@ -337,8 +341,8 @@ def main():
     fuzzing = sum(bool(finding.target) for finding in findings)
     seeds = sum(finding.found() and not finding.tests and not finding.target for finding in findings)
     missed = len(findings) - tests - fuzzing - seeds
-    print(f"{len(findings)} faults: {tests} found by tests, {fuzzing} by fuzzing, {seeds} only by seeds, {missed} by nobody; "
-          f"{time.monotonic() - began:.0f} s")
+    print(f"{len(findings)} faults: {tests} found by tests, {fuzzing} by fuzzing, {seeds} only by seeds, "
+          f"{missed} by nobody; {time.monotonic() - began:.0f} s")
     enough = bool(arguments.only) or len(findings) >= FAULTS_MIN
     return 0 if enough and missed + (seeds if arguments.fuzz_only else 0) <= MISSES_MAX else 1
 
