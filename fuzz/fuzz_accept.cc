@@ -5,6 +5,7 @@
 #include <array>
 #include <vector>
 
+#include "engine/protect/mic.h"
 #include "fuzz/support/ap_req_layers.h"
 #include "fuzz/support/pac_edit.h"
 #include "fuzz/support/reach.h"
@@ -281,11 +282,37 @@ class Play {
         return std::ranges::equal(context->user(), mint::octets_of(name));
       };
       check(!is_ntlm || is_user("alice") || is_user("bob"), "NTLM accounts are those of the file");
+      check_mic(token, *context);
     }
     check(is_ntlm || held.minted, "nobody signs on who does not know a key");
     if (first && world().credential->policy.check_replays) {
       check(!succeeded(door_.accept(token).status), "an authenticator works once");
     }
+  }
+
+  // check_mic: a mechListMIC that came with the token which completed the exchange is right.
+  static void check_mic(const Octets& token, const auth::Context& context) {
+    const Result<spnego::NegTokenInit> init = spnego::parse_neg_token_init(token);
+    const Result<spnego::NegTokenResp> resp = spnego::parse_neg_token_resp(token);
+    const bool has_mic =
+        (init.ok() && init->has_mech_list_mic) || (resp.ok() && resp->has_mech_list_mic);
+    if (!context.spnego || !has_mic) {
+      return;
+    }
+    const Bytes mic = init.ok() ? init->mech_list_mic : resp->mech_list_mic;
+    const Bytes list = Bytes(context.mech_types).first(context.mech_types_size);
+    const protect::KerberosMicKey kerberos{
+        .profile = crypto::profile_of(context.key_etype),
+        .key = context.key.bytes(),
+        .key_is_acceptor_subkey = context.key_is_acceptor_subkey};
+    const protect::NtlmMicKey ntlm{.exported_session_key = context.key.bytes(),
+                                   .flags = context.ntlm_flags};
+    constexpr auto kClient = protect::Sender::kInitiator;
+    crypto::Kit& kit = *world().kit;
+    check(context.is_ntlm()
+              ? protect::check_mic(kit, ntlm, kClient, 0, list, mic)
+              : protect::check_mic(kit, kerberos, kClient, context.initiator_sequence, list, mic),
+          "a mechListMIC is right");
   }
 
   auth::State state_of(ContextHandle handle) {

@@ -15,6 +15,9 @@ using pac::LogonInfo;
 
 constexpr std::size_t kObjectAt = 16;            // After the common and the private header.
 constexpr std::size_t kLogonInfoFixedEnd = 236;  // Where what the pointers point to begins.
+constexpr std::size_t kGroupCountAt = 128;
+constexpr std::size_t kExtraSidCountAt = 216;
+constexpr std::size_t kResourceGroupCountAt = 228;
 
 bool same(Bytes a, Bytes b) { return std::ranges::equal(a, b); }
 
@@ -213,6 +216,12 @@ void check_extra_sids(const LogonInfo& info) {
   check(elements.empty() && bodies.empty(), "as many SIDs as promised, and nothing between them");
 }
 
+// check_count wants as many elements as the input promises, in arithmetic that does not wrap.
+void check_count(Bytes elements, Bytes input, std::size_t at) {
+  check(elements.size() == std::uint64_t{8} * load_le<std::uint32_t>(input.subspan(at)),
+        "as many elements as promised");
+}
+
 // check_logon_info says whether the input was one.
 bool check_logon_info(Bytes input) {
   const Result<LogonInfo> info = pac::parse_logon_info(input);
@@ -223,9 +232,9 @@ bool check_logon_info(Bytes input) {
   check_texts({info->effective_name, info->full_name, info->logon_script, info->profile_path,
                info->home_directory, info->home_directory_drive, info->logon_server,
                info->logon_domain_name});
-  check(info->groups.size() % 8 == 0 && info->resource_groups.size() % 8 == 0 &&
-            info->extra_sids.size() % 8 == 0,
-        "elements are whole");
+  check_count(info->groups, input, kGroupCountAt);
+  check_count(info->extra_sids, input, kExtraSidCountAt);
+  check_count(info->resource_groups, input, kResourceGroupCountAt);
   check(info->user_session_key.size() == 16, "a session key is whole");
   check_sid(info->logon_domain_id);
   check_sid(info->resource_group_domain_sid);
