@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tests/hex.h"
+#include "tests/test_data.h"
 
 namespace usher::testing {
 
@@ -18,10 +19,10 @@ struct Leg {
 };
 
 // recorded_exchange reads a transcript of `c2s HEX` and `s2c HEX` lines; recorded_token a file that
-// holds the hex of one token. USHER_TEST_DATA is the folder they are relative to. Both throw if
-// there is no such file or nothing in it.
+// holds the hex of one token, both below tests/data/recorded. Both throw if there is no such file
+// or nothing in it.
 inline std::vector<Leg> recorded_exchange(const std::string& name) {
-  std::ifstream file(USHER_TEST_DATA "/" + name);
+  std::ifstream file(test_data(name));
   std::vector<Leg> legs;
   for (std::string line; std::getline(file, line);) {
     std::istringstream words(line);
@@ -39,7 +40,7 @@ inline std::vector<Leg> recorded_exchange(const std::string& name) {
 }
 
 inline std::vector<std::uint8_t> recorded_token(const std::string& name) {
-  std::ifstream file(USHER_TEST_DATA "/" + name);
+  std::ifstream file(test_data(name));
   std::string text;
   file >> text;
   if (text.empty()) {

@@ -14,14 +14,13 @@
 #include "parsers/ntlm.h"
 #include "parsers/spnego.h"
 #include "tests/recorded.h"
+#include "tests/test_data.h"
 
 namespace usher::testing {
 
 using Octets = std::vector<std::uint8_t>;
 
-inline std::string data_path(const std::string& name) {
-  return std::string(USHER_TEST_DATA) + "/" + name;
-}
+inline std::string data_path(const std::string& name) { return test_data(name); }
 
 // data_file returns a file's bytes; a missing one fails the test that needs it by being empty.
 inline std::string data_file(const std::string& name) {

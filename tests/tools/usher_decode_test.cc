@@ -247,7 +247,7 @@ TEST(UsherDecode, ShowsNoProofResponseMicOrKeyOfAnyRecordedClient) {
     const std::vector<std::uint8_t> bytes = hex(client.substr(client.find(signature)));
     const Result<ntlm::Authenticate> message = ntlm::parse_authenticate(bytes);
     ASSERT_TRUE(message.ok()) << file;
-    for (const char* form : {"--keytab=" USHER_TEST_DATA "/ad/web.keytab", "--json"}) {
+    for (const std::string& form : {"--keytab=" + test_data("ad/web.keytab"), {"--json"}}) {
       const Ran ran = run_usher({"decode", form, transcript_path(file)});
       ASSERT_NE(ran.out.find("NTLM AUTHENTICATE"), std::string::npos);
       for (const Bytes secret : {message->nt_response, message->lm_response, message->mic,

@@ -18,11 +18,11 @@
 #include <utility>
 #include <vector>
 
+#include "tests/test_data.h"
+
 namespace usher::testing {
 
-inline std::string transcript_path(const std::string& name) {
-  return std::string(USHER_TEST_DATA) + "/" + name;
-}
+inline std::string transcript_path(const std::string& name) { return test_data(name); }
 
 inline std::string read_whole(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
