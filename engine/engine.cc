@@ -12,8 +12,7 @@
 namespace usher {
 namespace {
 
-// make_array takes memory for one array of T, once and touched, so that no accept meets a page
-// fault.
+// make_array takes memory for one array of T, which is all zeros.
 template <class T>
 std::span<T> make_array(std::size_t count) noexcept {
   void* const memory = ::mmap(nullptr, count * sizeof(T), PROT_READ | PROT_WRITE,
@@ -40,33 +39,46 @@ void keep_private(std::span<T> array) noexcept {
   (void)::madvise(array.data(), array.size_bytes(), MADV_DONTDUMP);
 }
 
+// Arrays is all of an engine's memory.
+struct Arrays {
+  std::span<SlotPool::Slot> slots;
+  std::span<Context> contexts;
+  std::span<ReplayCache::Place> places;
+  std::span<PageStore::Page> pages;
+  std::span<PageStore::Link> links;
+
+  [[nodiscard]] bool complete() const noexcept {
+    return !slots.empty() && !contexts.empty() && !places.empty() && !pages.empty() &&
+           !links.empty();
+  }
+  void free() const noexcept {
+    free_array(slots);
+    free_array(contexts);  // Each context wipes its key.
+    free_array(places);
+    free_array(pages);
+    free_array(links);
+  }
+};
+
 class TheEngine final : public Engine {
  public:
-  TheEngine(std::span<SlotPool::Slot> slots, std::span<Context> contexts,
-            std::span<ReplayCache::Place> places, const ReplayKey& key,
-            const EngineOptions& options) noexcept
-      : slots_(slots),
-        contexts_(contexts),
-        places_(places),
-        pool_(slots, contexts, options.half_open_s),
-        replays_(places, key, options.skew_max_s),
+  TheEngine(const Arrays& arrays, const ReplayKey& key, const EngineOptions& options) noexcept
+      : arrays_(arrays),
+        pages_(arrays.pages, arrays.links),
+        pool_(arrays.slots, arrays.contexts, options.half_open_s, &pages_),
+        replays_(arrays.places, key, options.skew_max_s),
         environment_{pool_, replays_, options.clock != nullptr ? *options.clock : system_clock()} {}
   TheEngine(const TheEngine&) = delete;
   TheEngine& operator=(const TheEngine&) = delete;
-  ~TheEngine() override {
-    free_array(slots_);
-    free_array(contexts_);  // Each context wipes its key.
-    free_array(places_);
-  }
+  ~TheEngine() override { arrays_.free(); }
 
   [[nodiscard]] const auth::Environment& environment() const noexcept override {
     return environment_;
   }
 
  private:
-  std::span<SlotPool::Slot> slots_;
-  std::span<Context> contexts_;
-  std::span<ReplayCache::Place> places_;
+  Arrays arrays_;
+  PageStore pages_;
   auth::ContextPool pool_;
   ReplayCache replays_;
   auth::Environment environment_;
@@ -80,7 +92,8 @@ std::size_t replay_place_count(std::uint32_t entries) noexcept {
 
 std::unique_ptr<Engine> Engine::make(const EngineOptions& options) noexcept {
   if (options.slot_count == 0 || options.slot_count > kSlotCountMax || options.half_open_s <= 0 ||
-      options.replay_entry_count > kReplayEntryCountMax || options.skew_max_s > kSkewSecondsMax) {
+      options.replay_entry_count > kReplayEntryCountMax || options.page_count == 0 ||
+      options.page_count > kPageCountMax || options.skew_max_s > kSkewSecondsMax) {
     return nullptr;
   }
   const std::unique_ptr<RandomSource> random = make_system_random();
@@ -89,19 +102,20 @@ std::unique_ptr<Engine> Engine::make(const EngineOptions& options) noexcept {
       !random->fill(std::span(reinterpret_cast<std::uint8_t*>(key.data()), sizeof(key)))) {
     return nullptr;
   }
-  const auto slots = make_array<SlotPool::Slot>(options.slot_count);
-  const auto contexts = make_array<Context>(options.slot_count);
-  const auto places =
-      make_array<ReplayCache::Place>(replay_place_count(options.replay_entry_count));
+  const Arrays arrays{
+      .slots = make_array<SlotPool::Slot>(options.slot_count),
+      .contexts = make_array<Context>(options.slot_count),
+      .places = make_array<ReplayCache::Place>(replay_place_count(options.replay_entry_count)),
+      .pages = make_array<PageStore::Page>(options.page_count),
+      .links = make_array<PageStore::Link>(options.page_count)};
   std::unique_ptr<Engine> engine;
-  if (!slots.empty() && !contexts.empty() && !places.empty()) {
-    keep_private(contexts);
-    engine.reset(new (std::nothrow) TheEngine(slots, contexts, places, key, options));
+  if (arrays.complete()) {
+    keep_private(arrays.contexts);
+    keep_private(arrays.pages);
+    engine.reset(new (std::nothrow) TheEngine(arrays, key, options));
   }
   if (engine == nullptr) {
-    free_array(slots);
-    free_array(contexts);
-    free_array(places);
+    arrays.free();
   }
   return engine;
 }

@@ -20,6 +20,7 @@ struct EngineOptions {
   std::uint32_t slot_count = kSlotCountDefault;  // 1..kSlotCountMax; 1 KiB each.
   std::int64_t half_open_s = kHalfOpenSecondsDefault;
   std::uint32_t replay_entry_count = kReplayEntryCountDefault;  // Rounded up to a power of two.
+  std::uint32_t page_count = kPageCountDefault;  // 2 KiB each, used as they are needed.
   // Largest kerberos.skew that a credential may have, up to kSkewSecondsMax: no authenticator
   // within it is forgotten, so a wider one fills the replay cache sooner. With the replay check on,
   // a larger skew is treated as this one.

@@ -44,6 +44,16 @@ inline constexpr std::size_t kBatchMax = 64;
 
 inline constexpr std::uint32_t kCredentialCountMax = 64;
 
+// Keys one ticket is tried with: its own version first, then others (MS-KILE 3.4.5). Each try of a
+// forged ticket costs its decryption, so there is an end to them.
+inline constexpr std::uint32_t kKeyTriesMax = 8;
+
+// What does not fit into a context, PACs and delegated credentials, is kept in pages that all
+// contexts share: by default two for each slot.
+inline constexpr std::size_t kPageSize = 2048;
+inline constexpr std::uint32_t kPageCountDefault = 2 * kSlotCountDefault;
+inline constexpr std::uint32_t kPageCountMax = 1u << 22;
+
 // An NTLM exchange keeps its messages where the names go once it is established.
 static_assert(kNtlmNegotiateSizeMax + kNtlmChallengeSizeMax <= kIdentitySizeMax);
 

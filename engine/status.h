@@ -20,6 +20,8 @@ namespace usher {
   X(kHalfOpenTooLong, SEC_E_CONTEXT_EXPIRED, "the exchange was not finished within its deadline")  \
   X(kNoFreeSlot, SEC_E_INSUFFICIENT_MEMORY, "all context slots are in use")                        \
   X(kNoMemory, SEC_E_INSUFFICIENT_MEMORY, "memory for this thread's work could not be had")        \
+  X(kNoFreePage, SEC_E_INSUFFICIENT_MEMORY,                                                        \
+    "all pages for PACs and delegated credentials are in use")                                     \
   X(kReplyTooLong, SEC_E_BUFFER_TOO_SMALL, "the output buffer cannot hold the reply")              \
   X(kInternal, SEC_E_INTERNAL_ERROR, "the cryptographic library or its randomness failed")         \
   /* Tokens and SPNEGO. */                                                                         \
@@ -48,10 +50,20 @@ namespace usher {
   X(kChecksumType, SEC_E_INVALID_TOKEN,                                                            \
     "the authenticator's checksum is not the GSS checksum (0x8003)")                               \
   X(kUserToUser, SEC_E_UNSUPPORTED_FUNCTION, "user-to-user tickets are not accepted")              \
-  X(kDceStyle, SEC_E_UNSUPPORTED_FUNCTION, "DCE-style (three-leg) Kerberos is not accepted")       \
-  X(kTicketEtype, SEC_E_KDC_UNKNOWN_ETYPE, "the ticket's encryption type is not accepted")         \
-  X(kSessionKeyEtype, SEC_E_KDC_UNKNOWN_ETYPE,                                                     \
+  X(kDceStyle, SEC_E_INVALID_TOKEN,                                                                \
+    "GSS-API framing and DCE style contradict each other: one goes without the other")             \
+  X(kMalformedApRep, SEC_E_INVALID_TOKEN, "the AP-REP of the third leg is malformed")              \
+  X(kThirdLeg, SEC_E_MESSAGE_ALTERED,                                                              \
+    "the AP-REP of the third leg is wrong: another key, or not the answer to ours")                \
+  X(kTicketEtype, SEC_E_ETYPE_NOT_SUPP, "the ticket's encryption type is not accepted")            \
+  X(kSessionKeyEtype, SEC_E_ETYPE_NOT_SUPP,                                                        \
     "the session key's or subkey's encryption type is not accepted, or its size is wrong")         \
+  X(kRc4, SEC_E_ETYPE_NOT_SUPP, "RC4 keys are refused (policy kerberos.rc4)")                      \
+  X(kWeakerKey, SEC_E_ETYPE_NOT_SUPP,                                                              \
+    "the session key or subkey is weaker than the ticket's key (policy kerberos.weaker-keys)")     \
+  X(kTargetRefused, SEC_E_WRONG_PRINCIPAL,                                                         \
+    "the ticket is for a service that is not accepted (policy kerberos.targets)")                  \
+  X(kTicketGranting, SEC_E_WRONG_PRINCIPAL, "ticket-granting tickets are not accepted")            \
   X(kNoSuchService, SEC_E_WRONG_PRINCIPAL, "no key for the service the ticket is for")             \
   X(kNoKeyOfEtype, SEC_E_NO_KERB_KEY, "no key of the ticket's encryption type for this service")   \
   X(kTicketKey, SEC_E_MESSAGE_ALTERED,                                                             \
@@ -64,10 +76,35 @@ namespace usher {
   X(kKerberosAnonymous, SEC_E_LOGON_DENIED, "anonymous Kerberos is refused")                       \
   X(kAuthorizationData, SEC_E_LOGON_DENIED,                                                        \
     "the ticket or authenticator carries a restriction that is not understood")                    \
+  X(kTransited, SEC_E_LOGON_DENIED,                                                                \
+    "the ticket went through realms that nobody has checked (policy kerberos.transited)")          \
+  X(kAddresses, SEC_E_LOGON_DENIED,                                                                \
+    "the ticket is not for the address the client comes from (policy kerberos.addresses)")         \
+  X(kMutualRequired, SEC_E_SECURITY_QOS_FAILED,                                                    \
+    "the client does not ask for mutual authentication (policy kerberos.mutual)")                  \
+  X(kBindingsMissing, SEC_E_BAD_BINDINGS,                                                          \
+    "channel bindings are required, and the client sent none")                                     \
+  X(kBindingsWrong, SEC_E_BAD_BINDINGS,                                                            \
+    "the client's channel bindings are not those of this connection: somebody may be between")     \
+  X(kBindingsUnknown, SEC_E_BAD_BINDINGS,                                                          \
+    "policy wants channel bindings, and the caller passed none to compare with")                   \
+  X(kPacMissing, SEC_E_LOGON_DENIED, "the ticket holds no PAC (policy pac)")                       \
+  X(kMalformedPac, SEC_E_INVALID_TOKEN, "the ticket's PAC is malformed")                           \
+  X(kPacSignature, SEC_E_MESSAGE_ALTERED,                                                          \
+    "the PAC's server signature is missing, wrong, or of a type the service's key does not make")  \
+  X(kPacKdcSignature, SEC_E_MESSAGE_ALTERED,                                                       \
+    "the PAC's KDC, ticket or full signature is missing or wrong")                                 \
+  X(kPacClient, SEC_E_LOGON_DENIED,                                                                \
+    "the PAC is of another client or another sign-on: its name, time or SIDs do not fit")          \
+  X(kMalformedDelegation, SEC_E_INVALID_TOKEN, "delegated credentials (KRB-CRED) are malformed")   \
+  X(kDelegationKey, SEC_E_MESSAGE_ALTERED,                                                         \
+    "neither session key nor subkey opens the delegated credentials (KRB-CRED)")                   \
   X(kClockSkew, SEC_E_TIME_SKEW, "the authenticator's time is outside the allowed clock skew")     \
   X(kClientNameMismatch, SEC_E_LOGON_DENIED, "ticket and authenticator name different clients")    \
   X(kReplay, SEC_E_LOGON_DENIED, "the authenticator has been seen before: a replay")               \
   X(kReplayCacheFull, SEC_E_INSUFFICIENT_MEMORY, "the replay cache is full")                       \
+  X(kReplayUnknown, SEC_E_LOGON_DENIED,                                                            \
+    "the replay cache's file may have lost entries: refused until the clock skew has passed")      \
   X(kNameTooLong, SEC_E_INVALID_TOKEN, "the names of client and service are too long to keep")     \
   /* NTLM. */                                                                                      \
   X(kMalformedNtlm, SEC_E_INVALID_TOKEN, "the NTLM message is malformed")                          \

@@ -91,9 +91,11 @@ std::string stated(const Config& config) {
   optional("ntlm.netbios_computer", config.ntlm.netbios_computer);
   optional("ntlm.dns_domain", config.ntlm.dns_domain);
   optional("ntlm.dns_computer", config.ntlm.dns_computer);
-  out.integer("policy.kerberos.skew", config.policy.skew_s);
-  out.string("policy.kerberos.replay", config.policy.check_replays ? "on" : "off");
-  out.string("policy.ntlm.mic", config.policy.ntlm_mic_always ? "always" : "when-announced");
+  for (const auth::PolicyRow& row : auth::policy_table()) {
+    // Quoted: TOML would not have both a value and a table named policy.bindings.
+    out.string("policy.\"" + std::string(row.name) + "\"",
+               auth::policy_value(config.policy, row.name));
+  }
   return std::move(out.text);
 }
 

@@ -6,6 +6,7 @@
 
 #include "engine/auth/exchange.h"
 #include "engine/auth/kerberos_accept.h"
+#include "engine/auth/kerberos_reply.h"
 #include "engine/auth/negotiate.h"
 #include "engine/auth/ntlm_accept.h"
 
@@ -55,6 +56,8 @@ void stage(Turn& turn, Exchange& exchange) noexcept {
                                          : stage_ticket(turn, exchange);
     case State::kChallengeSent:
       return on_authenticate(turn, exchange);
+    case State::kHintSent:
+    case State::kThirdLegOwed:
     case State::kTicketQueued:
     case State::kAuthenticatorQueued:
     case State::kProofQueued:
@@ -102,6 +105,8 @@ void finish(Turn& turn, Exchange& exchange) noexcept {
     if (exchange.context->state == State::kEstablished) {
       contexts.establish(exchange.context);
       exchange.verdict.status = Status::kEstablished;
+      reply.flags = exchange.context->flags;
+      reply.expires_s = exchange.context->expires_s;
     }
     reply.context = exchange.context.handle();
   }
@@ -177,6 +182,15 @@ void Exchange::refuse(Status status, ParseFault fault, Bytes part) noexcept {
     fault.offset += static_cast<std::uint32_t>(at - begin);
   }
   verdict = {status, fault};
+}
+
+bool Exchange::settle(const BindingVerdict& bindings) noexcept {
+  reply->bindings = bindings.result;
+  reply->client_supports_bindings = bindings.client_supports;
+  if (bindings.status != Status::kContinue) {
+    refuse(bindings.status);
+  }
+  return live();
 }
 
 MutableBytes Arena::take(std::size_t size) noexcept {

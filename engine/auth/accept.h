@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 
+#include "engine/auth/bindings.h"
 #include "engine/auth/context_pool.h"
 #include "engine/auth/credential.h"
 #include "engine/auth/replay_cache.h"
@@ -19,11 +20,23 @@ namespace usher::auth {
 struct AcceptRequest {
   Credential* credential = nullptr;
   ContextHandle context;  // Default for the first token of an exchange.
-  Bytes token;            // Read during the call, never kept.
+  Bytes token;            // Read during the call, never kept. Empty first token: send the hint.
   MutableBytes reply;     // Room for the reply token; kReplySizeMax is always enough.
 
-  // On a refusal inside SPNEGO, write a NegTokenResp with negState reject (ASC_REQ_EXTENDED_ERROR).
+  // On a refusal, answer with a KRB-ERROR, in SPNEGO with a NegTokenResp that rejects
+  // (ASC_REQ_EXTENDED_ERROR).
   bool error_tokens = false;
+
+  // Each leg may name them; those of the leg that ends the exchange count.
+  ChannelBindings bindings;
+  BindingDemand binding_demand;
+
+  bool take_delegation = false;  // ASC_REQ_DELEGATE; the policy has to accept it, too.
+
+  // An authenticator that was seen before is let in, and AcceptReply::replayed says so: for a
+  // caller that knows it is asking twice about one and the same request of a client
+  // (ASC_REQ_ALLOW_CONTEXT_REPLAY).
+  bool allow_replay = false;
 
   // Replays of recordings only: a CHALLENGE that was really sent, in place of a fresh one. Whoever
   // sets it chooses the server challenge, and with it gives up NTLM's freshness.
@@ -34,6 +47,15 @@ struct AcceptReply {
   Verdict verdict;
   ContextHandle context;         // Good if succeeded(verdict.status); else there is none to free.
   std::uint32_t reply_size = 0;  // Bytes of AcceptRequest::reply to send, whatever the verdict.
+
+  // When the status is kEstablished:
+  gss::ContextFlags flags{};
+  std::int64_t expires_s = 0;  // Since 1970; 0: never.
+  bool replayed = false;       // Let in by allow_replay alone.
+
+  // Whatever the status, once they have been looked at.
+  BindingResult bindings = BindingResult::kUnchecked;
+  bool client_supports_bindings = false;
 };
 
 // Environment is what all threads of an engine share.

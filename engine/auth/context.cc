@@ -1,6 +1,7 @@
 #include "engine/auth/context.h"
 
 #include <algorithm>
+#include <cassert>
 
 namespace usher::auth {
 
@@ -37,11 +38,13 @@ Bytes Context::write_client_name(MutableBytes out) const noexcept {
 }
 
 void Context::wipe() noexcept {
+  assert(pac.empty() && delegated.empty());  // Their pages are the pool's to give back.
   key.clear();
   usher::wipe(storage);
   usher::wipe(mech_types);
   state = State::kFirstToken;
-  spnego = mic_required = key_is_acceptor_subkey = false;
+  spnego = mic_required = key_is_acceptor_subkey = dce_style = false;
+  pac_signatures = 0;
   mechanism = gss::Mechanism::kUnknown;
   mech_types_size = 0;
   flags = {};

@@ -10,11 +10,16 @@
 #include "engine/auth/states.h"
 #include "engine/limits.h"
 #include "engine/secret.h"
+#include "engine/slots/page_store.h"
 #include "parsers/gss.h"
 #include "parsers/krb5.h"
 #include "parsers/ntlm.h"
 
 namespace usher::auth {
+
+// PacSignature bits say which of a PAC's signatures have been verified. The server's always has, or
+// the PAC would not be there; the others are the KDC's and need its key.
+enum PacSignature : std::uint8_t { kPacServer = 1, kPacKdc = 2, kPacTicket = 4, kPacFull = 8 };
 
 // Context is one slot's tenant. Decrypted tickets are not in it: they live in the turn's arena and
 // are gone when the turn ends. What is here was verified before it was put here, except that before
@@ -24,6 +29,8 @@ struct alignas(kCacheLine) Context {
   bool spnego = false;        // Tokens travel inside SPNEGO; otherwise bare.
   bool mic_required = false;  // RFC 4178 5: the client's favourite was not the one chosen.
   bool key_is_acceptor_subkey = false;
+  bool dce_style = false;           // No GSS-API framing, three legs (MS-KILE 3.4.5.1).
+  std::uint8_t pac_signatures = 0;  // PacSignature bits: verified.
   gss::Mechanism mechanism = gss::Mechanism::kUnknown;  // As the client named it.
   std::uint16_t mech_types_size = 0;
 
@@ -31,6 +38,12 @@ struct alignas(kCacheLine) Context {
   ntlm::NegotiateFlags ntlm_flags{};  // Negotiated.
   std::int32_t key_etype = 0;         // Of `key`; 0 for NTLM.
   std::int32_t ticket_etype = 0;
+
+  // What is too large for here, in pages that ContextPool gives back: the PAC as it was verified,
+  // and what the client delegated (auth/delegation.h).
+  Kept pac;
+  Kept delegated;
+
   std::uint32_t initiator_sequence = 0;
   std::uint32_t acceptor_sequence = 0;
   std::uint32_t deadline_s = 0;     // Steady clock: when a half-open exchange is given up.
@@ -40,8 +53,9 @@ struct alignas(kCacheLine) Context {
   Secret<kKeySizeMax> key;  // Acceptor's subkey, else initiator's, else session key; NTLM's key.
 
   // How `storage` is divided. Before kEstablished: NEGOTIATE and CHALLENGE. After it: user, realm
-  // (or domain) and service, UTF-8 without terminators.
-  std::array<std::uint16_t, 3> part_sizes{};
+  // (or domain) and service, UTF-8 without terminators. Part 3 is the session key while a third leg
+  // is owed, and nothing afterwards.
+  std::array<std::uint16_t, 4> part_sizes{};
 
   std::array<std::uint8_t, kMechTypesSizeMax> mech_types{};
   alignas(kCacheLine) std::array<std::uint8_t, kIdentitySizeMax> storage;

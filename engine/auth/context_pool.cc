@@ -12,8 +12,8 @@ std::uint32_t seconds(std::int64_t steady_us) noexcept {
 }  // namespace
 
 ContextPool::ContextPool(std::span<SlotPool::Slot> slots, std::span<Context> contexts,
-                         std::int64_t half_open_s) noexcept
-    : slots_(slots), contexts_(contexts), half_open_s_(half_open_s) {
+                         std::int64_t half_open_s, PageStore* pages) noexcept
+    : slots_(slots), contexts_(contexts), half_open_s_(half_open_s), pages_(pages) {
   assert(slots.size() == contexts.size());
   assert(half_open_s > 0);
 }
@@ -68,6 +68,10 @@ std::uint32_t ContextPool::sweep(std::int64_t steady_us) noexcept {
 
 void ContextPool::release(Pinned<Context>& context) noexcept {
   live_.fetch_sub(1, std::memory_order_relaxed);
+  if (pages_ != nullptr) {
+    pages_->release(context->pac);
+    pages_->release(context->delegated);
+  }
   context.release();
 }
 

@@ -16,9 +16,12 @@ namespace usher::auth {
 // lock-free, no allocation.
 class ContextPool {
  public:
-  // Slots and contexts are borrowed for the pool's life and equally many.
+  // Slots and contexts are borrowed for the pool's life and equally many. So is `pages`, which
+  // contexts keep PACs and delegated credentials in; without it none are kept.
   ContextPool(std::span<SlotPool::Slot> slots, std::span<Context> contexts,
-              std::int64_t half_open_s) noexcept;
+              std::int64_t half_open_s, PageStore* pages = nullptr) noexcept;
+
+  [[nodiscard]] PageStore* pages() const noexcept { return pages_; }
 
   // open takes a free slot for a first token. If there is none, expired half-open contexts are
   // freed first, at most once a second; then kNoFreeSlot.
@@ -39,13 +42,14 @@ class ContextPool {
     return live_.load(std::memory_order_relaxed);
   }
 
-  // release ends a pinned context: wiped, handle stale, slot free.
+  // release ends a pinned context: wiped, its pages given back, handle stale, slot free.
   void release(Pinned<Context>& context) noexcept;
 
  private:
   SlotPool slots_;
   std::span<Context> contexts_;
   std::int64_t half_open_s_;
+  PageStore* pages_;
   std::atomic<std::uint32_t> live_{0};
   std::atomic<std::uint32_t> swept_s_{0};
 };

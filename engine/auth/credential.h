@@ -15,10 +15,13 @@ namespace usher::auth {
 // Package is the security package a credential was asked for by name.
 enum class Package : std::uint8_t { kNegotiate, kKerberos, kNtlm };
 
-// Keys is what a reload replaces as a whole. Either may be null: then that mechanism is not served.
+// Keys is what a reload replaces as a whole. `ring` or `accounts` may be null: then that mechanism
+// is not served.
 struct Keys {
   std::unique_ptr<const crypto::KeyRing> ring;
   std::unique_ptr<const Accounts> accounts;
+  // Keys of krbtgt, for who has them: the KDC's own signatures in a PAC are then verified, too.
+  std::unique_ptr<const crypto::KeyRing> kdc_ring;
 };
 
 // NtlmTarget is how this server names itself in a CHALLENGE (MS-NLMP 2.2.1.2), in UTF-8.

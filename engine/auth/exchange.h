@@ -10,9 +10,11 @@
 #include "engine/crypto/kit.h"
 #include "engine/crypto/proof_batch.h"
 #include "engine/crypto/ticket_batch.h"
+#include "parsers/authorization_data.h"
 #include "parsers/gss.h"
 #include "parsers/krb5.h"
 #include "parsers/ntlm.h"
+#include "parsers/pac.h"
 #include "parsers/spnego.h"
 
 namespace usher::auth {
@@ -22,6 +24,11 @@ struct KerberosWork {
   krb5::ApReq ap_req;
   krb5::EncTicketPart ticket;
   krb5::Authenticator authenticator;
+  krb5::AuthorizationData ticket_data;  // What the two say besides.
+  krb5::AuthorizationData authenticator_data;
+  gss::GssChecksum checksum;  // No bindings and no flags if the client sent none.
+  pac::Pac pac;               // Verified; no buffers if there is none or it is ignored.
+  Bytes delegated;            // The decrypted EncKrbCredPart; empty if nothing is taken.
   const crypto::ServiceKey* found_key = nullptr;  // Where the search for the ticket's key began;
   const crypto::ServiceKey* next_key = nullptr;   // the next other key to try.
   crypto::TicketJob* ticket_job = nullptr;
@@ -71,6 +78,9 @@ struct Exchange {
   // token, the reported offset counts from the token's start.
   void refuse(Status status) noexcept { verdict = {status, {}}; }
   void refuse(Status status, ParseFault fault, Bytes part) noexcept;
+
+  // settle takes a verdict on channel bindings into the reply; false if it refuses.
+  [[nodiscard]] bool settle(const BindingVerdict& bindings) noexcept;
 };
 
 // Arena hands out memory for one turn and wipes what it handed out at the turn's end.

@@ -19,7 +19,4 @@ void on_ticket_opened(Turn& turn, Exchange& exchange) noexcept;
 // authentication, puts the EncAPRepPart into the turn's batch.
 void on_authenticator_opened(Turn& turn, Exchange& exchange) noexcept;
 
-// on_reply_sealed makes the AP-REP token of a sealed EncAPRepPart.
-void on_reply_sealed(Turn& turn, Exchange& exchange) noexcept;
-
 }  // namespace usher::auth

@@ -1,66 +1,177 @@
 #include "engine/auth/policy.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
+#include <type_traits>
 
 #include "engine/limits.h"
 
 namespace usher::auth {
 namespace {
 
-constexpr std::array kTable = {
-    PolicyRow{"kerberos.skew", "300", "seconds that clocks may be apart (at most 86400)"},
-    PolicyRow{"kerberos.replay", "on | off", "refuse authenticators that were seen before"},
-    PolicyRow{"ntlm.mic", "when-announced | always",
-              "whether NTLM clients that announce no MIC are served"},
+// Row is a line of the table and what its value is made of.
+struct Row : PolicyRow {
+  bool (*set)(Policy& policy, std::string_view value);
+  std::string (*get)(const Policy& policy);
 };
 
-bool set_choice(bool& target, std::string_view value, std::string_view off, std::string_view on) {
-  if (value != off && value != on) {
-    return false;
-  }
-  target = value == on;
-  return true;
+// named is a row whose value is a bool or an enumerator, each with its name, in their order.
+template <auto kMember, const auto& kNames>
+constexpr Row named(std::string_view name, std::string_view values, std::string_view meaning) {
+  return {{name, values, meaning},
+          [](Policy& policy, std::string_view value) {
+            const auto found = std::ranges::find(kNames, value);
+            if (found == kNames.end()) {
+              return false;
+            }
+            auto& member = policy.*kMember;
+            member = static_cast<std::remove_reference_t<decltype(member)>>(found - kNames.begin());
+            return true;
+          },
+          [](const Policy& policy) {
+            return std::string(kNames[static_cast<std::size_t>(policy.*kMember)]);
+          }};
 }
 
-bool set_skew(std::int64_t& skew_s, std::string_view value) {
+template <std::size_t kCount>
+using Names = std::array<std::string_view, kCount>;
+constexpr Names<2> kOffOn = {"off", "on"};
+constexpr Names<2> kRefuseAccept = {"refuse", "accept"};
+constexpr Names<2> kRefuseAllow = {"refuse", "allow"};
+constexpr Names<2> kAskedRequired = {"when-asked", "required"};
+constexpr Names<2> kIgnoreCheck = {"ignore", "check"};
+constexpr Names<2> kAbsentPresent = {"absent", "present"};
+constexpr Names<2> kIgnoreAccept = {"ignore", "accept"};
+constexpr Names<2> kAnnouncedAlways = {"when-announced", "always"};
+constexpr Names<3> kPacNames = {"use", "require", "ignore"};
+constexpr Names<3> kBindingNames = {"when-supported", "always", "never"};
+
+bool set_skew(Policy& policy, std::string_view value) {
   std::int64_t seconds = 0;
   const char* const end = value.data() + value.size();
   const auto [parsed, error] = std::from_chars(value.data(), end, seconds);
   if (error != std::errc{} || parsed != end || seconds < 0 || seconds > kSkewSecondsMax) {
     return false;
   }
-  skew_s = seconds;
+  policy.skew_s = seconds;
   return true;
 }
 
+std::string get_skew(const Policy& policy) { return std::to_string(policy.skew_s); }
+
+// set_targets takes a keyword, or names with blanks between them, each with a '/' in it.
+bool set_targets(Policy& policy, std::string_view value) {
+  if (value == "keytab" || value == "any") {
+    policy.target_policy = value == "any" ? TargetPolicy::kAny : TargetPolicy::kKeytab;
+    policy.targets.clear();
+    return true;
+  }
+  std::vector<std::string> names;
+  for (std::size_t at = 0; at < value.size();) {
+    const std::size_t blank = std::min(value.find(' ', at), value.size());
+    const std::string_view name = value.substr(at, blank - at);
+    at = blank + 1;
+    if (name.empty()) {
+      continue;
+    }
+    if (name.find('/') == std::string_view::npos) {
+      return false;
+    }
+    names.emplace_back(name);
+  }
+  if (names.empty()) {
+    return false;
+  }
+  policy.target_policy = TargetPolicy::kListed;
+  policy.targets = std::move(names);
+  return true;
+}
+
+std::string get_targets(const Policy& policy) {
+  if (policy.target_policy != TargetPolicy::kListed) {
+    return policy.target_policy == TargetPolicy::kAny ? "any" : "keytab";
+  }
+  std::string list;
+  for (const std::string& name : policy.targets) {
+    list.append(list.empty() ? "" : " ").append(name);
+  }
+  return list;
+}
+
+constexpr std::array kTable = {
+    Row{{"kerberos.skew", "300", "seconds that clocks may be apart (at most 86400)"},
+        set_skew,
+        get_skew},
+    named<&Policy::check_replays, kOffOn>("kerberos.replay", "on | off",
+                                          "refuse authenticators that were seen before"),
+    named<&Policy::accept_when_full, kRefuseAccept>(
+        "kerberos.replay-full", "refuse | accept",
+        "sign-ons while the replay cache has no room to remember them"),
+    named<&Policy::allow_rc4, kRefuseAllow>("kerberos.rc4", "refuse | allow",
+                                            "RC4 tickets, session keys and subkeys (etype 23)"),
+    named<&Policy::allow_weaker_keys, kRefuseAllow>(
+        "kerberos.weaker-keys", "refuse | allow",
+        "session keys and subkeys that are weaker than the key the ticket is sealed with"),
+    named<&Policy::require_mutual, kAskedRequired>(
+        "kerberos.mutual", "when-asked | required",
+        "whether clients that do not ask for mutual authentication are served"),
+    Row{{"kerberos.targets", "keytab | any | NAME...",
+         "services that tickets may be for: those the keytab names, any that one of its keys "
+         "opens, or these (HTTP/web HTTP/web@REALM)"},
+        set_targets,
+        get_targets},
+    named<&Policy::check_transited, kIgnoreCheck>(
+        "kerberos.transited", "check | ignore",
+        "refuse tickets that came through other realms unless the KDC has checked those (domains "
+        "behind more than one trust need ignore)"),
+    named<&Policy::check_addresses, kIgnoreCheck>(
+        "kerberos.addresses", "ignore | check",
+        "compare a ticket's addresses with the client's, which the caller gives with the channel "
+        "bindings"),
+    named<&Policy::pac, kPacNames>("pac", "use | require | ignore",
+                                   "Windows' authorization data: groups, SIDs, names"),
+    named<&Policy::bindings, kBindingNames>(
+        "bindings", "when-supported | always | never",
+        "channel bindings: compared if both sides have some, required, or not looked at"),
+    named<&Policy::zero_bindings_present, kAbsentPresent>(
+        "bindings.zero", "absent | present",
+        "whether bindings of sixteen zeros count as none, or as wrong ones"),
+    named<&Policy::accept_delegation, kIgnoreAccept>(
+        "delegation", "ignore | accept", "keep delegated credentials for a caller that asks"),
+    named<&Policy::ntlm_mic_always, kAnnouncedAlways>(
+        "ntlm.mic", "when-announced | always",
+        "whether NTLM clients that announce no MIC are served"),
+};
+
+constexpr auto kPublicTable = [] {
+  std::array<PolicyRow, kTable.size()> rows;
+  std::ranges::copy(kTable, rows.begin());
+  return rows;
+}();
+
 }  // namespace
 
-std::span<const PolicyRow> policy_table() noexcept { return kTable; }
+std::span<const PolicyRow> policy_table() noexcept { return kPublicTable; }
 
 std::string set_policy(Policy& policy, std::string_view name, std::string_view value) {
-  bool good = false;
-  if (name == "kerberos.skew") {
-    good = set_skew(policy.skew_s, value);
-  } else if (name == "kerberos.replay") {
-    good = set_choice(policy.check_replays, value, "off", "on");
-  } else if (name == "ntlm.mic") {
-    good = set_choice(policy.ntlm_mic_always, value, "when-announced", "always");
+  const auto row = std::ranges::find(kTable, name, &PolicyRow::name);
+  if (row == kTable.end()) {
+    std::string known = "no such policy; there are";
+    for (const PolicyRow& other : kTable) {
+      known.append(" ").append(other.name);
+    }
+    return known;
   }
-  if (good) {
+  if (row->set(policy, value)) {
     return {};
   }
-  std::string expected = "expected";
-  for (const PolicyRow& row : kTable) {
-    if (row.name == name) {
-      return expected.append(" ").append(row.values).append(": ").append(row.meaning);
-    }
-  }
-  expected = "no such policy; there are";
-  for (const PolicyRow& row : kTable) {
-    expected.append(" ").append(row.name);
-  }
-  return expected;
+  return std::string("expected ").append(row->values).append(": ").append(row->meaning);
+}
+
+std::string policy_value(const Policy& policy, std::string_view name) {
+  const auto row = std::ranges::find(kTable, name, &PolicyRow::name);
+  return row == kTable.end() ? std::string() : row->get(policy);
 }
 
 }  // namespace usher::auth

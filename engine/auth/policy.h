@@ -5,15 +5,49 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/limits.h"
 
 namespace usher::auth {
 
+// TargetPolicy is which services tickets may be for.
+enum class TargetPolicy : std::uint8_t {
+  kKeytab,  // Those the keytab names.
+  kAny,     // Any that some key of the keytab opens: one account with many names (Windows).
+  kListed,  // Those of Policy::targets; their keys may stand in the keytab under other names.
+};
+
+enum class PacPolicy : std::uint8_t {
+  kUse,      // Verified and offered if there is one.
+  kRequire,  // A ticket without is refused.
+  kIgnore,   // Not looked at.
+};
+
+enum class BindingPolicy : std::uint8_t {
+  kWhenSupported,  // Compared if caller and client both have some.
+  kAlways,         // A client without is refused.
+  kNever,          // Not looked at.
+};
+
 struct Policy {
-  std::int64_t skew_s = 300;     // kerberos.skew: how far clocks may be apart (RFC 4120 3.2.3).
-  bool check_replays = true;     // kerberos.replay
-  bool ntlm_mic_always = false;  // ntlm.mic: "always" refuses clients that announce no MIC.
+  std::int64_t skew_s = 300;       // kerberos.skew: how far clocks may be apart (RFC 4120 3.2.3).
+  bool check_replays = true;       // kerberos.replay
+  bool accept_when_full = false;   // kerberos.replay-full: accept what cannot be remembered.
+  bool allow_rc4 = false;          // kerberos.rc4: tickets, session keys and subkeys of etype 23.
+  bool allow_weaker_keys = false;  // kerberos.weaker-keys: than the ticket's own (CVE-2022-37966).
+  bool require_mutual = false;     // kerberos.mutual
+  bool check_transited = true;     // kerberos.transited: RFC 4120 2.7; MS-KILE ignores it.
+  bool check_addresses = false;    // kerberos.addresses: of the ticket, with the channel's.
+  TargetPolicy target_policy = TargetPolicy::kKeytab;  // kerberos.targets
+  std::vector<std::string> targets;                    // "HTTP/web", "HTTP/web@REALM".
+  PacPolicy pac = PacPolicy::kUse;
+  BindingPolicy bindings = BindingPolicy::kWhenSupported;
+  bool zero_bindings_present = false;  // bindings.zero: sixteen zeros are bindings, wrong ones.
+  bool accept_delegation = false;      // delegation: keep what a client delegates, if asked to.
+  bool ntlm_mic_always = false;        // ntlm.mic: "always" refuses clients that announce no MIC.
+
+  friend bool operator==(const Policy&, const Policy&) = default;
 };
 
 // PolicyRow is one line of the table that README, --help and set_policy share.
@@ -27,5 +61,8 @@ struct PolicyRow {
 // set_policy changes one entry. Returns an empty string, or what was expected instead. At start and
 // at reload only: it allocates.
 [[nodiscard]] std::string set_policy(Policy& policy, std::string_view name, std::string_view value);
+
+// policy_value is the value in force, in the form that set_policy takes; empty for an unknown name.
+[[nodiscard]] std::string policy_value(const Policy& policy, std::string_view name);
 
 }  // namespace usher::auth

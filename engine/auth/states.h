@@ -9,11 +9,13 @@ namespace usher::auth {
 
 enum class State : std::uint8_t {
   kFirstToken,           // Nothing received yet.
+  kHintSent,             // The client asked first what there is (MS-SPNG 3.2.5.2).
   kMechTokenOwed,        // SPNEGO: mechanism chosen; its first token is owed (RFC 4178 4.2.2).
   kTicketQueued,         // AP-REQ decoded; its ticket is in this turn's batch.
   kAuthenticatorQueued,  // Ticket opened; the authenticator is in this turn's batch.
   kChallengeSent,        // NTLM: CHALLENGE replied, AUTHENTICATE owed.
   kProofQueued,          // NTLM: the NTLMv2 response is in this turn's batch.
+  kThirdLegOwed,         // DCE style: AP-REP replied, the client's own owed (MS-KILE 3.4.5.1).
   kMicOwed,              // SPNEGO: the client owes its mechListMIC (RFC 4178 5).
   kEstablished,
   kFailed,
@@ -27,6 +29,10 @@ struct Move {
 
 // Any state but a final one may also move to kFailed; those moves are not listed.
 inline constexpr std::array kMoves = {
+    Move{State::kFirstToken, State::kHintSent},
+    Move{State::kHintSent, State::kMechTokenOwed},
+    Move{State::kHintSent, State::kTicketQueued},
+    Move{State::kHintSent, State::kChallengeSent},
     Move{State::kFirstToken, State::kMechTokenOwed},
     Move{State::kFirstToken, State::kTicketQueued},
     Move{State::kFirstToken, State::kChallengeSent},
@@ -35,6 +41,9 @@ inline constexpr std::array kMoves = {
     Move{State::kTicketQueued, State::kAuthenticatorQueued},
     Move{State::kAuthenticatorQueued, State::kEstablished},
     Move{State::kAuthenticatorQueued, State::kMicOwed},
+    Move{State::kAuthenticatorQueued, State::kThirdLegOwed},
+    Move{State::kThirdLegOwed, State::kEstablished},
+    Move{State::kThirdLegOwed, State::kMicOwed},
     Move{State::kChallengeSent, State::kProofQueued},
     Move{State::kProofQueued, State::kEstablished},
     Move{State::kProofQueued, State::kMicOwed},

@@ -29,6 +29,7 @@ class TestClock final : public Clock {
 class Door {
  public:
   static constexpr std::uint32_t kSlots = 4;
+  static constexpr std::uint32_t kPages = 64;
   static constexpr std::int64_t kHalfOpenSeconds = 30;
 
   explicit Door(auth::Package package = auth::Package::kNegotiate, bool kerberos = true,
@@ -116,7 +117,10 @@ class Door {
   std::vector<SlotPool::Slot> slots = std::vector<SlotPool::Slot>(kSlots);
   std::vector<auth::Context> contexts = std::vector<auth::Context>(kSlots);
   std::vector<ReplayCache::Place> places = std::vector<ReplayCache::Place>(8192);
-  auth::ContextPool pool{slots, contexts, kHalfOpenSeconds};
+  std::vector<PageStore::Page> pages = std::vector<PageStore::Page>(kPages);
+  std::vector<PageStore::Link> links = std::vector<PageStore::Link>(kPages);
+  PageStore store{pages, links};
+  auth::ContextPool pool{slots, contexts, kHalfOpenSeconds, &store};
   ReplayCache replays{places, ReplayKey{1, 2, 3, 4}, kSkewSecondsDefault};
   auth::Environment environment{pool, replays, clock};
   std::unique_ptr<auth::Desk> desk = auth::Desk::make(4);

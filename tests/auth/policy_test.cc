@@ -13,9 +13,7 @@ TEST(Policy, DefaultsAreTheTablesFirstValues) {
     const std::string_view first = row.values.substr(0, row.values.find(' '));
     EXPECT_EQ(set_policy(set, row.name, first), "") << row.name;
   }
-  EXPECT_EQ(set.skew_s, fresh.skew_s);
-  EXPECT_EQ(set.check_replays, fresh.check_replays);
-  EXPECT_EQ(set.ntlm_mic_always, fresh.ntlm_mic_always);
+  EXPECT_EQ(set, fresh);
 }
 
 TEST(Policy, OtherValuesTakeEffect) {
@@ -26,6 +24,39 @@ TEST(Policy, OtherValuesTakeEffect) {
   EXPECT_EQ(policy.skew_s, 60);
   EXPECT_FALSE(policy.check_replays);
   EXPECT_TRUE(policy.ntlm_mic_always);
+}
+
+TEST(Policy, EveryOtherValueOfTheTableTakesEffect) {
+  for (const PolicyRow& row : policy_table()) {
+    std::string_view values = row.values;
+    for (std::size_t bar = values.find(" | "); bar != values.npos; bar = values.find(" | ")) {
+      values.remove_prefix(bar + 3);
+      const std::string_view value = values.substr(0, values.find(' '));
+      Policy policy;
+      if (value != "NAME...") {
+        EXPECT_EQ(set_policy(policy, row.name, value), "") << row.name << "=" << value;
+        EXPECT_NE(policy, Policy()) << row.name << "=" << value;
+        EXPECT_EQ(policy_value(policy, row.name), value);
+      }
+    }
+  }
+}
+
+TEST(Policy, TargetsAreAKeywordOrNamesWithASlash) {
+  Policy policy;
+  EXPECT_EQ(set_policy(policy, "kerberos.targets", " HTTP/web  HTTP/web@EXAMPLE.TEST"), "");
+  EXPECT_EQ(policy.target_policy, TargetPolicy::kListed);
+  EXPECT_EQ(policy.targets, (std::vector<std::string>{"HTTP/web", "HTTP/web@EXAMPLE.TEST"}));
+  const Policy listed = policy;
+  for (const char* bad : {"", " ", "web", "HTTP/web none"}) {
+    EXPECT_NE(set_policy(policy, "kerberos.targets", bad).find("expected keytab"),
+              std::string::npos)
+        << bad;
+    EXPECT_EQ(policy, listed) << bad;
+  }
+  EXPECT_EQ(set_policy(policy, "kerberos.targets", "any"), "");
+  EXPECT_EQ(policy.target_policy, TargetPolicy::kAny);
+  EXPECT_TRUE(policy.targets.empty());
 }
 
 TEST(Policy, WrongValuesSayWhatWasExpectedAndChangeNothing) {

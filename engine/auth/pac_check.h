@@ -1,0 +1,19 @@
+// The PAC of a ticket, from a claim to something to rely on (MS-PAC 2.8, MS-KILE 3.4.5.3).
+#pragma once
+
+#include "engine/auth/exchange.h"
+
+namespace usher::auth {
+
+// check_pac verifies the PAC of exchange.kerberos.ticket_data by the policy `pac`: the server's
+// signature with the key that opened the ticket and of the type this key makes, the KDC's three
+// signatures where a krbtgt key is known, client name and sign-on time against the ticket, and that
+// all SIDs of the client in it agree (CVE-2020-25719, CVE-2021-42287). A PAC in an authenticator is
+// the client's own word and never read. False: refused. What was verified is in
+// exchange.kerberos.pac and context.pac_signatures.
+[[nodiscard]] bool check_pac(Turn& turn, Exchange& exchange) noexcept;
+
+// keep_pac copies a verified PAC into the context's pages; false: refused, there are none free.
+[[nodiscard]] bool keep_pac(Turn& turn, Exchange& exchange) noexcept;
+
+}  // namespace usher::auth

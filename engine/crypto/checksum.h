@@ -1,0 +1,37 @@
+// Keyed checksums (RFC 3961 5.4, RFC 3962 6, RFC 8009 5, RFC 4757 4), as PACs are signed with
+// (MS-PAC 2.8). Unkeyed ones do not exist here (CVE-2014-6324, CVE-2010-1323).
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "engine/crypto/etype.h"
+#include "engine/crypto/kerberos_keys.h"
+#include "engine/crypto/kit.h"
+#include "parsers/bytes.h"
+
+namespace usher::crypto {
+
+inline constexpr std::size_t kChecksumSizeMax = 24;
+
+// ChecksumKey is what checksums of one usage are made with: Kc, or for RC4 what stands for it. It
+// is made once where a key signs much, as a service's does.
+struct ChecksumKey {
+  const EtypeProfile* profile = nullptr;
+  KeyUsage usage{};
+  Key kc;
+};
+[[nodiscard]] bool make_checksum_key(Kit& kit, const EtypeProfile& profile, Bytes base,
+                                     KeyUsage usage, ChecksumKey& out) noexcept;
+
+// write_checksum writes profile.checksum_size bytes of the checksum over the concatenation of
+// `parts`; false only if OpenSSL fails.
+[[nodiscard]] bool write_checksum(Kit& kit, const ChecksumKey& key, std::span<const Bytes> parts,
+                                  MutableBytes out) noexcept;
+
+// check_checksum says whether `checksum`, of the RFC 3961 type `type`, is the key's over `parts`:
+// the type must be the one its etype makes and the size that type's. Compares in constant time.
+[[nodiscard]] bool check_checksum(Kit& kit, const ChecksumKey& key, std::int32_t type,
+                                  std::span<const Bytes> parts, Bytes checksum) noexcept;
+
+}  // namespace usher::crypto
