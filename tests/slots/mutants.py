@@ -23,12 +23,14 @@ POOL = "engine/slots/slot_pool.h"
 PINNED = "engine/slots/pinned.h"
 PUBLISHED = "engine/slots/published.h"
 REPLAY = "engine/auth/replay_cache.h"
+PAGES = "engine/slots/page_store.h"
 
 # Header -> its tests, the ones that fail soonest first.
 TESTS = {
     POOL: ["tests/slots/slot_pool_order_test.cc", "tests/slots/slot_pool_test.cc"],
     PINNED: ["tests/slots/pinned_test.cc"],
     PUBLISHED: ["tests/slots/published_order_test.cc", "tests/slots/published_test.cc"],
+    PAGES: ["tests/slots/page_store_order_test.cc", "tests/slots/page_store_test.cc"],
     REPLAY: ["tests/auth/replay_cache_order_test.cc", "tests/auth/replay_cache_test.cc"],
 }
 
@@ -46,6 +48,7 @@ class Mutant:
 
 
 UNIT = "tests/slots/slot_pool_test.cc"
+PAGES_UNIT = "tests/slots/page_store_test.cc"
 REPLAY_UNIT = "tests/auth/replay_cache_test.cc"
 
 MUTANTS = [
@@ -142,6 +145,25 @@ MUTANTS = [
   places_[fresh].value = std::move(next);"""),
     Mutant("old_value_kept", PUBLISHED, "  places_[old].value.reset();\n", ""),
 
+    Mutant("page_tag_stands_still", PAGES, "(head & ~kIndexMask) + kTagUnit", "head & ~kIndexMask", count=2),
+    Mutant("page_popped_by_load_and_store", PAGES,
+           """head_.compare_exchange_weak(head, popped, std::memory_order_acquire,
+                                    std::memory_order_acquire)""",
+           "(head_.store(popped, std::memory_order_release), true)"),
+    Mutant("page_pushed_by_load_and_store", PAGES,
+           """!head_.compare_exchange_weak(head, pushed, std::memory_order_release,
+                                        std::memory_order_relaxed)""",
+           "(head_.store(pushed, std::memory_order_release), false)"),
+    Mutant("page_link_read_after_push", PAGES,
+           """    const std::uint32_t next = links_[page].load(std::memory_order_relaxed);
+    push(page);
+    page = next;""",
+           """    push(page);
+    page = links_[page].load(std::memory_order_relaxed);"""),
+    Mutant("page_not_wiped", PAGES, "    wipe(std::span(pages_[page]).first(used));\n", "    (void)used;\n", PAGES_UNIT),
+    Mutant("only_the_first_page_is_wiped", PAGES, "    rest -= used;\n", "    rest = 0;\n", PAGES_UNIT),
+    Mutant("short_chain_is_kept", PAGES, "      release(out);\n      return false;", "      return false;"),
+    Mutant("chain_is_not_forgotten", PAGES, "    page = next;\n  }\n  kept = {};", "    page = next;\n  }", PAGES_UNIT),
     Mutant("taken_by_load_and_store", REPLAY,
            """      if (place.compare_exchange_strong(value, entry, std::memory_order_relaxed,
                                         std::memory_order_relaxed)) {
