@@ -1,4 +1,6 @@
 // KERB_VALIDATION_INFO (MS-PAC 2.5): the fixed part, then what its pointers point to, in order.
+#include <algorithm>
+
 #include "parsers/ndr.h"
 #include "parsers/pac.h"
 
@@ -8,6 +10,7 @@ namespace {
 constexpr std::uint32_t kGroupSize = 8;
 constexpr std::uint32_t kSidAndAttributesSize = 8;
 constexpr std::uint32_t kUserSessionKeySize = 16;
+constexpr std::size_t kSidCountAt = 1;  // Where a SID has its count of sub-authorities.
 
 // Pointers is what the fixed part says of the deferred parts.
 struct Pointers {
@@ -119,6 +122,27 @@ Result<LogonInfo> parse_logon_info(Bytes buffer) noexcept {
   reader.require(info.resource_groups.empty() || !info.resource_group_domain_sid.empty());
   reader.finish();
   return parse.finish(info);
+}
+
+SidView write_account_sid(const LogonInfo& info, MutableBytes out) noexcept {
+  Bytes sid;
+  if (info.user_id != 0) {
+    const Bytes domain = info.logon_domain_id.octets;
+    if (domain.empty() || domain.size() + sizeof(info.user_id) > SidView::kSizeMax) {
+      return {};
+    }
+    std::ranges::copy(domain, out.begin());
+    ++out[kSidCountAt];
+    store_le(out.subspan(domain.size()), info.user_id);
+    return {out.first(domain.size() + sizeof(info.user_id))};
+  }
+  each_extra_sid(info, [&](SidView extra, std::uint32_t) {
+    if (sid.empty()) {
+      sid = extra.octets;
+    }
+  });
+  std::ranges::copy(sid, out.begin());
+  return {out.first(sid.size())};
 }
 
 }  // namespace usher::pac

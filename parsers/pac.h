@@ -152,6 +152,12 @@ struct Pac {
 [[nodiscard]] Result<ClientInfo> parse_client_info(Bytes buffer) noexcept;
 [[nodiscard]] Result<Signature> parse_signature(Bytes buffer) noexcept;
 
+// write_account_sid writes the client's own SID to the front of `out`, which holds
+// SidView::kSizeMax bytes: the user's relative identifier in the logon domain or, where that is 0,
+// the first extra SID (MS-PAC 2.5, UserId). Empty if there is none, or the domain's has no room for
+// one more sub-authority.
+[[nodiscard]] SidView write_account_sid(const LogonInfo& info, MutableBytes out) noexcept;
+
 // each_group calls visit(Group) for every element of LogonInfo::groups or resource_groups.
 template <class Visit>
 void each_group(Bytes groups, Visit visit) noexcept {

@@ -372,5 +372,45 @@ TEST(DelegationInfo, CountsAndPointersAgree) {
   EXPECT_EQ(parse_delegation_info(huge).fault(), (ParseFault{ParseCode::kTruncated, kElements}));
 }
 
+Octets account_of(const PacLogonInfo& fields) {
+  const Octets buffer = testing::make_logon_info(fields);
+  const Result<LogonInfo> info = parse_logon_info(buffer);
+  EXPECT_TRUE(info.ok());
+  std::array<std::uint8_t, SidView::kSizeMax> room{};
+  const SidView sid = write_account_sid(*info, room);
+  return {sid.octets.begin(), sid.octets.end()};
+}
+
+TEST(AccountSid, IsTheUsersIdentifierInItsDomain) {
+  EXPECT_EQ(account_of({}), testing::account_sid());
+  PacLogonInfo deep;
+  deep.logon_domain_id = testing::make_sid(5, std::vector<std::uint32_t>(14, 21));
+  std::vector<std::uint32_t> all(14, 21);
+  all.push_back(deep.user_id);
+  EXPECT_EQ(account_of(deep), testing::make_sid(5, all));
+}
+
+// MS-PAC 2.5, UserId.
+TEST(AccountSid, IsTheFirstExtraSidWhereTheIdentifierIsZero) {
+  PacLogonInfo fields;
+  fields.user_id = 0;
+  fields.extra_sids = {{testing::make_sid(5, {21, 7, 8, 9, 1500})}, {testing::make_sid(18, {1})}};
+  EXPECT_EQ(account_of(fields), testing::make_sid(5, {21, 7, 8, 9, 1500}));
+}
+
+TEST(AccountSid, IsNotMadeUp) {
+  PacLogonInfo fields;
+  fields.user_id = 0;
+  fields.extra_sids.clear();
+  EXPECT_TRUE(account_of(fields).empty()) << "neither identifier nor extra SID";
+  fields = {};
+  fields.logon_domain_id.clear();
+  fields.groups.clear();
+  EXPECT_TRUE(account_of(fields).empty()) << "no domain";
+  fields = {};
+  fields.logon_domain_id = testing::make_sid(5, std::vector<std::uint32_t>(15, 21));
+  EXPECT_TRUE(account_of(fields).empty()) << "no room for one more sub-authority";
+}
+
 }  // namespace
 }  // namespace usher::pac
