@@ -15,6 +15,21 @@ need() {
   done
 }
 
+# skip ends a test as skipped (ctest's SKIP_RETURN_CODE), saying why.
+skip() {
+  printf 'skipped: %s\n' "$*"
+  exit 77
+}
+
+# skip_without COMMAND=PACKAGE... skips unless every command is there.
+skip_without() {
+  local pair
+  for pair in "$@"; do
+    [[ -n $(PATH=$PATH:/usr/sbin:/sbin type -P "${pair%%=*}") ]] ||
+      skip "the command '${pair%%=*}' is missing; it is in Debian's package ${pair#*=}"
+  done
+}
+
 # install_missing ROW... installs the packages of those rows of tools/packages that are not there.
 install_missing() {
   local row name rest missing=() as_root=()

@@ -6,6 +6,8 @@
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 readonly REALM=USHER.TEST
+# Who wants other etypes sets this first.
+REALM_ETYPES=${REALM_ETYPES:-aes256-cts-hmac-sha1-96 aes128-cts-hmac-sha1-96}
 
 # realm_configure writes the configuration for KDC port $1 and points this shell at it.
 realm_configure() {
@@ -18,13 +20,14 @@ realm_configure() {
   rdns = false
   forwardable = true
   udp_preference_limit = 1
-  permitted_enctypes = aes256-cts-hmac-sha1-96 aes128-cts-hmac-sha1-96
+  permitted_enctypes = $REALM_ETYPES
 [realms]
   $REALM = {
     kdc = 127.0.0.1:$1
   }
 [domain_realm]
   localhost = $REALM
+  .localhost = $REALM
 EOF
   cat >"$REALM_DIR/kdc.conf" <<EOF
 [kdcdefaults]
@@ -35,7 +38,7 @@ EOF
     database_name = $REALM_DIR/principal
     key_stash_file = $REALM_DIR/stash
     acl_file = $REALM_DIR/kadm5.acl
-    supported_enctypes = aes256-cts-hmac-sha1-96:normal aes128-cts-hmac-sha1-96:normal
+    supported_enctypes = ${REALM_ETYPES// /:normal }:normal
     max_life = 10h
   }
 [logging]
@@ -57,6 +60,14 @@ realm_environment() {
 realm_admin() {
   local output
   output=$(kadmin.local -r "$REALM" "$@" 2>&1) || die "kadmin.local $1: $output"
+}
+
+# realm_script runs the kadmin.local commands of its standard input, in one process.
+realm_script() {
+  local output
+  output=$(kadmin.local -r "$REALM" 2>&1) || die "kadmin.local: $output"
+  # A command that fails does not end the others, nor change the exit status.
+  ! grep ' while ' <<<"$output" >&2 || die "kadmin.local could not do all of the above"
 }
 
 realm_listens() {

@@ -146,13 +146,13 @@ constexpr OM_uint32 kMutual = GSS_C_MUTUAL_FLAG;
 constexpr OM_uint32 kIntegrity = GSS_C_INTEG_FLAG | GSS_C_REPLAY_FLAG | GSS_C_SEQUENCE_FLAG;
 
 const Case kCases[] = {
-    {"SpnegoAes256", "HTTP/aes256", 18, &g_spnego, kMutual},
-    {"SpnegoAes128", "HTTP/aes128", 17, &g_spnego, kMutual},
-    {"SpnegoOneWay", "HTTP/aes256", 18, &g_spnego, 0},
-    {"RawAes256", "HTTP/aes256", 18, &g_krb5, kMutual},
-    {"RawAes128", "HTTP/aes128", 17, &g_krb5, kMutual},
-    {"RawOneWay", "HTTP/aes256", 18, &g_krb5, 0},
-    {"Delegation", "HTTP/aes256", 18, &g_spnego, kMutual | GSS_C_DELEG_FLAG},
+    {"SpnegoAes256", "HTTP/t18.localhost", 18, &g_spnego, kMutual},
+    {"SpnegoAes128", "HTTP/t17.localhost", 17, &g_spnego, kMutual},
+    {"SpnegoOneWay", "HTTP/t18.localhost", 18, &g_spnego, 0},
+    {"RawAes256", "HTTP/t18.localhost", 18, &g_krb5, kMutual},
+    {"RawAes128", "HTTP/t17.localhost", 17, &g_krb5, kMutual},
+    {"RawOneWay", "HTTP/t18.localhost", 18, &g_krb5, 0},
+    {"Delegation", "HTTP/t18.localhost", 18, &g_spnego, kMutual | GSS_C_DELEG_FLAG},
 };
 
 constexpr std::size_t kSizeWithDelegation = 1100;  // Only a token that carries a ticket is larger.
@@ -201,7 +201,7 @@ INSTANTIATE_TEST_SUITE_P(Table, MitClientCase, ::testing::ValuesIn(kCases),
                          [](const auto& c) { return std::string(c.param.name); });
 
 TEST_F(MitClient, IsTakenOnceAndRefusedAsAReplay) {
-  Initiator client("HTTP/aes256", &g_spnego, kMutual);
+  Initiator client("HTTP/t18.localhost", &g_spnego, kMutual);
   const Octets token = client.step({});
   EXPECT_EQ(accept(token).verdict.status, Status::kEstablished);
   EXPECT_EQ(accept(token).verdict.status, Status::kReplay);
@@ -222,7 +222,7 @@ TEST_F(MitClient, IsRefusedWhenTheKdcHasANewerKeyThanTheKeytab) {
 }
 
 TEST_F(MitClient, IsRefusedWhenItsTokenWasChangedOnTheWay) {
-  Initiator client("HTTP/aes256", &g_spnego, kMutual);
+  Initiator client("HTTP/t18.localhost", &g_spnego, kMutual);
   Octets token = client.step({});
   ASSERT_FALSE(token.empty()) << client.error();
   token.back() ^= 1;
@@ -232,7 +232,7 @@ TEST_F(MitClient, IsRefusedWhenItsTokenWasChangedOnTheWay) {
 }
 
 TEST_F(MitClient, BelievesNoAnswerThatWasChanged) {
-  Initiator client("HTTP/aes256", &g_krb5, kMutual);
+  Initiator client("HTTP/t18.localhost", &g_krb5, kMutual);
   const AcceptReply reply = accept(client.step({}));
   ASSERT_EQ(reply.verdict.status, Status::kEstablished);
   buffer_[reply.reply_size - 1] ^= 1;
@@ -245,13 +245,13 @@ TEST_F(MitClient, MaySendChannelBindings) {
   char data[] = "tls-server-end-point:certificate";
   gss_channel_bindings_struct bindings{};
   bindings.application_data = {sizeof data - 1, data};
-  Initiator client("HTTP/aes256", &g_spnego, kMutual);
+  Initiator client("HTTP/t18.localhost", &g_spnego, kMutual);
   client.use_bindings(&bindings);
   EXPECT_EQ(accept(client.step({})).verdict.status, Status::kEstablished);
 }
 
 TEST_F(MitClient, IsRefusedInDceStyle) {
-  Initiator client("HTTP/aes256", &g_krb5, kMutual | GSS_C_DCE_STYLE);
+  Initiator client("HTTP/t18.localhost", &g_krb5, kMutual | GSS_C_DCE_STYLE);
   EXPECT_EQ(accept(client.step({})).verdict.status, Status::kDceStyle);
 }
 

@@ -1,0 +1,158 @@
+#!/usr/bin/env python3
+"""curl or Chromium signs on to usherd with tickets of every etype.
+
+usage: http_matrix.py --usherd USHERD --client curl|chromium
+
+One row for each cell. What counts is what usherd wrote: to its log, and to the client.
+"""
+
+import argparse
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+from matrix import TICKETS, Realm, Table
+
+TIMEOUT_S = 30
+START_S = 10
+PACKAGES = {"curl": "curl", "chromium": "chromium"}
+
+# No look-ups, no services of its own, no sandbox that root cannot have.
+CHROMIUM = (
+    "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--auth-server-allowlist=*.localhost",
+)
+
+
+class Usherd:
+    """A daemon on a loopback port of its own, for the length of a `with`."""
+
+    def __init__(self, program, realm, scratch, name, policies):
+        config = f"{scratch}/{name}.toml"
+        lines = ['listen.tcp = ["127.0.0.1:0"]', f'keytab = "{realm.keytab}"', 'log_level = "info"']
+        lines += [f'policy."{key}" = "{value}"' for key, value in policies.items()]
+        with open(config, "w", encoding="utf-8") as file:
+            file.write("\n".join(lines) + "\n")
+        self.log_path = f"{scratch}/{name}.log"
+        self.read = 0
+        with open(self.log_path, "w", encoding="utf-8") as log:
+            self.process = subprocess.Popen([program, "--config", config], stderr=log)
+
+    def __enter__(self):
+        prefix = "listening on tcp 127.0.0.1:"
+        give_up = time.monotonic() + START_S
+        while time.monotonic() < give_up and self.process.poll() is None:
+            lines = [line for line in self.log() if line.startswith(prefix)]
+            if lines:
+                self.port = int(lines[0].removeprefix(prefix))
+                self.read = len(self.log())
+                return self
+            time.sleep(0.02)
+        self.process.kill()
+        raise RuntimeError(f"usherd does not start: {self.log()}")
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        if self.process.wait(TIMEOUT_S) != 0:
+            raise RuntimeError(f"usherd ended with {self.process.returncode}: {self.log()}")
+
+    def log(self):
+        with open(self.log_path, encoding="utf-8") as file:
+            return file.read().splitlines()
+
+    def verdicts(self):
+        """Returns what it has said of sign-ons since it was last asked; waits a little for that."""
+        give_up = time.monotonic() + 2
+        while True:
+            lines = [line for line in self.log()[self.read:]
+                     if "signed on" in line or "refused" in line]
+            if lines or time.monotonic() > give_up:
+                self.read = len(self.log())
+                return lines
+            time.sleep(0.02)
+
+
+def ask_curl(url, environment, _scratch, delegate):
+    command = ["curl", "-q", "-s", "--noproxy", "*", "--max-time", str(TIMEOUT_S), "--negotiate",
+               "-u", ":", "-D", "-", "-o", os.devnull, url]
+    command += ["--delegation", "always"] if delegate else []
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    heads = done.stdout.split("\r\n\r\n")
+    answers = [head.splitlines() for head in heads if head.startswith("HTTP/")]
+    last = answers[-1] if answers else [f"curl: {done.returncode} {done.stderr}"]
+    user = [line.split(": ", 1)[1] for line in last if line.lower().startswith("x-auth-user: ")]
+    return " ".join([*last[0].split()[1:2], *user])
+
+
+def ask_chromium(url, environment, scratch, delegate):
+    with tempfile.TemporaryDirectory(dir=scratch) as profile:
+        # Without this a profile that has never met Negotiate does not answer it at first.
+        with open(f"{profile}/Local State", "w", encoding="utf-8") as file:
+            file.write('{"net":{"received_http_auth_negotiate_headers":true}}')
+        command = [*CHROMIUM, f"--user-data-dir={profile}", "--dump-dom", url]
+        command += ["--auth-negotiate-delegate-allowlist=*.localhost"] if delegate else []
+        subprocess.run(command, env={**environment, "HOME": profile}, capture_output=True,
+                       timeout=TIMEOUT_S, check=True)
+    return ""  # It does not say; usherd does.
+
+
+ASK = {"curl": ask_curl, "chromium": ask_chromium}
+
+
+def row(table, client, realm, usherd, etype, *, delegate=False, refused="", what=""):
+    """Asks once, with a ticket and session key of `etype`; `refused` is a part of the reason."""
+    url = f"http://t{etype}.{realm.domain}:{usherd.port}/auth"
+    said = ASK[client](url, realm.environment(etype), realm.scratch, delegate)
+    logged = usherd.verdicts()
+    user = f"alice@{realm.name}"
+    faults = []
+    if refused:
+        faults += [] if logged and all(refused in line for line in logged) else [len(logged)]
+        faults += [] if said in ("401", "") else [said]
+    else:
+        good = len(logged) == 1 and f"signed on mech=Kerberos client={user}" in logged[0]
+        faults += [] if good else [len(logged)]
+        faults += [] if said in (f"200 {user}", "") else [said]
+    asked = " ".join(["delegation"] * delegate + [what])
+    verdict = logged[-1].split(" ", 2)[-1] if logged else "nothing"
+    table.row([client, "spnego", etype, asked, refused or "signed on"], verdict, faults)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--usherd", required=True)
+    parser.add_argument("--client", choices=ASK, required=True)
+    arguments = parser.parse_args()
+    client = arguments.client
+    if shutil.which(client) is None:
+        print(f"skipped: the command '{client}' is missing; it is in Debian's package "
+              f"{PACKAGES[client]}")
+        return 77
+    table = Table(("CLIENT", 9), ("FORM", 7), ("ETYPE", 6), ("ASKED", 30), ("EXPECTED", 10))
+    with contextlib.ExitStack() as stack:
+        scratch = stack.enter_context(tempfile.TemporaryDirectory())
+        realm = Realm(scratch)
+
+        def start(name, **policies):
+            policies = {key.replace("_", "."): value for key, value in policies.items()}
+            return stack.enter_context(Usherd(arguments.usherd, realm, scratch, name, policies))
+
+        strict = start("strict")
+        lax = start("lax", kerberos_rc4="allow", delegation="accept")
+        for etype in TICKETS["mit"]:
+            if etype == 23:
+                row(table, client, realm, strict, etype, refused="RC4")
+                row(table, client, realm, lax, etype, what="kerberos.rc4=allow")
+            else:
+                row(table, client, realm, strict, etype)
+            row(table, client, realm, lax, etype, delegate=True, what="delegation=accept")
+    return table.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
