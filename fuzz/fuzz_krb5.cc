@@ -1,8 +1,10 @@
 // parsers/krb5.h: every message, its names, and the two messages that can be written.
 #include <algorithm>
+#include <array>
 #include <vector>
 
 #include "fuzz/fuzz_target.h"
+#include "parsers/host_addresses.h"
 #include "parsers/krb5.h"
 
 namespace usher::fuzz {
@@ -75,6 +77,27 @@ void check_list(Bytes list, Bytes message) {
   check(parse.ok(), "an accepted list can be walked to its end");
 }
 
+// check_addresses reads a list that was accepted as what it is.
+void check_addresses(Bytes element, Bytes message) {
+  check_list(element, message);
+  const Result<krb5::HostAddresses> addresses = krb5::parse_host_addresses(element);
+  if (!addresses.ok()) {
+    check(addresses.fault().code == ParseCode::kBadValue, "it can only be too long");
+    return;
+  }
+  std::uint32_t count = 0;
+  krb5::each_address(*addresses, [&](const krb5::HostAddress& address) {
+    check(within(address.address, element), "an address is part of the list");
+    check(krb5::contains(*addresses, address), "what is there is found");
+    ++count;
+  });
+  check(count == addresses->count && count <= krb5::kHostAddressesMax, "as many as it says");
+  constexpr std::array<std::uint8_t, 2> kNowhere = {0xde, 0xad};
+  check(!krb5::contains(*addresses, {.type = INT32_MIN, .address = kNowhere}) ||
+            std::ranges::search(element, kNowhere).size() > 0,
+        "what is not there is not found");
+}
+
 // accepted checks what holds for every parse function and returns whether `parse` took `message`.
 template <class T>
 bool accepted(Result<T> (*parse)(Bytes) noexcept, const Result<T>& result, Bytes message) {
@@ -110,7 +133,7 @@ void check_enc_ticket_part(Bytes message) {
     check_key(part->key, message);
     check_name(part->cname, part->crealm, message);
     check_views({part->transited}, message);
-    check_list(part->addresses, message);
+    check_addresses(part->addresses, message);
     check_list(part->authorization_data, message);
     check(part->has_start_time || part->start_time == part->auth_time, "a ticket has a start");
   }
