@@ -114,6 +114,38 @@ bool in_order(EntryPointer a, EntryPointer b) noexcept {
   return a->kvno != b->kvno ? a->kvno > b->kvno : a > b;
 }
 
+// Candidate is a key that tickets of nobody's service are tried with.
+struct Candidate {
+  ServiceKey* key = nullptr;
+  Bytes base;            // In the entry: two principals may share it.
+  std::size_t rank = 0;  // 0: its principal's newest.
+};
+
+std::int32_t etype_of(const Candidate& candidate) noexcept {
+  return static_cast<std::int32_t>(candidate.key->profile->etype);
+}
+
+// by_base brings equal keys together, by_rank puts them in the order they are tried in. Keys lie in
+// memory in the order of their principals.
+bool by_base(const Candidate& a, const Candidate& b) noexcept {
+  if (etype_of(a) != etype_of(b)) {
+    return etype_of(a) < etype_of(b);
+  }
+  if (const auto order = compare(a.base, b.base); order != 0) {
+    return order < 0;
+  }
+  return a.rank != b.rank ? a.rank < b.rank : a.key < b.key;
+}
+bool by_rank(const Candidate& a, const Candidate& b) noexcept {
+  if (etype_of(a) != etype_of(b)) {
+    return etype_of(a) < etype_of(b);
+  }
+  return a.rank != b.rank ? a.rank < b.rank : a.key < b.key;
+}
+bool same_base(const Candidate& a, const Candidate& b) noexcept {
+  return etype_of(a) == etype_of(b) && equal(a.base, b.base);
+}
+
 class SortedRing final : public KeyRing {
  public:
   [[nodiscard]] bool fill(Kit& kit, std::span<const Entry> entries) noexcept;
@@ -121,6 +153,7 @@ class SortedRing final : public KeyRing {
   [[nodiscard]] Found find(Bytes realm, Bytes components, std::int32_t etype, bool has_kvno,
                            std::uint32_t kvno) const noexcept override;
   [[nodiscard]] const ServiceKey* first_of(const ServiceKey& key) const noexcept override;
+  [[nodiscard]] const ServiceKey* first_of_any(std::int32_t etype) const noexcept override;
   [[nodiscard]] std::vector<Principal> principals() const override;
   [[nodiscard]] std::size_t left_out() const noexcept override { return left_out_; }
 
@@ -150,6 +183,7 @@ class SortedRing final : public KeyRing {
 
   [[nodiscard]] bool reserve(std::span<const EntryPointer> sorted) noexcept;
   [[nodiscard]] bool add(Kit& kit, const Entry& entry, const Entry* previous) noexcept;
+  void chain(std::span<Candidate> candidates) noexcept;
   Bytes keep(Bytes name) noexcept;
 
   std::unique_ptr<std::uint8_t[]> names_;
@@ -160,8 +194,9 @@ class SortedRing final : public KeyRing {
   std::unique_ptr<std::uint32_t[]> owner_of_key_;
   std::size_t key_count_ = 0;
   std::size_t left_out_ = 0;
-  Table by_name_;     // (realm, components) -> owner.
-  Table by_version_;  // (owner, etype, kvno) -> key.
+  std::array<const ServiceKey*, 2> first_of_any_{};  // By slot_of.
+  Table by_name_;                                    // (realm, components) -> owner.
+  Table by_version_;                                 // (owner, etype, kvno) -> key.
 };
 
 bool SortedRing::fill(Kit& kit, std::span<const Entry> entries) noexcept {
@@ -183,6 +218,12 @@ bool SortedRing::fill(Kit& kit, std::span<const Entry> entries) noexcept {
   if (!reserve(sorted)) {
     return false;
   }
+  const std::unique_ptr<Candidate[]> candidates = allocate<Candidate>(count);
+  if (candidates == nullptr) {
+    return false;
+  }
+  std::size_t candidate_count = 0;
+  std::size_t rank = 0;
   const Entry* previous = nullptr;
   for (const EntryPointer entry : sorted) {
     // Of entries that name the same key, the last one in the keytab counts; it was sorted first.
@@ -192,9 +233,33 @@ bool SortedRing::fill(Kit& kit, std::span<const Entry> entries) noexcept {
     if (!add(kit, *entry, previous)) {
       return false;
     }
+    const bool older =
+        previous != nullptr && same_principal(*previous, *entry) && previous->etype == entry->etype;
+    rank = older ? rank + 1 : 0;
+    if (!is_ticket_granting(entry->components)) {
+      candidates[candidate_count++] = {&keys_[key_count_ - 1], entry->key, rank};
+    }
     previous = entry;
   }
+  chain(std::span(candidates.get(), candidate_count));
   return true;
+}
+
+// chain links the keys that first_of_any begins with.
+void SortedRing::chain(std::span<Candidate> candidates) noexcept {
+  std::ranges::sort(candidates, by_base);
+  const auto doubles = std::ranges::unique(candidates, same_base);
+  candidates = candidates.first(candidates.size() - doubles.size());
+  std::ranges::sort(candidates, by_rank);
+  ServiceKey* previous = nullptr;
+  for (const Candidate& candidate : candidates) {
+    if (previous != nullptr && previous->profile == candidate.key->profile) {
+      previous->other = candidate.key;
+    } else {
+      first_of_any_[slot_of(candidate.key->profile->etype)] = candidate.key;
+    }
+    previous = candidate.key;
+  }
 }
 
 bool SortedRing::reserve(std::span<const EntryPointer> sorted) noexcept {
@@ -231,6 +296,8 @@ bool SortedRing::add(Kit& kit, const Entry& entry, const Entry* previous) noexce
   ServiceKey& key = keys_[key_count_];
   key.profile = profile_of(entry.etype);
   key.kvno = entry.kvno;
+  key.realm = owners_[owner_index].realm;
+  key.components = owners_[owner_index].components;
   if (!derive_encryption(kit, *key.profile, entry.key, KeyUsage::kTicket, key.ke) ||
       !derive_integrity(kit, *key.profile, entry.key, KeyUsage::kTicket, key.ki)) {
     return false;
@@ -277,6 +344,11 @@ const ServiceKey* SortedRing::first_of(const ServiceKey& key) const noexcept {
   return owners_[owner_of_key_[index]].newest[slot_of(key.profile->etype)];
 }
 
+const ServiceKey* SortedRing::first_of_any(std::int32_t etype) const noexcept {
+  const EtypeProfile* const profile = profile_of(etype);
+  return profile == nullptr ? nullptr : first_of_any_[slot_of(profile->etype)];
+}
+
 std::vector<KeyRing::Principal> SortedRing::principals() const {
   std::vector<Principal> list;
   for (const Owner& owner : std::span(owners_.get(), owner_count_)) {
@@ -296,6 +368,16 @@ std::vector<KeyRing::Principal> SortedRing::principals() const {
 }
 
 }  // namespace
+
+bool is_ticket_granting(Bytes components) noexcept {
+  constexpr std::array<std::uint8_t, 8> kFirst = {0x1b, 6, 'k', 'r', 'b', 't', 'g', 't'};
+  constexpr std::uint8_t kLowerCase = 0x20;
+  const auto same = [](std::uint8_t octet, std::uint8_t wanted) {
+    return octet == wanted || (wanted >= 'a' && (octet | kLowerCase) == wanted);
+  };
+  return components.size() >= kFirst.size() &&
+         std::ranges::equal(components.first(kFirst.size()), kFirst, same);
+}
 
 std::unique_ptr<const KeyRing> KeyRing::make(Kit& kit, std::span<const Entry> entries) noexcept {
   std::unique_ptr<SortedRing> ring(new (std::nothrow) SortedRing);

@@ -19,8 +19,15 @@ struct ServiceKey {
   std::uint32_t kvno = 0;
   Key ke;
   Key ki;
+  Bytes realm;  // Whose key it is, as in KeyRing::Entry. The names live as long as the ring.
+  Bytes components;
   const ServiceKey* sibling = nullptr;  // Next key of the same principal and etype; newest first.
+  const ServiceKey* other = nullptr;    // Next key of the etype, whosever: KeyRing::first_of_any.
 };
+
+// is_ticket_granting says whether a principal's components begin with "krbtgt", in any case: its
+// tickets are for a KDC and not for a service (RFC 4120 7.3).
+[[nodiscard]] bool is_ticket_granting(Bytes components) noexcept;
 
 // KeyRing is immutable once made; any number of threads may read it. Its destructor wipes the keys.
 class KeyRing {
@@ -65,6 +72,14 @@ class KeyRing {
   // first_of is the newest key of the same principal and etype as `key`; with ServiceKey::sibling
   // it lets a caller try them all.
   [[nodiscard]] virtual const ServiceKey* first_of(const ServiceKey& key) const noexcept = 0;
+
+  // first_of_any begins a search among the keys of all principals, for tickets whose service the
+  // ring does not name; with ServiceKey::other it lets a caller try them. Each principal's newest
+  // key comes before anybody's second newest, and a key that several principals share, as the names
+  // of one account do in Active Directory, comes once, under the first of them in order of realm
+  // and name. Keys of krbtgt are not among them: what they open is no ticket for a service. Null if
+  // there is none.
+  [[nodiscard]] virtual const ServiceKey* first_of_any(std::int32_t etype) const noexcept = 0;
 
   struct Principal {
     std::string text;                                          // "HTTP/host@REALM"

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <deque>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -183,6 +184,80 @@ TEST_F(KeyRingTest, SiblingsAreAllKeysOfOnePrincipalAndEtypeNewestFirst) {
   ASSERT_NE(other, nullptr);
   EXPECT_EQ(other->sibling, nullptr);
   EXPECT_EQ(ring->first_of(*other), other);
+}
+
+TEST_F(KeyRingTest, EveryKeyKnowsWhoseItIs) {
+  Keytab keytab;
+  keytab.add({.kvno = 1})
+      .add({.kvno = 2})
+      .add({.name = "host/web.example.test", .realm = "OTHER.TEST"});
+  const auto ring = make(keytab);
+  ASSERT_NE(ring, nullptr);
+  for (const Keytab::Key& wanted :
+       {Keytab::Key{.kvno = 1}, Keytab::Key{.kvno = 2},
+        Keytab::Key{.name = "host/web.example.test", .realm = "OTHER.TEST"}}) {
+    const ServiceKey* const key = find(*ring, wanted).key;
+    ASSERT_NE(key, nullptr);
+    EXPECT_TRUE(std::ranges::equal(key->realm, octets(wanted.realm)));
+    EXPECT_TRUE(std::ranges::equal(key->components, components_of(wanted.name)));
+  }
+}
+
+// chain_of is the fills of the keys that tickets for unknown services are tried with.
+std::string chain_of(const KeyRing& ring, std::int32_t etype,
+                     const std::function<std::uint8_t(const ServiceKey*)>& fill_of) {
+  std::string fills;
+  for (const ServiceKey* key = ring.first_of_any(etype); key != nullptr; key = key->other) {
+    fills += (fills.empty() ? "" : " ") + std::to_string(int{fill_of(key)});
+  }
+  return fills;
+}
+
+TEST_F(KeyRingTest, AllPrincipalsKeysComeNewestFirstAndEachOnce) {
+  Keytab keytab;
+  keytab.add({.name = "HTTP/a", .kvno = 3, .fill = 1})
+      .add({.name = "HTTP/a", .kvno = 2, .fill = 2})
+      .add({.name = "HTTP/a", .etype = 17, .kvno = 3, .fill = 3})
+      .add({.name = "HTTP/b", .kvno = 9, .fill = 4})
+      .add({.name = "HTTP/b", .kvno = 8, .fill = 1})  // HTTP/a's newest.
+      .add({.name = "HTTP/c", .kvno = 1, .fill = 4})  // HTTP/b's newest.
+      .add({.name = "HTTP/c", .etype = 17, .kvno = 1, .fill = 1})
+      .add({.name = "HTTP/d", .kvno = 1, .fill = 2});  // HTTP/a's older one.
+  const auto ring = make(keytab);
+  ASSERT_NE(ring, nullptr);
+  const auto fill_of = [this](const ServiceKey* key) {
+    std::uint8_t fill = 1;
+    while (fill < 9 && !made_of(key, fill)) {
+      ++fill;
+    }
+    return fill;
+  };
+  EXPECT_EQ(chain_of(*ring, 18, fill_of), "1 4 2");
+  EXPECT_EQ(chain_of(*ring, 17, fill_of), "3 1");
+  EXPECT_EQ(ring->first_of_any(3), nullptr);
+  EXPECT_TRUE(
+      std::ranges::equal(ring->first_of_any(18)->other->components, components_of("HTTP/b")))
+      << "a shared key is its first owner's";
+  const ServiceKey* const last = ring->first_of_any(18)->other->other;
+  EXPECT_TRUE(std::ranges::equal(last->components, components_of("HTTP/d")))
+      << "who has it as the newest";
+}
+
+TEST_F(KeyRingTest, KeysOfTicketGrantingServicesAreNobodyElses) {
+  Keytab keytab;
+  keytab.add({.name = "krbtgt/EXAMPLE.TEST"})
+      .add({.name = "KrbTgt/OTHER.TEST", .fill = 1})
+      .add({.name = "krbtgt", .fill = 2});
+  const auto ring = make(keytab);
+  ASSERT_NE(ring, nullptr);
+  EXPECT_EQ(ring->first_of_any(18), nullptr);
+  EXPECT_NE(find(*ring, {.name = "krbtgt/EXAMPLE.TEST"}).key, nullptr) << "under its own name";
+  keytab.add({.name = "krbtgts", .fill = 3}).add({.name = "HTTP/krbtgt", .fill = 4});
+  const auto more = make(keytab);
+  ASSERT_NE(more, nullptr);
+  ASSERT_NE(more->first_of_any(18), nullptr);
+  EXPECT_NE(more->first_of_any(18)->other, nullptr);
+  EXPECT_EQ(more->first_of_any(18)->other->other, nullptr);
 }
 
 TEST_F(KeyRingTest, OfDuplicatesTheLastCounts) {
