@@ -48,6 +48,10 @@ inline constexpr std::uint32_t kCredentialCountMax = 64;
 // forged ticket costs its decryption, so there is an end to them.
 inline constexpr std::uint32_t kKeyTriesMax = 8;
 
+// The encrypted part of a KRB-CRED: keys, names and times of the delegated tickets, 250 bytes each.
+// The tickets themselves are beside it.
+inline constexpr std::size_t kDelegatedPartSizeMax = 4096;
+
 // What does not fit into a context, PACs and delegated credentials, is kept in pages that all
 // contexts share: by default two for each slot.
 inline constexpr std::size_t kPageSize = 2048;

@@ -189,8 +189,11 @@ namespace usher::fuzz {
     "refuses a ticket whose PAC it cannot read", "MS-KILE 3.4.5.3", \
     "Usher takes nothing from a PAC yet, and so wants nothing of it") \
   X(kMitRdTransited, "diff_mit_ap_req", "MIT krb5", \
-    "checks the realms that a ticket went through", "MS-KILE, Ticket Flag Details", \
-    "KILE MUST NOT check for transited domains; RFC 4120 2.7 would have it") \
+    "refuses realms of an encoding it does not know, even none at all", "RFC 4120 2.7", \
+    "a ticket that went through no realm has none to check") \
+  X(kMitRdRealmPath, "diff_mit_ap_req", "MIT krb5", \
+    "takes realms between the client's and its own for checked", "RFC 4120 2.7", \
+    "a server checks them or rejects the ticket; Usher leaves checking to the KDC") \
   X(kMitRdFarTime, "diff_mit_ap_req", "MIT krb5", \
     "has no room for times after 2106, or much later ones", "RFC 4120 5.2.3", \
     "KerberosTime has four digits of year") \
@@ -225,8 +228,8 @@ namespace usher::fuzz {
     "takes names of any size", "RFC 4120 6", \
     "a bound of ours, kIdentitySizeMax") \
   X(kHeimdalRdTransited, "diff_heimdal_ap_req", "Heimdal", \
-    "checks the realms that a ticket went through", "MS-KILE, Ticket Flag Details", \
-    "KILE MUST NOT check for transited domains; RFC 4120 2.7 would have it") \
+    "decides itself about realms that no KDC has checked", "RFC 4120 2.7", \
+    "a server checks them or rejects the ticket; Usher leaves checking to the KDC") \
   X(kHeimdalRdFarTime, "diff_heimdal_ap_req", "Heimdal", \
     "has no room for times after 2106, or much later ones", "RFC 4120 5.2.3", \
     "KerberosTime has four digits of year") \

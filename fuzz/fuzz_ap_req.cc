@@ -126,6 +126,10 @@ void check_accepted(Bytes token, const Outcome& outcome) {
         "the ticket is valid");
   check((ticket->flags & (krb5::kTicketFlagInvalid | krb5::kTicketFlagAnonymous)) == 0,
         "and not marked otherwise");
+  check(ticket->transited.empty() || (ticket->flags & krb5::kTicketFlagTransitedPolicyChecked) != 0,
+        "a KDC has checked the realms it went through");
+  check(outcome.who.service == mint::octets_of("HTTP/web.example.test@EXAMPLE.TEST"),
+        "the service is the one whose key this is");
   check_understood(ticket->authorization_data);
   check_understood(authenticator->authorization_data);
   check_reply({*layers, *ticket, *authenticator}, outcome);

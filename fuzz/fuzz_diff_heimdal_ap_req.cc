@@ -202,6 +202,7 @@ bool refusal_allowed(Bytes token, const TheirSignOn& theirs, Status status) {
     case Status::kDceStyle:
     case Status::kUserToUser:
       return excuses.use(Allowed::kHeimdalRdNotServed);
+    case Status::kTicketGranting:
     case Status::kNoSuchService:
     case Status::kNoKeyOfEtype:
       return excuses.use(Allowed::kHeimdalRdAnyService);

@@ -127,9 +127,12 @@ bool refusal_allowed(Bytes token, const TheirSignOn& theirs, Status status) {
     case Status::kDceStyle:
     case Status::kUserToUser:
       return excuses.use(Allowed::kMitRdNotServed);
+    case Status::kTicketGranting:
     case Status::kNoSuchService:
     case Status::kNoKeyOfEtype:
       return excuses.use(Allowed::kMitRdAnyService);
+    case Status::kTransited:
+      return excuses.use(Allowed::kMitRdRealmPath);
     case Status::kSessionKeyEtype:
       return excuses.use(Allowed::kMitRdEtype);
     case Status::kKerberosAnonymous:

@@ -53,7 +53,11 @@ struct Ticket {  // RFC 4120 5.3
 constexpr std::uint32_t flag_bit(unsigned n) noexcept { return 0x80000000u >> n; }
 inline constexpr std::uint32_t kApOptionUseSessionKey = flag_bit(1);
 inline constexpr std::uint32_t kApOptionMutualRequired = flag_bit(2);
+inline constexpr std::uint32_t kTicketFlagMayPostdate = flag_bit(5);
+inline constexpr std::uint32_t kTicketFlagPostdated = flag_bit(6);
 inline constexpr std::uint32_t kTicketFlagInvalid = flag_bit(7);
+inline constexpr std::uint32_t kTicketFlagInitial = flag_bit(9);
+inline constexpr std::uint32_t kTicketFlagTransitedPolicyChecked = flag_bit(12);
 inline constexpr std::uint32_t kTicketFlagAnonymous = flag_bit(16);  // RFC 8062 3
 
 struct ApReq {  // RFC 4120 5.5.1

@@ -29,8 +29,11 @@ struct KerberosWork {
   gss::GssChecksum checksum;  // No bindings and no flags if the client sent none.
   pac::Pac pac;               // Verified; no buffers if there is none or it is ignored.
   Bytes delegated;            // The decrypted EncKrbCredPart; empty if nothing is taken.
-  const crypto::ServiceKey* found_key = nullptr;  // Where the search for the ticket's key began;
-  const crypto::ServiceKey* next_key = nullptr;   // the next other key to try.
+  // The key the search for the ticket's began with, or null if the ring does not name the service
+  // and everybody's keys are tried; the next key to try; how many have been.
+  const crypto::ServiceKey* found_key = nullptr;
+  const crypto::ServiceKey* next_key = nullptr;
+  std::uint32_t key_tries = 0;
   crypto::TicketJob* ticket_job = nullptr;
   crypto::AuthenticatorJob* authenticator_job = nullptr;
   crypto::SealJob* seal_job = nullptr;  // Null if no AP-REP is due.
@@ -108,7 +111,7 @@ class Arena {
 inline constexpr std::size_t kArenaPerTokenExtra = 8 * 1024;
 static_assert(2 * (2 + 4) * kIdentitySizeMax + 2 * kReplySizeMax <=
               kTokenSizeMax + kArenaPerTokenExtra);
-static_assert(kIdentitySizeMax + 2 * kReplySizeMax <= kArenaPerTokenExtra);
+static_assert(kIdentitySizeMax + 2 * kReplySizeMax + kDelegatedPartSizeMax <= kArenaPerTokenExtra);
 
 struct TurnDesk final : Desk {
   TurnDesk(std::size_t tokens, std::unique_ptr<crypto::Kit> its_kit,

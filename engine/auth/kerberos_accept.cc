@@ -71,17 +71,46 @@ bool check_bindings(Exchange& exchange) noexcept {
 bool keep_names(Turn& turn, Exchange& exchange) noexcept {
   const KerberosWork& work = exchange.kerberos;
   const MutableBytes scratch = turn.desk.arena.take(kIdentitySizeMax);
-  const krb5::Ticket& ticket = work.ap_req.ticket;
   Context& context = *exchange.context;
   const std::size_t user = krb5::write_principal_text(work.ticket.cname, {}, scratch);
   const bool kept =
       user > 0 && context.keep(0, scratch.first(user)) && context.keep(1, work.ticket.crealm);
-  const std::size_t service = krb5::write_principal_text(ticket.sname, ticket.realm, scratch);
+  // Nothing protects the name in the ticket's clear part. It has chosen a key, and whose key opened
+  // the ticket is certain: that is the service. Where the name chose, the two are the same.
+  const crypto::ServiceKey& key = *work.ticket_job->key;
+  const std::size_t service =
+      krb5::write_principal_text({.type = 0, .components = key.components}, key.realm, scratch);
   if (!kept || service == 0 || !context.keep(2, scratch.first(service))) {
     exchange.refuse(Status::kNameTooLong);
     return false;
   }
   return true;
+}
+
+// choose_key finds the first key to try: of the service that the ticket names or, if the ring does
+// not name that and the policy lets keys stand for other names, anybody's. Null: refused.
+const crypto::ServiceKey* choose_key(Exchange& exchange) noexcept {
+  KerberosWork& work = exchange.kerberos;
+  const krb5::Ticket& ticket = work.ap_req.ticket;
+  const crypto::KeyRing& ring = *(*exchange.keys)->ring;
+  const crypto::KeyRing::Found found =
+      ring.find(ticket.realm, ticket.sname.components, ticket.enc_part.etype,
+                ticket.enc_part.has_kvno, ticket.enc_part.kvno);
+  if (found.key != nullptr) {
+    work.found_key = found.key;
+    work.next_key = ring.first_of(*found.key);
+    return found.key;
+  }
+  const bool anybody = !found.principal &&
+                       exchange.request->credential->policy.target_policy != TargetPolicy::kKeytab;
+  const crypto::ServiceKey* const key =
+      anybody ? ring.first_of_any(ticket.enc_part.etype) : nullptr;
+  if (key == nullptr) {
+    exchange.refuse(found.principal || anybody ? Status::kNoKeyOfEtype : Status::kNoSuchService);
+    return nullptr;
+  }
+  work.next_key = key->other;
+  return key;
 }
 
 // establish puts what was verified into the context.
@@ -119,18 +148,14 @@ void stage_ticket(Turn& turn, Exchange& exchange) noexcept {
   if (crypto::profile_of(ticket.enc_part.etype) == nullptr) {
     return exchange.refuse(Status::kTicketEtype);
   }
-  const crypto::KeyRing& ring = *(*exchange.keys)->ring;
-  const crypto::KeyRing::Found found =
-      ring.find(ticket.realm, ticket.sname.components, ticket.enc_part.etype,
-                ticket.enc_part.has_kvno, ticket.enc_part.kvno);
-  if (found.key == nullptr) {
-    return exchange.refuse(found.principal ? Status::kNoKeyOfEtype : Status::kNoSuchService);
+  const crypto::ServiceKey* const key = choose_key(exchange);
+  if (key == nullptr) {
+    return;
   }
-  work.found_key = found.key;
-  work.next_key = ring.first_of(*found.key);
+  work.key_tries = 1;
   exchange.context->ticket_etype = ticket.enc_part.etype;
   work.ticket_job =
-      &turn.desk.tickets.add({.key = found.key,
+      &turn.desk.tickets.add({.key = key,
                               .cipher = ticket.enc_part.cipher,
                               .plain = turn.desk.arena.take(ticket.enc_part.cipher.size())});
   exchange.go(State::kTicketQueued);
@@ -138,18 +163,20 @@ void stage_ticket(Turn& turn, Exchange& exchange) noexcept {
 
 bool try_next_key(Exchange& exchange) noexcept {
   KerberosWork& work = exchange.kerberos;
-  if (work.ticket_job->outcome != Outcome::kForged) {
+  if (work.ticket_job->outcome != Outcome::kForged || work.key_tries == kKeyTriesMax) {
     return false;
   }
-  if (work.next_key == work.found_key) {
-    work.next_key = work.next_key->sibling;
+  const crypto::ServiceKey* key = work.next_key;
+  if (key != nullptr && key == work.found_key) {
+    key = key->sibling;
   }
-  if (work.next_key == nullptr) {
+  if (key == nullptr) {
     return false;
   }
-  work.ticket_job->key = work.next_key;
+  work.ticket_job->key = key;
   work.ticket_job->outcome = Outcome::kPending;
-  work.next_key = work.next_key->sibling;
+  work.next_key = work.found_key != nullptr ? key->sibling : key->other;
+  ++work.key_tries;
   return true;
 }
 
@@ -200,9 +227,7 @@ void on_authenticator_opened(Turn& turn, Exchange& exchange) noexcept {
     return;
   }
   establish(exchange);
-  const bool mutual = (work.ap_req.ap_options & krb5::kApOptionMutualRequired) != 0 ||
-                      has(work.checksum.flags, gss::ContextFlags::kMutual);
-  if (mutual) {
+  if (wants_mutual(work)) {
     Context& context = *exchange.context;
     context.flags =
         gss::ContextFlags(std::uint32_t(context.flags) | std::uint32_t(gss::ContextFlags::kMutual));

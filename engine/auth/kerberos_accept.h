@@ -8,8 +8,9 @@ namespace usher::auth {
 // stage_ticket reads exchange.mech_token as an AP-REQ and puts its ticket into the turn's batch.
 void stage_ticket(Turn& turn, Exchange& exchange) noexcept;
 
-// try_next_key gives a ticket that its key did not open another key of the same service and etype;
-// false if there is none left or nothing to do.
+// try_next_key gives a ticket that its key did not open another key of its etype: the service's
+// own, newest first, or for a service that the ring does not name everybody's. False if there is
+// none left, kKeyTriesMax have been tried, or there is nothing to do.
 [[nodiscard]] bool try_next_key(Exchange& exchange) noexcept;
 
 // on_ticket_opened checks the ticket and puts the authenticator into the turn's batch.

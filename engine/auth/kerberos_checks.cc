@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <string_view>
 
 #include "parsers/authorization_data.h"
+#include "parsers/host_addresses.h"
 
 namespace usher::auth {
 namespace {
@@ -41,7 +43,9 @@ constexpr std::array<std::uint8_t, 22> kAnonymousName = {0x1b, 9,   'W', 'E',  '
                                                          'O',  'W', 'N', 0x1b, 9,   'A', 'N', 'O',
                                                          'N',  'Y', 'M', 'O',  'U', 'S'};
 
-// Times, widened by the skew on both sides, and flags.
+// Times, widened by the skew on both sides, and flags. MAY-POSTDATE is the KDC's business (RFC 4120
+// 2.4); POSTDATED without INVALID is a ticket that a KDC has validated since, and INITIAL one that
+// was had with a password at once (2.1): both are as good as others, here as on Windows.
 Status check_validity(const krb5::EncTicketPart& ticket, const Turn& turn, std::int64_t skew_s) {
   //= RFC 4120 3.2.3: a ticket with the INVALID flag, or whose start lies in the future by more than
   //= the skew, is not yet valid; past its end by more than the skew it has expired.
@@ -62,6 +66,46 @@ Status check_validity(const krb5::EncTicketPart& ticket, const Turn& turn, std::
     return Status::kSessionKeyEtype;
   }
   return Status::kContinue;
+}
+
+// check_transited decides about the realms that the client's came through on the way to ours.
+//= RFC 4120 2.7: without TRANSITED-POLICY-CHECKED, an application server either checks those realms
+//= itself or rejects the ticket.
+// We know no realm's policy, so the KDC's word is what there is.
+bool check_transited(Exchange& exchange) noexcept {
+  const krb5::EncTicketPart& ticket = exchange.kerberos.ticket;
+  const bool checked = (ticket.flags & krb5::kTicketFlagTransitedPolicyChecked) != 0;
+  if (exchange.request->credential->policy.check_transited && !checked &&
+      !ticket.transited.empty()) {
+    exchange.refuse(Status::kTransited);
+  }
+  return exchange.live();
+}
+
+// check_addresses compares the ticket's addresses, if it has any, with where the client comes from.
+bool check_addresses(Exchange& exchange) noexcept {
+  if (!exchange.request->credential->policy.check_addresses) {
+    return true;
+  }
+  const Bytes opened = exchange.kerberos.ticket_job->opened;
+  const Bytes element = exchange.kerberos.ticket.addresses;
+  const Result<krb5::HostAddresses> addresses = krb5::parse_host_addresses(element);
+  if (!addresses.ok()) {
+    const auto at = static_cast<std::uint32_t>(element.data() - opened.data());
+    exchange.refuse(Status::kMalformedTicket,
+                    {addresses.fault().code, at + addresses.fault().offset}, opened);
+    return false;
+  }
+  //= RFC 4120 3.2.3: if no match is found, or the server insists on addresses and none are present,
+  //= KRB_AP_ERR_BADADDR; a ticket without addresses is good from anywhere (2.6).
+  // A caller that does not say where the client comes from cannot have it compared.
+  const ChannelBindings& bindings = exchange.request->bindings;
+  const krb5::HostAddress from{.type = bindings.initiator_address_type,
+                               .address = bindings.initiator_address};
+  if (addresses->count > 0 && (from.address.empty() || !krb5::contains(*addresses, from))) {
+    exchange.refuse(Status::kAddresses);
+  }
+  return exchange.live();
 }
 
 Status compare_with_ticket(const KerberosWork& work, const Turn& turn, std::int64_t skew_s) {
@@ -107,14 +151,46 @@ bool read_checksum(Exchange& exchange) noexcept {
   return true;
 }
 
+bool check_mutual(Exchange& exchange) noexcept {
+  if (exchange.request->credential->policy.require_mutual && !wants_mutual(exchange.kerberos)) {
+    exchange.refuse(Status::kMutualRequired);
+  }
+  return exchange.live();
+}
+
 }  // namespace
+
+bool wants_mutual(const KerberosWork& work) noexcept {
+  return (work.ap_req.ap_options & krb5::kApOptionMutualRequired) != 0 ||
+         gss::has(work.checksum.flags, gss::ContextFlags::kMutual);
+}
 
 const crypto::EtypeProfile* key_profile(const krb5::EncryptionKey& key) noexcept {
   const crypto::EtypeProfile* profile = crypto::profile_of(key.etype);
   return profile != nullptr && key.value.size() == profile->key_size ? profile : nullptr;
 }
 
-bool check_target(Exchange&) noexcept { return true; }
+bool check_target(Exchange& exchange) noexcept {
+  const krb5::Ticket& ticket = exchange.kerberos.ap_req.ticket;
+  if (crypto::is_ticket_granting(ticket.sname.components)) {
+    exchange.refuse(Status::kTicketGranting);
+    return false;
+  }
+  const Policy& policy = exchange.request->credential->policy;
+  if (policy.target_policy != TargetPolicy::kListed) {
+    return true;  // The keytab decides.
+  }
+  std::array<std::uint8_t, kIdentitySizeMax> room;
+  const std::size_t size = krb5::write_principal_text(ticket.sname, ticket.realm, room);
+  const std::string_view name(reinterpret_cast<const char*>(room.data()), size);
+  const bool listed = std::ranges::any_of(
+      policy.targets, [name](const auto& target) { return is_target(target, name); });
+  if (size == 0 || !listed) {
+    exchange.refuse(Status::kTargetRefused);
+    return false;
+  }
+  return true;
+}
 
 bool check_ticket(const Turn& turn, Exchange& exchange) noexcept {
   KerberosWork& work = exchange.kerberos;
@@ -123,7 +199,8 @@ bool check_ticket(const Turn& turn, Exchange& exchange) noexcept {
     exchange.refuse(status);
     return false;
   }
-  return read_authorization_data(exchange, work.ticket.authorization_data, work.ticket_job->opened,
+  return check_transited(exchange) && check_addresses(exchange) &&
+         read_authorization_data(exchange, work.ticket.authorization_data, work.ticket_job->opened,
                                  Status::kMalformedTicket, work.ticket_data);
 }
 
@@ -137,7 +214,7 @@ bool check_authenticator(const Turn& turn, Exchange& exchange) noexcept {
   return read_authorization_data(exchange, work.authenticator.authorization_data,
                                  work.authenticator_job->opened, Status::kMalformedAuthenticator,
                                  work.authenticator_data) &&
-         read_checksum(exchange);
+         read_checksum(exchange) && check_mutual(exchange);
 }
 
 bool check_replay(const Turn& turn, Exchange& exchange) noexcept {

@@ -21,6 +21,10 @@ namespace usher::auth {
 // check_replay comes last, so that only authenticators that would be accepted take up room.
 [[nodiscard]] bool check_replay(const Turn& turn, Exchange& exchange) noexcept;
 
+// wants_mutual says whether the client wants the acceptor to prove itself, too: by the AP option or
+// by the checksum's flag.
+[[nodiscard]] bool wants_mutual(const KerberosWork& work) noexcept;
+
 // key_profile returns the profile of a session key or subkey, or null if we do not serve its etype
 // or its size is not the etype's.
 [[nodiscard]] const crypto::EtypeProfile* key_profile(const krb5::EncryptionKey& key) noexcept;

@@ -99,6 +99,12 @@ std::string get_targets(const Policy& policy) {
   return list;
 }
 
+char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+
+bool equal_in_any_case(std::string_view a, std::string_view b) noexcept {
+  return std::ranges::equal(a, b, {}, lower, lower);
+}
+
 constexpr std::array kTable = {
     Row{{"kerberos.skew", "300", "seconds that clocks may be apart (at most 86400)"},
         set_skew,
@@ -151,6 +157,14 @@ constexpr auto kPublicTable = [] {
 }();
 
 }  // namespace
+
+bool is_target(std::string_view target, std::string_view principal) noexcept {
+  std::size_t at = 0;  // Of the '@' before the realm: the first without a backslash before it.
+  while (at < principal.size() && principal[at] != '@') {
+    at += principal[at] == '\\' ? 2u : 1u;
+  }
+  return equal_in_any_case(target, principal) || equal_in_any_case(target, principal.substr(0, at));
+}
 
 std::span<const PolicyRow> policy_table() noexcept { return kPublicTable; }
 

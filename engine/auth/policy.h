@@ -50,6 +50,11 @@ struct Policy {
   friend bool operator==(const Policy&, const Policy&) = default;
 };
 
+// is_target says whether `target`, one of Policy::targets, names the principal, which is written as
+// krb5::write_principal_text does with its realm. ASCII letters are equal in either case; without a
+// realm, a target is a name in any. No allocation.
+[[nodiscard]] bool is_target(std::string_view target, std::string_view principal) noexcept;
+
 // PolicyRow is one line of the table that README, --help and set_policy share.
 struct PolicyRow {
   std::string_view name;

@@ -5,6 +5,7 @@
 #include "engine/crypto/kerberos_keys.h"
 #include "engine/protect/mic.h"
 #include "parsers/der.h"
+#include "tools/mint/kerberos_fields.h"
 #include "tools/mint/spnego_mint.h"
 
 namespace usher::mint {
@@ -19,57 +20,12 @@ constexpr std::uint32_t kProtocolVersion = 5;
 constexpr std::uint32_t kMessageTypeApReq = 14;
 constexpr std::size_t kHmacSha1Size = 20;
 
-Bytes as_bytes(std::string_view text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
-
 std::size_t key_size_of(std::int32_t etype) { return etype == 18 ? 32 : 16; }
 
 const crypto::EtypeProfile& served_profile(std::int32_t etype) {
   const crypto::EtypeProfile* profile = crypto::profile_of(etype);
   require(profile != nullptr, "the mint cannot encrypt with this etype");
   return *profile;
-}
-
-void write_principal(Writer& writer, const Principal& name) {
-  writer.in(Tag::kSequence, [&](Writer& sequence) {
-    sequence.in(context(1), [&](Writer& field) {
-      field.in(Tag::kSequence, [&](Writer& strings) {
-        std::for_each(
-            name.components.rbegin(), name.components.rend(),
-            [&](const std::string& part) { strings.bytes(Tag::kGeneralString, as_bytes(part)); });
-      });
-    });
-    sequence.in(context(0), [&](Writer& field) { field.i32(name.type); });
-  });
-}
-
-void write_key(Writer& writer, std::int32_t etype, Bytes key) {
-  writer.in(Tag::kSequence, [&](Writer& sequence) {
-    sequence.in(context(1), [&](Writer& field) { field.bytes(Tag::kOctetString, key); });
-    sequence.in(context(0), [&](Writer& field) { field.i32(etype); });
-  });
-}
-
-void write_encrypted(Writer& writer, std::int32_t etype, std::optional<std::uint32_t> kvno,
-                     Bytes cipher) {
-  writer.in(Tag::kSequence, [&](Writer& sequence) {
-    sequence.in(context(2), [&](Writer& field) { field.bytes(Tag::kOctetString, cipher); });
-    if (kvno) {
-      sequence.in(context(1), [&](Writer& field) { field.u32(*kvno); });
-    }
-    sequence.in(context(0), [&](Writer& field) { field.i32(etype); });
-  });
-}
-
-void write_time(Writer& writer, std::uint8_t number, std::int64_t seconds) {
-  writer.in(context(number), [&](Writer& field) { field.time(seconds); });
-}
-
-void write_element(Writer& writer, std::uint8_t number, Bytes element) {
-  if (!element.empty()) {
-    writer.in(context(number), [&](Writer& field) { field.octets(element); });
-  }
 }
 
 // DerivedKeys are Ke and Ki of one base key and usage.
@@ -198,16 +154,11 @@ Octets encode_enc_ticket_part(const TicketFields& fields) {
           write_time(part, 6, *fields.start_time);
         }
         write_time(part, 5, fields.auth_time);
-        part.in(context(4), [](Writer& field) {
-          field.in(Tag::kSequence, [](Writer& transited) {
-            transited.in(context(1), [](Writer& empty) { empty.bytes(Tag::kOctetString, {}); });
-            transited.in(context(0), [](Writer& type) { type.i32(1); });
-          });
+        part.in(context(4), [&](Writer& field) {  // Shaped like an EncryptionKey.
+          write_key(field, fields.transited_type, fields.transited);
         });
         part.in(context(3), [&](Writer& field) { write_principal(field, fields.client); });
-        part.in(context(2), [&](Writer& field) {
-          field.bytes(Tag::kGeneralString, as_bytes(fields.client.realm));
-        });
+        write_string(part, 2, fields.client.realm);
         part.in(context(1),
                 [&](Writer& field) { write_key(field, fields.session_etype, fields.session_key); });
         part.in(context(0), [&](Writer& field) { field.bits(fields.flags); });
@@ -252,8 +203,7 @@ Octets encode_authenticator(const Ticket& ticket, const AuthenticatorFields& fie
           });
         }
         part.in(context(2), [&](Writer& field) { write_principal(field, client); });
-        part.in(context(1),
-                [&](Writer& field) { field.bytes(Tag::kGeneralString, as_bytes(client.realm)); });
+        write_string(part, 1, client.realm);
         part.in(context(0), [](Writer& field) { field.u32(kProtocolVersion); });
       });
     });
@@ -316,8 +266,7 @@ Ticket KerberosMint::ticket(const Service& service, TicketFields fields) const {
           write_encrypted(field, sealing.etype.value_or(service.etype), kvno, cipher);
         });
         part.in(context(2), [&](Writer& field) { write_principal(field, name); });
-        part.in(context(1),
-                [&](Writer& field) { field.bytes(Tag::kGeneralString, as_bytes(name.realm)); });
+        write_string(part, 1, name.realm);
         part.in(context(0), [](Writer& field) { field.u32(kProtocolVersion); });
       });
     });

@@ -70,7 +70,9 @@ struct TicketFields {
   std::optional<std::int64_t> renew_till{};
   std::int32_t session_etype = 18;
   Octets session_key{};  // Empty: drawn, to fit session_etype if it is 17 or 18, else 16 bytes.
-  Octets addresses{};    // HostAddresses element, header included; empty: absent.
+  std::int32_t transited_type = 1;  // DOMAIN-X500-COMPRESS.
+  Octets transited{};
+  Octets addresses{};           // HostAddresses element, header included; empty: absent.
   Octets authorization_data{};  // AuthorizationData element, header included; empty: absent.
 
   std::optional<Principal> service{};  // In the clear part, in place of the service's own name.
