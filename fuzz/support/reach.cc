@@ -59,7 +59,7 @@ Stage stage_of(Status status) noexcept {
     case Status::kPeerRejected:
     case Status::kMalformedApReq:
     case Status::kUserToUser:
-    case Status::kDceStyle:
+    case Status::kMalformedApRep:
     case Status::kMalformedNtlm:
       return Stage::kOffered;
     case Status::kContinue:
@@ -67,6 +67,9 @@ Stage stage_of(Status status) noexcept {
     case Status::kTicketEtype:
     case Status::kNoSuchService:
     case Status::kNoKeyOfEtype:
+    case Status::kTargetRefused:
+    case Status::kTicketGranting:
+    case Status::kRc4:  // The ticket's, or a session key's.
     case Status::kNtlmMessageTooLong:
     case Status::kNtlmCharset:
     case Status::kMalformedNtlmResponse:
@@ -87,6 +90,9 @@ Stage stage_of(Status status) noexcept {
     case Status::kAuthorizationData:  // The ticket's or the authenticator's.
     case Status::kSessionKeyEtype:    // Likewise.
     case Status::kAuthenticatorKey:
+    case Status::kWeakerKey:
+    case Status::kTransited:
+    case Status::kAddresses:
     case Status::kNtlmMicWrong:
       return Stage::kDecrypted;
     case Status::kMalformedAuthenticator:
@@ -96,6 +102,21 @@ Stage stage_of(Status status) noexcept {
     case Status::kClientNameMismatch:
     case Status::kReplay:
     case Status::kReplayCacheFull:
+    case Status::kReplayUnknown:
+    case Status::kDceStyle:
+    case Status::kThirdLeg:
+    case Status::kMutualRequired:
+    case Status::kBindingsMissing:
+    case Status::kBindingsWrong:
+    case Status::kBindingsUnknown:
+    case Status::kPacMissing:
+    case Status::kMalformedPac:
+    case Status::kPacSignature:
+    case Status::kPacKdcSignature:
+    case Status::kPacClient:
+    case Status::kMalformedDelegation:
+    case Status::kDelegationKey:
+    case Status::kNoFreePage:
     case Status::kNameTooLong:
     case Status::kNtlmNoSigning:
     case Status::kMechTypesTooLong:
