@@ -24,14 +24,34 @@ struct Model {
   bool right = true;
   std::uint32_t element_count = 0;
   std::uint32_t pac_count = 0;
+  bool has_etype_list = false;
+  std::uint32_t etype_count = 0;  // Of the first list.
   std::uint32_t seen_count = 0;
   std::array<Seen, krb5::kAdElementsMax> seen;
 
   void see(AdType type, Bytes data, bool if_relevant) {
     pac_count += type == AdType::kWin2kPac ? 1 : 0;
     right = right && pac_count <= 1 && (type != AdType::kApOptions || data.size() == 4) &&
-            (type != AdType::kClientTarget || data.size() % 2 == 0);
+            (type != AdType::kClientTarget || data.size() % 2 == 0) &&
+            (type != AdType::kEtypeNegotiation || see_etypes(data));
     seen[seen_count++] = {type, data, if_relevant};
+  }
+
+  bool see_etypes(Bytes data) {
+    Parse parse(data);
+    der::Reader reader(parse);
+    std::uint32_t count = 0;
+    reader.in(der::Tag::kSequence, [&](der::Reader& etypes) {
+      for (; etypes.more(); ++count) {
+        etypes.i32();
+      }
+    });
+    reader.finish();
+    if (!has_etype_list) {
+      has_etype_list = true;
+      etype_count = count;
+    }
+    return parse.ok() && count <= krb5::kEtypeListMax;
   }
 
   void read(Bytes list, std::uint32_t depth) {
@@ -82,7 +102,13 @@ std::uint32_t check_walk(Bytes input, const Model& model) {
 }
 
 void check_summary(const AuthorizationData& data, const Model& model, Bytes input) {
-  check(within(data.pac, input) && within(data.client_target, input), "views lie in the input");
+  check(within(data.pac, input) && within(data.client_target, input) &&
+            within(data.etype_list, input),
+        "views lie in the input");
+  std::uint32_t etypes = 0;
+  krb5::each_etype(data.etype_list, [&](std::int32_t) { ++etypes; });
+  check(data.has_etype_list == model.has_etype_list && etypes == model.etype_count,
+        "the first list of etypes counts");
   check(data.element_count == model.element_count, "every element is counted");
   check(data.has_pac == (model.pac_count == 1), "a PAC is found wherever it stands");
   const auto seen = std::span(model.seen).first(model.seen_count);
@@ -108,7 +134,8 @@ void check_wrapped(Bytes input, const AuthorizationData& data) {
     check(!again->has_critical, "inside AD-IF-RELEVANT nothing is critical");
     check(again->element_count == data.element_count + 1, "an AD-IF-RELEVANT counts");
     check(again->has_pac == data.has_pac && again->ap_options == data.ap_options &&
-              std::ranges::equal(again->client_target, data.client_target),
+              std::ranges::equal(again->client_target, data.client_target) &&
+              std::ranges::equal(again->etype_list, data.etype_list),
           "it changes nothing else");
   } else {
     check(again.fault().code == ParseCode::kBadValue, "one more can only be one too many");

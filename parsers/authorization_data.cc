@@ -11,6 +11,23 @@ using der::Tag;
 
 constexpr std::size_t kUtf16UnitSize = 2;
 
+// read_etype_list takes an EtypeList apart; false if it is none. An empty one says nothing.
+bool read_etype_list(Bytes value, Bytes& etypes) noexcept {
+  Parse parse(value);
+  Reader reader(parse);
+  reader.in(Tag::kSequence, [&](Reader& list) {
+    const std::uint32_t begin = list.mark();
+    std::uint32_t count = 0;
+    list.each([&](Reader& rest) {
+      rest.require(++count <= kEtypeListMax);
+      rest.i32();
+    });
+    etypes = list.since(begin);
+  });
+  reader.finish();
+  return parse.ok();
+}
+
 // note files one element under what an acceptor asks about; false if it cannot be that.
 bool note(const AdElement& element, AuthorizationData& data) noexcept {
   const Bytes value = element.data;
@@ -38,6 +55,17 @@ bool note(const AdElement& element, AuthorizationData& data) noexcept {
         data.client_target = value;
       }
       return true;
+    case AdType::kEtypeNegotiation: {
+      Bytes etypes;
+      if (!read_etype_list(value, etypes)) {
+        return false;
+      }
+      if (!data.has_etype_list) {
+        data.has_etype_list = true;
+        data.etype_list = etypes;
+      }
+      return true;
+    }
     default:
       return true;
   }

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "parsers/bytes.h"
+#include "parsers/der.h"
 #include "parsers/result.h"
 
 namespace usher::krb5 {
@@ -30,6 +31,9 @@ enum class AdType : std::int32_t {
 inline constexpr std::uint32_t kAdDepthMax = 4;
 inline constexpr std::uint32_t kAdElementsMax = 64;
 
+// More etypes than this in one EtypeList are refused; clients send one to eight.
+inline constexpr std::uint32_t kEtypeListMax = 32;
+
 // AdElement is one element that is not itself an AD-IF-RELEVANT.
 struct AdElement {
   AdType type{};
@@ -46,6 +50,9 @@ struct AuthorizationData {
   std::uint32_t ap_options = 0;  // KERB_AP_OPTIONS, all of them: 0x4000 channel bindings supported.
   bool has_client_target = false;
   Bytes client_target;  // UTF-16LE: the name the client thinks it speaks to; the first, if several.
+  bool has_etype_list = false;
+  Bytes etype_list;  // The INTEGERs of an EtypeList (RFC 4537 3), for each_etype; of the first, if
+                     // several.
   // The first element outside AD-IF-RELEVANT that is not AD-WIN2K-PAC.
   //= RFC 4120 5.2.6: if it is not understood, authentication fails.
   bool has_critical = false;
@@ -57,9 +64,24 @@ struct AuthorizationData {
 // `element`.
 //
 // Fails with kBadValue beyond kAdDepthMax or kAdElementsMax, for a second PAC, a KERB_AP_OPTIONS
-// that is not four bytes, or a client target of an odd size; kUnexpectedTag, kTruncated, kBadLength
+// that is not four bytes, a client target of an odd size, or an EtypeList that is none or longer
+// than kEtypeListMax; kUnexpectedTag, kTruncated, kBadLength
 // and kTrailingBytes for what is not DER, at any level.
 [[nodiscard]] Result<AuthorizationData> parse_authorization_data(Bytes element) noexcept;
+
+// each_etype calls visit(std::int32_t) for every etype of AuthorizationData::etype_list, the
+// client's favourite first.
+template <class Visit>
+void each_etype(Bytes etype_list, Visit visit) noexcept {
+  Parse parse(etype_list);
+  der::Reader etypes(parse);
+  etypes.each([&](der::Reader& rest) {
+    const std::int32_t etype = rest.i32();
+    if (parse.ok()) {
+      visit(etype);
+    }
+  });
+}
 
 // AdWalk yields every element that is no AD-IF-RELEVANT, outermost first in order of appearance;
 // what a nested one holds comes where it stands. It reads as far as the data is right, and next

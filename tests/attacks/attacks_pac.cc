@@ -265,10 +265,18 @@ void add_authorization_data(Section& section) {
                                                                {krb5::ad_element(type, "00")}))}));
   };
   section.add("D9", "second-pac-inside", kAuthorizationData, bad_value, second, std::uint16_t{128},
-              std::uint16_t{129});
+              std::uint16_t{130});
   const auto inner = [](const std::string& list) {
     return hex(krb5::ad_list({krb5::ad_if_relevant(list)}));
   };
+  const Octets etype = hex("02 01 12");
+  const auto etypes = [&](std::size_t count) {
+    const Octets list = element(0x30, repeat(etype, count));
+    return element(
+        0x30, element(0x30, cat({hex("a0 04 02 02 00 81"), element(0xa1, element(0x04, list))})));
+  };
+  section.add_big("A14", "many-etypes", kAuthorizationData, bad_value, etypes, std::size_t{100'000},
+                  std::size_t{krb5::kEtypeListMax}, std::size_t{krb5::kEtypeListMax + 1});
   section.add("D9", "inside-is-no-der", kAuthorizationData, ParseCode::kBadLength, inner,
               std::string("3080"), std::string("3000"));
 }

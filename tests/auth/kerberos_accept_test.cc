@@ -42,7 +42,7 @@ Octets nested_data(std::uint32_t depth) {
   return hex(krb5::ad_nested(depth, krb5::ad_list({krb5::ad_element(128, "00")})));
 }
 Octets many_elements(std::uint32_t count) {
-  return hex(krb5::ad_nested(1, krb5::ad_many(count, 129)));
+  return hex(krb5::ad_nested(1, krb5::ad_many(count, 4711)));
 }
 // An AD-IF-RELEVANT whose list has an element that is a NULL, at offset 15.
 const std::string kNestedMalformed = krb5::ad_list({krb5::ad_element(1, "30020500")});

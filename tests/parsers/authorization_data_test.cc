@@ -21,6 +21,21 @@ ParseFault fault_of_list(const std::string& list) {
   return parse_authorization_data(hex(list)).fault();
 }
 
+// etype_list is an EtypeList of `count` times aes256-cts-hmac-sha1-96.
+std::string etype_list(std::uint32_t count) {
+  std::string etypes;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    etypes += "020112";
+  }
+  return sequence(etypes);
+}
+
+std::vector<std::int32_t> etypes_of(const AuthorizationData& data) {
+  std::vector<std::int32_t> etypes;
+  each_etype(data.etype_list, [&](std::int32_t etype) { etypes.push_back(etype); });
+  return etypes;
+}
+
 TEST(AuthorizationDataParse, OfNothingIsNothing) {
   for (const char* nothing : {"", "3000"}) {
     const Octets octets = hex(nothing);
@@ -28,7 +43,8 @@ TEST(AuthorizationDataParse, OfNothingIsNothing) {
     ASSERT_TRUE(data.ok()) << nothing;
     EXPECT_EQ(data->element_count, 0u);
     EXPECT_FALSE(data->has_pac || data->has_ap_options || data->has_client_target ||
-                 data->has_critical);
+                 data->has_etype_list || data->has_critical);
+    EXPECT_TRUE(etypes_of(*data).empty());
   }
 }
 
@@ -53,6 +69,7 @@ TEST(AuthorizationDataParse, FindsWhatAClientSaysAboutItself) {
   EXPECT_EQ(data->ap_options, 0x4000u);
   ASSERT_TRUE(data->has_client_target);
   EXPECT_TRUE(std::ranges::equal(data->client_target, hex("4800540054005000")));
+  EXPECT_EQ(etypes_of(*data), (std::vector<std::int32_t>{18, 17, 23}));
   EXPECT_FALSE(data->has_pac || data->has_critical);
 }
 
@@ -67,6 +84,8 @@ TEST(AuthorizationDataParse, ReadsWhatMitSaysAboutItself) {
   EXPECT_EQ(data->element_count, 3u);
   EXPECT_TRUE(data->has_ap_options);
   EXPECT_EQ(data->ap_options, 0x4000u);
+  EXPECT_TRUE(data->has_etype_list);
+  EXPECT_EQ(etypes_of(*data), (std::vector<std::int32_t>{20, 19, 18})) << "the favourite first";
   EXPECT_FALSE(data->has_client_target || data->has_pac || data->has_critical);
 }
 
@@ -78,6 +97,26 @@ TEST(AuthorizationDataParse, TakesAllApOptionsAndTheFirstTarget) {
   ASSERT_TRUE(data.ok());
   EXPECT_EQ(data->ap_options, 0xc000u) << "no later element takes back what one has said";
   EXPECT_TRUE(std::ranges::equal(data->client_target, hex("4100")));
+}
+
+TEST(AuthorizationDataParse, TakesTheFirstEtypeList) {
+  const Octets octets = hex(ad_list({ad_if_relevant(
+      ad_list({ad_element(129, "3006020114020112"), ad_element(129, "3003020117")}))}));
+  const Result<AuthorizationData> data = parse_authorization_data(octets);
+  ASSERT_TRUE(data.ok());
+  EXPECT_EQ(etypes_of(*data), (std::vector<std::int32_t>{20, 18}));
+}
+
+TEST(AuthorizationDataParse, TakesEtypeListsOfAnyEtypesUpToTheirBound) {
+  const auto count_in = [](const std::string& list) {
+    const Octets octets = hex(ad_nested(1, ad_list({ad_element(129, list)})));
+    const Result<AuthorizationData> data = parse_authorization_data(octets);
+    EXPECT_TRUE(data.ok() && data->has_etype_list) << list;
+    return data.ok() ? etypes_of(*data).size() : 0;
+  };
+  EXPECT_EQ(count_in("3000"), 0u) << "an empty list asks for nothing";
+  EXPECT_EQ(count_in("3009 0201ff 020480000000"), 2u) << "local use, and the least Int32";
+  EXPECT_EQ(count_in(etype_list(kEtypeListMax)), kEtypeListMax);
 }
 
 struct CriticalCase {
@@ -140,22 +179,22 @@ TEST(AuthorizationDataParse, BoundsTheDepth) {
 }
 
 TEST(AuthorizationDataParse, BoundsTheElements) {
-  EXPECT_EQ(fault_of_list(ad_many(kAdElementsMax, 128 + 1)), ParseFault{});
-  const std::string one = ad_element(129, "00");
+  EXPECT_EQ(fault_of_list(ad_many(kAdElementsMax, 130)), ParseFault{});
+  const std::string one = ad_element(130, "00");
   const auto one_size = static_cast<std::uint32_t>(one.size() / 2);
   for (const std::uint32_t count : {kAdElementsMax + 1, 1000u}) {
-    const ParseFault fault = fault_of_list(ad_many(count, 129));
+    const ParseFault fault = fault_of_list(ad_many(count, 130));
     EXPECT_EQ(fault.code, ParseCode::kBadValue);
     EXPECT_EQ(fault.offset, 4 + kAdElementsMax * one_size) << "where the 65th begins";
   }
   // Every level counts, and an AD-IF-RELEVANT too.
-  EXPECT_EQ(fault_of_list(ad_nested(1, ad_many(kAdElementsMax - 1, 129))), ParseFault{});
-  EXPECT_EQ(fault_of_list(ad_nested(1, ad_many(kAdElementsMax, 129))).code, ParseCode::kBadValue);
+  EXPECT_EQ(fault_of_list(ad_nested(1, ad_many(kAdElementsMax - 1, 130))), ParseFault{});
+  EXPECT_EQ(fault_of_list(ad_nested(1, ad_many(kAdElementsMax, 130))).code, ParseCode::kBadValue);
   EXPECT_EQ(fault_of_list(
-                ad_list({ad_if_relevant(ad_many(32, 129)), one, ad_if_relevant(ad_many(29, 129))})),
+                ad_list({ad_if_relevant(ad_many(32, 130)), one, ad_if_relevant(ad_many(29, 130))})),
             ParseFault{});
   EXPECT_EQ(fault_of_list(
-                ad_list({ad_if_relevant(ad_many(32, 129)), one, ad_if_relevant(ad_many(30, 129))}))
+                ad_list({ad_if_relevant(ad_many(32, 130)), one, ad_if_relevant(ad_many(30, 130))}))
                 .code,
             ParseCode::kBadValue);
 }
@@ -213,6 +252,22 @@ const std::vector<RefusalCase> kRefusals = {
     {"ApOptionsOfFive", ad_nested(1, ad_list({ad_element(143, "0040000000")})), kBad, 15,
      "MS-KILE 2.2.7"},
     {"ApOptionsOfNone", ad_nested(1, ad_list({ad_element(143, "")})), kBad, 15, "MS-KILE 2.2.7"},
+    {"EtypesNone", ad_nested(1, ad_list({ad_element(129, "")})), kBad, 15, "RFC 4537 3"},
+    {"EtypesNotASequence", ad_nested(1, ad_list({ad_element(129, "020112")})), kBad, 15,
+     "RFC 4537 3"},
+    {"EtypesNotAnInteger", ad_nested(1, ad_list({ad_element(129, "3003040112")})), kBad, 15,
+     "RFC 4537 3"},
+    {"EtypesTooLarge", ad_nested(1, ad_list({ad_element(129, "300702050080000000")})), kBad, 15,
+     "Int32"},
+    {"EtypesTrailingByte", ad_nested(1, ad_list({ad_element(129, "300302011200")})), kBad, 15,
+     "one element"},
+    {"EtypesCutShort", ad_nested(1, ad_list({ad_element(129, "3003 0201")})), kBad, 15,
+     "RFC 4537 3"},
+    {"EtypesTooMany", ad_nested(1, ad_list({ad_element(129, etype_list(kEtypeListMax + 1))})), kBad,
+     15, "A14"},
+    {"EtypesTheSecondIsNone",
+     ad_nested(1, ad_list({ad_element(129, "3003020112"), ad_element(129, "00")})), kBad, 32,
+     "wherever it stands"},
     {"TargetOdd", ad_nested(1, ad_list({ad_element(144, "410042")})), kBad, 15, "UTF-16"},
 };
 
