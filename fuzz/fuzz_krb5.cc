@@ -1,4 +1,4 @@
-// parsers/krb5.h: every message, its names, and the two messages that can be written.
+// parsers/krb5.h: every message, its names, and the messages that can be written.
 #include <algorithm>
 #include <array>
 #include <vector>
@@ -192,12 +192,53 @@ void check_enc_ap_rep_part(Bytes message) {
   }
 }
 
+bool same(const krb5::PrincipalName& a, const krb5::PrincipalName& b) {
+  return a.type == b.type && same(a.components, b.components);
+}
+
+// check_krb_error_anew writes what was read, which leaves out what is there but empty.
+void check_krb_error_anew(const krb5::KrbError& error, Bytes message) {
+  std::vector<std::uint8_t> out(message.size() + 16);  // A client's microseconds may be missing.
+  der::Writer writer(out);
+  krb5::write_krb_error(writer, error);
+  const Result<krb5::KrbError> again = krb5::parse_krb_error(writer.written());
+  check(again.ok(), "what is written can be parsed");
+  check(again->error_code == error.error_code && again->stime == error.stime &&
+            again->susec == error.susec,
+        "code and time come back");
+  check(again->has_client_time == error.has_client_time && again->ctime == error.ctime &&
+            (!error.has_client_time || again->cusec == error.cusec),
+        "the client's time comes back");
+  check(same(again->sname, error.sname) && same(again->realm, error.realm) &&
+            same(again->crealm, error.crealm) &&
+            (error.cname.components.empty() || same(again->cname, error.cname)),
+        "names come back");
+  check(same(again->e_text, error.e_text) && same(again->e_data, error.e_data),
+        "text and data come back");
+  std::vector<std::uint8_t> second(writer.written().size());
+  der::Writer exact(second);
+  krb5::write_krb_error(exact, *again);
+  check(same(exact.written(), writer.written()), "and has one encoding from then on");
+}
+
 void check_krb_error(Bytes message) {
   const Result<krb5::KrbError> error = krb5::parse_krb_error(message);
   if (accepted(krb5::parse_krb_error, error, message)) {
     check_name(error->cname, error->crealm, message);
     check_name(error->sname, error->realm, message);
     check_views({error->e_text, error->e_data}, message);
+    check_krb_error_anew(*error, message);
+  }
+}
+
+void check_error_data(Bytes message) {
+  const Result<krb5::ErrorData> data = krb5::parse_error_data(message);
+  if (accepted(krb5::parse_error_data, data, message)) {
+    check_views({data->value}, message);
+    std::vector<std::uint8_t> out(message.size());
+    der::Writer writer(out);
+    krb5::write_error_data(writer, *data);
+    check(same(writer.written(), message), "error data has one encoding");
   }
 }
 
@@ -209,7 +250,7 @@ void run_one(Bytes input) {
     return;
   }
   const Bytes message = input.subspan(1);
-  switch (input[0] % 7) {
+  switch (input[0] % 8) {
     case 0:
       return check_ap_req(message);
     case 1:
@@ -222,8 +263,10 @@ void run_one(Bytes input) {
       return check_ap_rep(message);
     case 5:
       return check_enc_ap_rep_part(message);
-    default:
+    case 6:
       return check_krb_error(message);
+    default:
+      return check_error_data(message);
   }
 }
 

@@ -79,6 +79,13 @@ void write_encrypted_data(Writer& writer, const EncryptedData& data) noexcept {
   });
 }
 
+void write_principal(Writer& writer, const PrincipalName& name) noexcept {
+  writer.in(Tag::kSequence, [&](Writer& parts) {
+    parts.in(der::context(1), [&](Writer& field) { field.bytes(Tag::kSequence, name.components); });
+    parts.in(der::context(0), [&](Writer& field) { field.i32(name.type); });
+  });
+}
+
 void write_encryption_key(Writer& writer, const EncryptionKey& key) noexcept {
   writer.in(Tag::kSequence, [&](Writer& parts) {
     parts.in(der::context(1), [&](Writer& field) { field.bytes(Tag::kOctetString, key.value); });
@@ -236,6 +243,19 @@ Result<KrbError> parse_krb_error(Bytes message) noexcept {
   return parse.finish(error);
 }
 
+Result<ErrorData> parse_error_data(Bytes e_data) noexcept {
+  Parse parse(e_data);
+  ErrorData data;
+  Reader reader(parse);
+  reader.in(Tag::kSequence, [&](Reader& body) {
+    body.in(der::context(1), [&](Reader& field) { data.type = ErrorDataType(field.i32()); });
+    data.has_value = body.maybe(
+        der::context(2), [&](Reader& field) { data.value = field.bytes(Tag::kOctetString); });
+  });
+  reader.finish();
+  return parse.finish(data);
+}
+
 void write_ap_rep(Writer& writer, const EncryptedData& enc_part) noexcept {
   writer.in(der::application(kApRepType), [&](Writer& tagged) {
     tagged.in(Tag::kSequence, [&](Writer& body) {
@@ -257,6 +277,45 @@ void write_enc_ap_rep_part(Writer& writer, const EncApRepPart& part) noexcept {
       }
       body.in(der::context(1), [&](Writer& field) { field.u32(part.cusec); });
       body.in(der::context(0), [&](Writer& field) { field.time(part.ctime); });
+    });
+  });
+}
+
+void write_error_data(Writer& writer, const ErrorData& data) noexcept {
+  writer.in(Tag::kSequence, [&](Writer& body) {
+    if (data.has_value) {
+      body.in(der::context(2), [&](Writer& field) { field.bytes(Tag::kOctetString, data.value); });
+    }
+    body.in(der::context(1), [&](Writer& field) { field.i32(std::int32_t(data.type)); });
+  });
+}
+
+void write_krb_error(Writer& writer, const KrbError& error) noexcept {
+  const auto text = [](Writer& body, std::uint8_t field_number, Tag tag, Bytes contents) {
+    if (!contents.empty()) {
+      body.in(der::context(field_number), [&](Writer& field) { field.bytes(tag, contents); });
+    }
+  };
+  writer.in(der::application(kKrbErrorType), [&](Writer& tagged) {
+    tagged.in(Tag::kSequence, [&](Writer& body) {
+      text(body, 12, Tag::kOctetString, error.e_data);
+      text(body, 11, Tag::kGeneralString, error.e_text);
+      body.in(der::context(10), [&](Writer& field) { write_principal(field, error.sname); });
+      body.in(der::context(9),
+              [&](Writer& field) { field.bytes(Tag::kGeneralString, error.realm); });
+      if (!error.cname.components.empty()) {
+        body.in(der::context(8), [&](Writer& field) { write_principal(field, error.cname); });
+      }
+      text(body, 7, Tag::kGeneralString, error.crealm);
+      body.in(der::context(6), [&](Writer& field) { field.i32(error.error_code); });
+      body.in(der::context(5), [&](Writer& field) { field.u32(error.susec); });
+      body.in(der::context(4), [&](Writer& field) { field.time(error.stime); });
+      if (error.has_client_time) {
+        body.in(der::context(3), [&](Writer& field) { field.u32(error.cusec); });
+        body.in(der::context(2), [&](Writer& field) { field.time(error.ctime); });
+      }
+      body.in(der::context(1), [&](Writer& field) { field.u32(kKrbErrorType); });
+      body.in(der::context(0), [&](Writer& field) { field.u32(fields::kProtocolVersion); });
     });
   });
 }

@@ -1,5 +1,5 @@
 // Kerberos messages an acceptor meets (RFC 4120 5): AP-REQ, Ticket, EncTicketPart, Authenticator,
-// AP-REP, EncAPRepPart, KRB-ERROR.
+// AP-REP, EncAPRepPart, KRB-ERROR and Microsoft's KERB-ERROR-DATA in it.
 #pragma once
 
 #include <cstdint>
@@ -126,6 +126,36 @@ struct KrbError {  // RFC 4120 5.9.1
   Bytes e_data;
 };
 
+// ErrorCode is the part of RFC 4120 7.5.9 that an acceptor answers with.
+enum class ErrorCode : std::int32_t {
+  kNone = 0,
+  kEtypeNotSupported = 14,  // KDC_ERR_ETYPE_NOSUPP
+  kTicketExpired = 32,      // KRB_AP_ERR_TKT_EXPIRED
+  kTicketNotYetValid = 33,  // KRB_AP_ERR_TKT_NYV
+  kRepeat = 34,             // KRB_AP_ERR_REPEAT
+  kNotUs = 35,              // KRB_AP_ERR_NOT_US
+  kBadMatch = 36,           // KRB_AP_ERR_BADMATCH
+  kSkew = 37,               // KRB_AP_ERR_SKEW
+  kBadAddress = 38,         // KRB_AP_ERR_BADADDR
+  kModified = 41,           // KRB_AP_ERR_MODIFIED
+  kBadKeyVersion = 44,      // KRB_AP_ERR_BADKEYVER
+  kNoKey = 45,              // KRB_AP_ERR_NOKEY
+  kChecksumType = 50,       // KRB_AP_ERR_INAPP_CKSUM
+  kPathNotAccepted = 51,    // KRB_AP_PATH_NOT_ACCEPTED
+};
+
+// ErrorDataType is a KERB-ERROR-DATA's data-type.
+enum class ErrorDataType : std::int32_t {
+  kSkewRecovery = 2,  // KERB_AP_ERR_TYPE_SKEW_RECOVERY: no data-value.
+  kExtended = 3,      // KERB_ERR_TYPE_EXTENDED: a KERB-EXT-ERROR, from KDCs.
+};
+
+struct ErrorData {  // KERB-ERROR-DATA, MS-KILE 2.2.2
+  ErrorDataType type{};
+  bool has_value = false;
+  Bytes value;
+};
+
 // Each parse function reads exactly one message: pvno must be 5 and msg-type the message's own.
 // Every view points into the argument; nothing is copied and nothing recurses.
 //
@@ -147,6 +177,10 @@ struct KrbError {  // RFC 4120 5.9.1
 [[nodiscard]] Result<EncApRepPart> parse_enc_ap_rep_part(Bytes plain) noexcept;
 [[nodiscard]] Result<KrbError> parse_krb_error(Bytes message) noexcept;
 
+// parse_error_data reads a KERB-ERROR-DATA, which is what the e-data of a KRB-ERROR may hold; other
+// things may stand there, and then it fails like the functions above.
+[[nodiscard]] Result<ErrorData> parse_error_data(Bytes e_data) noexcept;
+
 // each_component calls visit(Bytes) for every component of a name a parse function accepted.
 template <class Visit>
 void each_component(const PrincipalName& name, Visit visit) noexcept {
@@ -158,5 +192,9 @@ void each_component(const PrincipalName& name, Visit visit) noexcept {
 // The writers put one message in front of what `writer` holds, which must be nothing.
 void write_ap_rep(der::Writer& writer, const EncryptedData& enc_part) noexcept;
 void write_enc_ap_rep_part(der::Writer& writer, const EncApRepPart& part) noexcept;
+void write_error_data(der::Writer& writer, const ErrorData& data) noexcept;
+
+// write_krb_error leaves out what KrbError says is absent, and an empty e_text or e_data.
+void write_krb_error(der::Writer& writer, const KrbError& error) noexcept;
 
 }  // namespace usher::krb5
