@@ -102,6 +102,10 @@ const std::array kNames = {
               "server signature: 16 hmac-sha1-96-aes256, 12 bytes",
               "full signature: 16 hmac-sha1-96-aes256, 12 bytes"}},
     NameCase{"DceStyle", "ad/aes256-krb5-dce.hex", "ad/web.keytab", {"dce-style"}},
+    NameCase{"EtypesOfMit",
+             "mit/aes256-cts-krb5.hex",
+             "mit/sha2.keytab",
+             {"ad-data: 129 AD-ETYPE-NEGOTIATION, 11 bytes", "etypes: 20 aes256"}},
     NameCase{"Rc4Ticket", "mit/rc4-hmac-krb5.hex", nullptr, {"etype: 23 arcfour-hmac"}},
     NameCase{"Sha2Ticket",
              "mit/aes128-sha2-spnego.hex",
@@ -164,6 +168,25 @@ TEST(UsherDecode, NamesAKerberosErrorAndItsTimes) {
   EXPECT_NE(ran.out.find("error-code: 37 KRB_AP_ERR_SKEW"), std::string::npos) << ran.out;
   EXPECT_NE(ran.out.find("stime: 2026-11-20T09:17:00.000042Z"), std::string::npos) << ran.out;
   EXPECT_NE(ran.out.find("sname: HTTP/web.bntlm.test@BNTLM.TEST"), std::string::npos) << ran.out;
+}
+
+TEST(UsherDecode, ShowsWhatMicrosoftPutsIntoAKerberosError) {
+  const Ran skew = run_usher(
+      {"decode"},
+      "607d06092a864886f71201020203007e6e306ca003020105a10302011ea411180f323032363131323030393137"
+      "30305aa50302012aa603020125a90c1b0a424e544c4d2e54455354aa21301fa003020102a11830161b04485454"
+      "501b0e7765622e626e746c6d2e74657374ab071b05636c6f636bac0904073005a103020102");
+  EXPECT_EQ(skew.exit_status, 0) << skew.out;
+  EXPECT_NE(skew.out.find("e-data: KERB-ERROR-DATA, 7 bytes"), std::string::npos) << skew.out;
+  EXPECT_NE(skew.out.find("data-type: 2 KERB_AP_ERR_TYPE_SKEW_RECOVERY"), std::string::npos)
+      << skew.out;
+  const Ran other = run_usher(
+      {"decode"},
+      "607806092a864886f71201020203007e693067a003020105a10302011ea411180f323032363131323030393137"
+      "30305aa50302012aa603020125a90c1b0a424e544c4d2e54455354aa21301fa003020102a11830161b04485454"
+      "501b0e7765622e626e746c6d2e74657374ab071b05636c6f636bac040402cafe");
+  EXPECT_EQ(other.exit_status, 0) << "e-data may be anything";
+  EXPECT_NE(other.out.find("e-data: 2 bytes"), std::string::npos) << other.out;
 }
 
 struct MessageCase {

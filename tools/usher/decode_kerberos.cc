@@ -52,6 +52,37 @@ Json key_without_value(const krb5::EncryptionKey& key) {
   return out;
 }
 
+// etype_list shows an EtypeList (RFC 4537 3), as far as it is one.
+Json etype_list(Bytes data) {
+  Json list = Json::array();
+  Parse parse(data);
+  Reader reader(parse);
+  reader.in(Tag::kSequence, [&](Reader& etypes) {
+    etypes.each([&](Reader& rest) {
+      const std::int32_t number = rest.i32();
+      if (parse.ok()) {
+        list.push_back(etype(number));
+      }
+    });
+  });
+  return list;
+}
+
+// error_data shows what Microsoft puts into a KRB-ERROR; of other e-data only the size.
+Json error_data(Bytes e_data) {
+  const Result<krb5::ErrorData> data = krb5::parse_error_data(e_data);
+  if (!data.ok()) {
+    return sized(e_data.size());
+  }
+  const auto type = static_cast<std::int32_t>(data->type);
+  Json out = type_and_size("KERB-ERROR-DATA", e_data);
+  out["data-type"] = numbered(type, error_data_name(type));
+  if (data->has_value) {
+    out["data-value"] = sized(data->value.size());
+  }
+  return out;
+}
+
 }  // namespace
 
 Json Decoder::kerberos(Bytes token, Bytes inner) {
@@ -128,7 +159,7 @@ Json Decoder::krb_error(Bytes token) {
     out["e-text"] = printable(error->e_text);
   }
   if (!error->e_data.empty()) {
-    out["e-data"] = sized(error->e_data.size());
+    out["e-data"] = error_data(error->e_data);
   }
   return out;
 }
@@ -245,6 +276,8 @@ Json Decoder::authorization_element(krb5::AdType type, Bytes data, std::uint32_t
     item["ad-data"] = authorization_data(data, depth + 1);
   } else if (type == krb5::AdType::kWin2kPac) {
     item["PAC"] = pac(data);
+  } else if (type == krb5::AdType::kEtypeNegotiation) {
+    item["etypes"] = etype_list(data);
   }
   return item;
 }

@@ -165,6 +165,11 @@ constexpr std::array kErrors = {
     Number{76, "KDC_ERR_KDC_NAME_MISMATCH"},
 };
 
+constexpr std::array kErrorData = {
+    Number{2, "KERB_AP_ERR_TYPE_SKEW_RECOVERY"},
+    Number{3, "KERB_ERR_TYPE_EXTENDED"},
+};
+
 constexpr std::array kAuthorizationData = {
     Number{1, "AD-IF-RELEVANT"},
     Number{4, "AD-KDC-ISSUED"},
@@ -224,6 +229,8 @@ FlagNames attribute_names(gss::ContextFlags flags) {
 std::string_view error_name(std::int32_t error_code) noexcept {
   return name_in(kErrors, error_code);
 }
+
+std::string_view error_data_name(std::int32_t type) noexcept { return name_in(kErrorData, type); }
 
 std::string_view authorization_data_name(std::int32_t type) noexcept {
   return name_in(kAuthorizationData, type);

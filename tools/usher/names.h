@@ -29,6 +29,9 @@ using FlagNames = std::vector<std::string>;
 // none.
 [[nodiscard]] std::string_view error_name(std::int32_t error_code) noexcept;
 
+// error_data_name is a KERB-ERROR-DATA's data-type (MS-KILE 2.2.2); "unknown" if none.
+[[nodiscard]] std::string_view error_data_name(std::int32_t type) noexcept;
+
 // authorization_data_name is an ad-type (RFC 4120 7.5.4, MS-KILE 2.2); "unknown" if none.
 [[nodiscard]] std::string_view authorization_data_name(std::int32_t type) noexcept;
 
