@@ -24,6 +24,106 @@ void print_counts() {
                count_of(Stage::kAccepted));
 }
 
+// Which stage a token has come to that got this answer.
+struct Row {
+  Stage stage;
+  Status status;
+};
+
+constexpr std::array kRows = {
+    // Refused before a mechanism's message was read, or at a point that says nothing about it.
+    Row{Stage::kOffered, Status::kStaleHandle},
+    Row{Stage::kOffered, Status::kContextBusy},
+    Row{Stage::kOffered, Status::kNotHalfOpen},
+    Row{Stage::kOffered, Status::kHalfOpenTooLong},
+    Row{Stage::kOffered, Status::kNoFreeSlot},
+    Row{Stage::kOffered, Status::kNoMemory},
+    Row{Stage::kOffered, Status::kInternal},
+    Row{Stage::kOffered, Status::kEmptyToken},
+    Row{Stage::kOffered, Status::kTokenTooLong},
+    Row{Stage::kOffered, Status::kNotAToken},
+    Row{Stage::kOffered, Status::kMalformedSpnego},
+    Row{Stage::kOffered, Status::kMalformedGss},
+    Row{Stage::kOffered, Status::kUnexpectedToken},
+    Row{Stage::kOffered, Status::kNoCommonMechanism},
+    Row{Stage::kOffered, Status::kMechanismNotAllowed},
+    Row{Stage::kOffered, Status::kPeerRejected},
+    Row{Stage::kOffered, Status::kMalformedApReq},
+    Row{Stage::kOffered, Status::kUserToUser},
+    Row{Stage::kOffered, Status::kMalformedNtlm},
+    Row{Stage::kOuterToken, Status::kContinue},
+    Row{Stage::kOuterToken, Status::kReplyTooLong},
+    Row{Stage::kOuterToken, Status::kTicketEtype},
+    Row{Stage::kOuterToken, Status::kTargetRefused},
+    Row{Stage::kOuterToken, Status::kTicketGranting},
+    Row{Stage::kOuterToken, Status::kNoSuchService},
+    Row{Stage::kOuterToken, Status::kNoKeyOfEtype},
+    Row{Stage::kOuterToken, Status::kNtlmMessageTooLong},
+    Row{Stage::kOuterToken, Status::kNtlmCharset},
+    Row{Stage::kOuterToken, Status::kMalformedNtlmResponse},
+    Row{Stage::kOuterToken, Status::kMalformedNtlmName},
+    Row{Stage::kOuterToken, Status::kNtlmAnonymous},
+    Row{Stage::kOuterToken, Status::kNtlmV1},
+    Row{Stage::kOuterToken, Status::kNtlmSessionKey},
+    Row{Stage::kOuterToken, Status::kNtlmMicMissing},
+    Row{Stage::kKeyFound, Status::kTicketKey},
+    Row{Stage::kKeyFound, Status::kNtlmProof},
+    Row{Stage::kDecrypted, Status::kMalformedTicket},
+    Row{Stage::kDecrypted, Status::kTicketExpired},
+    Row{Stage::kDecrypted, Status::kTicketNotYetValid},
+    Row{Stage::kDecrypted, Status::kTicketInvalid},
+    Row{Stage::kDecrypted, Status::kKerberosAnonymous},
+    Row{Stage::kDecrypted, Status::kAuthorizationData},  // The ticket's or the authenticator's.
+    Row{Stage::kDecrypted, Status::kSessionKeyEtype},    // Likewise.
+    Row{Stage::kDecrypted, Status::kRc4},                // Likewise.
+    Row{Stage::kDecrypted, Status::kWeakerKey},          // Likewise.
+    Row{Stage::kDecrypted, Status::kTransited},
+    Row{Stage::kDecrypted, Status::kAddresses},
+    Row{Stage::kDecrypted, Status::kAuthenticatorKey},
+    Row{Stage::kDecrypted, Status::kNtlmMicWrong},
+    Row{Stage::kAuthenticator, Status::kMalformedAuthenticator},
+    Row{Stage::kAuthenticator, Status::kMalformedGssChecksum},
+    Row{Stage::kAuthenticator, Status::kChecksumType},
+    Row{Stage::kAuthenticator, Status::kClockSkew},
+    Row{Stage::kAuthenticator, Status::kClientNameMismatch},
+    Row{Stage::kAuthenticator, Status::kDceStyle},
+    Row{Stage::kAuthenticator, Status::kMalformedApRep},
+    Row{Stage::kAuthenticator, Status::kThirdLeg},
+    Row{Stage::kAuthenticator, Status::kMutualRequired},
+    Row{Stage::kAuthenticator, Status::kBindingsMissing},
+    Row{Stage::kAuthenticator, Status::kBindingsWrong},
+    Row{Stage::kAuthenticator, Status::kBindingsUnknown},
+    Row{Stage::kAuthenticator, Status::kPacMissing},
+    Row{Stage::kAuthenticator, Status::kMalformedPac},
+    Row{Stage::kAuthenticator, Status::kPacSignature},
+    Row{Stage::kAuthenticator, Status::kPacKdcSignature},
+    Row{Stage::kAuthenticator, Status::kPacClient},
+    Row{Stage::kAuthenticator, Status::kMalformedDelegation},
+    Row{Stage::kAuthenticator, Status::kDelegationKey},
+    Row{Stage::kAuthenticator, Status::kNoFreePage},
+    Row{Stage::kAuthenticator, Status::kReplay},
+    Row{Stage::kAuthenticator, Status::kReplayCacheFull},
+    Row{Stage::kAuthenticator, Status::kReplayUnknown},
+    Row{Stage::kAuthenticator, Status::kNameTooLong},
+    Row{Stage::kAuthenticator, Status::kNtlmNoSigning},
+    Row{Stage::kAuthenticator, Status::kMechTypesTooLong},
+    Row{Stage::kAuthenticator, Status::kMechListMicMissing},
+    Row{Stage::kAuthenticator, Status::kMechListMicWrong},
+    Row{Stage::kAccepted, Status::kEstablished},
+};
+
+constexpr std::size_t rows_of(Status status) {
+  std::size_t count = 0;
+  for (const Row& row : kRows) {
+    count += row.status == status ? 1 : 0;
+  }
+  return count;
+}
+
+#define USHER_HAS_STAGE(name, sspi, text) static_assert(rows_of(Status::name) == 1, #name);
+USHER_STATUS_LIST(USHER_HAS_STAGE)
+#undef USHER_HAS_STAGE
+
 }  // namespace
 
 void reached(Stage stage) noexcept {
@@ -39,92 +139,10 @@ void reached(Stage stage) noexcept {
 }
 
 Stage stage_of(Status status) noexcept {
-  switch (status) {
-    // Refused before a mechanism's message was read, or at a point that says nothing about it.
-    case Status::kStaleHandle:
-    case Status::kContextBusy:
-    case Status::kNotHalfOpen:
-    case Status::kHalfOpenTooLong:
-    case Status::kNoFreeSlot:
-    case Status::kNoMemory:
-    case Status::kInternal:
-    case Status::kEmptyToken:
-    case Status::kTokenTooLong:
-    case Status::kNotAToken:
-    case Status::kMalformedSpnego:
-    case Status::kMalformedGss:
-    case Status::kUnexpectedToken:
-    case Status::kNoCommonMechanism:
-    case Status::kMechanismNotAllowed:
-    case Status::kPeerRejected:
-    case Status::kMalformedApReq:
-    case Status::kUserToUser:
-    case Status::kMalformedApRep:
-    case Status::kMalformedNtlm:
-      return Stage::kOffered;
-    case Status::kContinue:
-    case Status::kReplyTooLong:
-    case Status::kTicketEtype:
-    case Status::kNoSuchService:
-    case Status::kNoKeyOfEtype:
-    case Status::kTargetRefused:
-    case Status::kTicketGranting:
-    case Status::kRc4:  // The ticket's, or a session key's.
-    case Status::kNtlmMessageTooLong:
-    case Status::kNtlmCharset:
-    case Status::kMalformedNtlmResponse:
-    case Status::kMalformedNtlmName:
-    case Status::kNtlmAnonymous:
-    case Status::kNtlmV1:
-    case Status::kNtlmSessionKey:
-    case Status::kNtlmMicMissing:
-      return Stage::kOuterToken;
-    case Status::kTicketKey:
-    case Status::kNtlmProof:
-      return Stage::kKeyFound;
-    case Status::kMalformedTicket:
-    case Status::kTicketExpired:
-    case Status::kTicketNotYetValid:
-    case Status::kTicketInvalid:
-    case Status::kKerberosAnonymous:
-    case Status::kAuthorizationData:  // The ticket's or the authenticator's.
-    case Status::kSessionKeyEtype:    // Likewise.
-    case Status::kAuthenticatorKey:
-    case Status::kWeakerKey:
-    case Status::kTransited:
-    case Status::kAddresses:
-    case Status::kNtlmMicWrong:
-      return Stage::kDecrypted;
-    case Status::kMalformedAuthenticator:
-    case Status::kMalformedGssChecksum:
-    case Status::kChecksumType:
-    case Status::kClockSkew:
-    case Status::kClientNameMismatch:
-    case Status::kReplay:
-    case Status::kReplayCacheFull:
-    case Status::kReplayUnknown:
-    case Status::kDceStyle:
-    case Status::kThirdLeg:
-    case Status::kMutualRequired:
-    case Status::kBindingsMissing:
-    case Status::kBindingsWrong:
-    case Status::kBindingsUnknown:
-    case Status::kPacMissing:
-    case Status::kMalformedPac:
-    case Status::kPacSignature:
-    case Status::kPacKdcSignature:
-    case Status::kPacClient:
-    case Status::kMalformedDelegation:
-    case Status::kDelegationKey:
-    case Status::kNoFreePage:
-    case Status::kNameTooLong:
-    case Status::kNtlmNoSigning:
-    case Status::kMechTypesTooLong:
-    case Status::kMechListMicMissing:
-    case Status::kMechListMicWrong:
-      return Stage::kAuthenticator;
-    case Status::kEstablished:
-      return Stage::kAccepted;
+  for (const Row& row : kRows) {
+    if (row.status == status) {
+      return row.stage;
+    }
   }
   return Stage::kOffered;
 }
