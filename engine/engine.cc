@@ -2,10 +2,13 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <bit>
 #include <memory>
 #include <new>
 #include <span>
+#include <string_view>
+#include <utility>
 
 #include "engine/random.h"
 
@@ -43,13 +46,13 @@ void keep_private(std::span<T> array) noexcept {
 struct Arrays {
   std::span<SlotPool::Slot> slots;
   std::span<Context> contexts;
-  std::span<ReplayCache::Place> places;
+  std::span<ReplayCache::Place> places;  // Unless they lie in a file.
   std::span<PageStore::Page> pages;
   std::span<PageStore::Link> links;
 
-  [[nodiscard]] bool complete() const noexcept {
-    return !slots.empty() && !contexts.empty() && !places.empty() && !pages.empty() &&
-           !links.empty();
+  [[nodiscard]] bool complete(bool with_places) const noexcept {
+    return !slots.empty() && !contexts.empty() && (!places.empty() || !with_places) &&
+           !pages.empty() && !links.empty();
   }
   void free() const noexcept {
     free_array(slots);
@@ -62,11 +65,14 @@ struct Arrays {
 
 class TheEngine final : public Engine {
  public:
-  TheEngine(const Arrays& arrays, const ReplayKey& key, const EngineOptions& options) noexcept
+  TheEngine(const Arrays& arrays, const ReplayKey& key, std::unique_ptr<ReplayFile> file,
+            const EngineOptions& options) noexcept
       : arrays_(arrays),
+        file_(std::move(file)),
         pages_(arrays.pages, arrays.links),
         pool_(arrays.slots, arrays.contexts, options.half_open_s, &pages_),
-        replays_(arrays.places, key, options.skew_max_s),
+        replays_(file_ ? file_->places() : arrays.places, file_ ? file_->key() : key,
+                 options.skew_max_s, file_ ? file_->lost_until_s() : kNothingLost),
         environment_{pool_, replays_, options.clock != nullptr ? *options.clock : system_clock()} {}
   TheEngine(const TheEngine&) = delete;
   TheEngine& operator=(const TheEngine&) = delete;
@@ -78,6 +84,7 @@ class TheEngine final : public Engine {
 
  private:
   Arrays arrays_;
+  std::unique_ptr<ReplayFile> file_;
   PageStore pages_;
   auth::ContextPool pool_;
   ReplayCache replays_;
@@ -88,35 +95,65 @@ std::size_t replay_place_count(std::uint32_t entries) noexcept {
   return std::bit_ceil(std::size_t{std::max(entries, ReplayCache::kProbesMax)});
 }
 
-}  // namespace
-
-std::unique_ptr<Engine> Engine::make(const EngineOptions& options) noexcept {
-  if (options.slot_count == 0 || options.slot_count > kSlotCountMax || options.half_open_s <= 0 ||
-      options.replay_entry_count > kReplayEntryCountMax || options.page_count == 0 ||
-      options.page_count > kPageCountMax || options.skew_max_s > kSkewSecondsMax) {
+// open_replay_file is null if it cannot be used; then `why_not` says why.
+std::unique_ptr<ReplayFile> open_replay_file(const EngineOptions& options, const ReplayKey& key,
+                                             ReplayFile::Reason& why_not) noexcept {
+  const Clock& clock = options.clock != nullptr ? *options.clock : system_clock();
+  ReplayFile::Wanted wanted{.path = options.replay_file,
+                            .place_count = replay_place_count(options.replay_entry_count),
+                            .skew_max_s = options.skew_max_s,
+                            .now_s = clock.wall_us() / kMicrosPerSecond};
+  if (!read_machine_boot(clock, wanted.boot)) {
+    constexpr std::string_view kNoProc = "replay file: /proc/sys/kernel/random/boot_id is missing";
+    std::ranges::copy(kNoProc, why_not.begin());
     return nullptr;
   }
+  return ReplayFile::open(wanted, key, why_not);
+}
+
+bool in_range(const EngineOptions& options) noexcept {
+  return options.slot_count != 0 && options.slot_count <= kSlotCountMax &&
+         options.half_open_s > 0 && options.replay_entry_count <= kReplayEntryCountMax &&
+         options.page_count != 0 && options.page_count <= kPageCountMax &&
+         options.skew_max_s <= kSkewSecondsMax;
+}
+
+}  // namespace
+
+std::unique_ptr<Engine> Engine::make(const EngineOptions& options,
+                                     ReplayFile::Reason* why_not) noexcept {
   const std::unique_ptr<RandomSource> random = make_system_random();
   ReplayKey key{};
-  if (random == nullptr ||
+  if (!in_range(options) || random == nullptr ||
       !random->fill(std::span(reinterpret_cast<std::uint8_t*>(key.data()), sizeof(key)))) {
     return nullptr;
   }
-  const Arrays arrays{
-      .slots = make_array<SlotPool::Slot>(options.slot_count),
-      .contexts = make_array<Context>(options.slot_count),
-      .places = make_array<ReplayCache::Place>(replay_place_count(options.replay_entry_count)),
-      .pages = make_array<PageStore::Page>(options.page_count),
-      .links = make_array<PageStore::Link>(options.page_count)};
+  std::unique_ptr<ReplayFile> file;
+  const bool in_memory = options.replay_file == nullptr;
+  if (!in_memory) {
+    ReplayFile::Reason reason{};
+    file = open_replay_file(options, key, why_not != nullptr ? *why_not : reason);
+    if (file == nullptr) {
+      return nullptr;
+    }
+  }
+  const std::size_t place_count = replay_place_count(options.replay_entry_count);
+  const Arrays arrays{.slots = make_array<SlotPool::Slot>(options.slot_count),
+                      .contexts = make_array<Context>(options.slot_count),
+                      .places = in_memory ? make_array<ReplayCache::Place>(place_count)
+                                          : std::span<ReplayCache::Place>(),
+                      .pages = make_array<PageStore::Page>(options.page_count),
+                      .links = make_array<PageStore::Link>(options.page_count)};
   std::unique_ptr<Engine> engine;
-  if (arrays.complete()) {
+  if (arrays.complete(in_memory)) {
     keep_private(arrays.contexts);
     keep_private(arrays.pages);
-    engine.reset(new (std::nothrow) TheEngine(arrays, key, options));
+    engine.reset(new (std::nothrow) TheEngine(arrays, key, std::move(file), options));
   }
   if (engine == nullptr) {
     arrays.free();
   }
+  OPENSSL_cleanse(key.data(), sizeof key);
   return engine;
 }
 

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "engine/auth/accept.h"
+#include "engine/auth/replay_file.h"
 #include "engine/clock.h"
 #include "engine/limits.h"
 
@@ -25,13 +26,19 @@ struct EngineOptions {
   // within it is forgotten, so a wider one fills the replay cache sooner. With the replay check on,
   // a larger skew is treated as this one.
   std::int64_t skew_max_s = kSkewSecondsDefault;
+  // Path of the file that the replay cache lies in, so that a restart forgets nothing and processes
+  // share it (auth/replay_file.h); null: memory of this process.
+  const char* replay_file = nullptr;
   const Clock* clock = nullptr;  // Null: system_clock().
 };
 
 // Engine owns the slots, the contexts and the replay cache. Nothing allocates after make.
 class Engine {
  public:
-  [[nodiscard]] static std::unique_ptr<Engine> make(const EngineOptions& options) noexcept;
+  // make is null if memory fails or a number is out of range, or, which `why_not` then says, if the
+  // replay file cannot be used.
+  [[nodiscard]] static std::unique_ptr<Engine> make(const EngineOptions& options,
+                                                    ReplayFile::Reason* why_not = nullptr) noexcept;
   virtual ~Engine() = default;
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;

@@ -218,8 +218,9 @@ bool check_authenticator(const Turn& turn, Exchange& exchange) noexcept {
 }
 
 bool check_replay(const Turn& turn, Exchange& exchange) noexcept {
-  //= RFC 4120 3.2.3: a replayed authenticator, within the allowable skew, is rejected.
-  if (!exchange.request->credential->policy.check_replays) {
+  const AcceptRequest& request = *exchange.request;
+  const Policy& policy = request.credential->policy;
+  if (!policy.check_replays) {
     return true;
   }
   const KerberosWork& work = exchange.kerberos;
@@ -228,10 +229,22 @@ bool check_replay(const Turn& turn, Exchange& exchange) noexcept {
     case ReplayVerdict::kFresh:
       return true;
     case ReplayVerdict::kReplay:
-      exchange.refuse(Status::kReplay);
-      return false;
+      //= RFC 4120 3.2.3: a replayed authenticator, within the allowable skew, is rejected.
+      if (!request.allow_replay) {
+        exchange.refuse(Status::kReplay);
+      }
+      exchange.reply->replayed = request.allow_replay;
+      return request.allow_replay;
     case ReplayVerdict::kFull:
-      exchange.refuse(Status::kReplayCacheFull);
+      if (!policy.accept_when_full) {
+        exchange.refuse(Status::kReplayCacheFull);
+      }
+      return policy.accept_when_full;
+    case ReplayVerdict::kUnknown:
+      //= RFC 4120 3.2.3: a server that has lost track of authenticators presented within the
+      //= allowable skew rejects requests until the skew has passed.
+      // No allowance for replays or for a full cache counts here: neither is known to be the case.
+      exchange.refuse(Status::kReplayUnknown);
       return false;
   }
   return false;

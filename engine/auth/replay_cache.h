@@ -24,10 +24,23 @@ using Fingerprint = std::array<std::uint64_t, 2>;
 using ReplayKey = std::array<std::uint64_t, 4>;
 
 enum class ReplayVerdict : std::uint8_t {
-  kFresh,   // Not seen before; from now on it has been.
-  kReplay,  // Seen.
-  kFull,    // No room to remember it in; it must be refused.
+  kFresh,    // Not seen before; from now on it has been.
+  kReplay,   // Seen.
+  kFull,     // No room to remember it in.
+  kUnknown,  // Of a time whose entries may be lost: whether it was seen cannot be told.
 };
+
+// ReplayCounts is how often test_and_insert gave each verdict that is no success.
+struct ReplayCounts {
+  std::uint64_t replays = 0;
+  std::uint64_t full = 0;
+  std::uint64_t unknown = 0;
+
+  friend bool operator==(const ReplayCounts&, const ReplayCounts&) = default;
+};
+
+// kNothingLost, as the time up to which entries may be lost.
+inline constexpr std::int64_t kNothingLost = INT64_MIN;
 
 // BasicReplayCache remembers each fingerprint for as long as its authenticator's time lies within
 // the clock skew, in 8 bytes, in one table that all times share.
@@ -52,8 +65,10 @@ class BasicReplayCache {
   // `places` is borrowed for the cache's life; its size is a power of two, at least kProbesMax.
   // `key` is secret and random: it decides where a fingerprint goes, so that a client cannot aim
   // its own at one place. `skew_max_s` is the widest clock skew that callers will check
-  // authenticators with, at most kSkewSecondsMax.
-  BasicReplayCache(std::span<Place> places, const ReplayKey& key, std::int64_t skew_max_s) noexcept;
+  // authenticators with, at most kSkewSecondsMax. Of authenticators with times up to
+  // `lost_until_s`, some that were accepted may be missing in `places`, so all are unknown.
+  BasicReplayCache(std::span<Place> places, const ReplayKey& key, std::int64_t skew_max_s,
+                   std::int64_t lost_until_s = kNothingLost) noexcept;
   BasicReplayCache(const BasicReplayCache&) = delete;
   BasicReplayCache& operator=(const BasicReplayCache&) = delete;
   ~BasicReplayCache() { OPENSSL_cleanse(key_.data(), sizeof(key_)); }
@@ -66,7 +81,26 @@ class BasicReplayCache {
   [[nodiscard]] ReplayVerdict test_and_insert(const Fingerprint& fingerprint,
                                               std::int64_t authenticator_s) noexcept;
 
+  // counts is what this cache object has seen so far: of places that several processes share, each
+  // counts its own. Any thread; the numbers need not be of one moment.
+  [[nodiscard]] ReplayCounts counts() const noexcept {
+    return {.replays = counters_.replays.load(std::memory_order_relaxed),
+            .full = counters_.full.load(std::memory_order_relaxed),
+            .unknown = counters_.unknown.load(std::memory_order_relaxed)};
+  }
+
  private:
+  // Relaxed: they order nothing. A line of their own, because threads write to them that only read
+  // the members around.
+  struct alignas(kCacheLine) Counters {
+    std::atomic<std::uint64_t> replays{0};
+    std::atomic<std::uint64_t> full{0};
+    std::atomic<std::uint64_t> unknown{0};
+  };
+  static void count(std::atomic<std::uint64_t>& counter) noexcept {
+    counter.fetch_add(1, std::memory_order_relaxed);
+  }
+
   static constexpr unsigned kSliceBits = 24;
   static constexpr std::uint64_t kSliceMask = (std::uint64_t{1} << kSliceBits) - 1;
   static constexpr unsigned kTagBits = 64 - kSliceBits;
@@ -79,8 +113,10 @@ class BasicReplayCache {
 
   std::span<Place> places_;
   std::int64_t skew_max_s_;
+  std::int64_t lost_until_s_;
   std::uint64_t window_;  // Slices.
   ReplayKey key_;
+  Counters counters_;
 };
 
 using ReplayCache = BasicReplayCache<std::atomic>;
@@ -94,9 +130,11 @@ using ReplayCache = BasicReplayCache<std::atomic>;
 
 template <template <class> class Atomic>
 BasicReplayCache<Atomic>::BasicReplayCache(std::span<Place> places, const ReplayKey& key,
-                                           std::int64_t skew_max_s) noexcept
+                                           std::int64_t skew_max_s,
+                                           std::int64_t lost_until_s) noexcept
     : places_(places),
       skew_max_s_(skew_max_s),
+      lost_until_s_(lost_until_s),
       // From one end of what is accepted at a moment to the other, in slices; one more because the
       // ends cut through slices.
       window_(static_cast<std::uint64_t>(2 * skew_max_s / kSliceSeconds + 1)),
@@ -110,6 +148,10 @@ template <template <class> class Atomic>
 ReplayVerdict BasicReplayCache<Atomic>::test_and_insert(const Fingerprint& fingerprint,
                                                         std::int64_t authenticator_s) noexcept {
   static_assert(kSliceSeconds == 1 << 6);
+  if (authenticator_s <= lost_until_s_) {
+    count(counters_.unknown);
+    return ReplayVerdict::kUnknown;
+  }
   // The number wraps every 34 years, next on 2038-01-19; is_taken compares across that.
   const std::uint64_t slice = static_cast<std::uint64_t>(authenticator_s >> 6) & kSliceMask;
   const std::uint64_t hashed = hash(fingerprint);
@@ -129,9 +171,11 @@ ReplayVerdict BasicReplayCache<Atomic>::test_and_insert(const Fingerprint& finge
       // Somebody was faster. Look at what is there now: it may be this very authenticator.
     }
     if (value == entry) {
+      count(counters_.replays);
       return ReplayVerdict::kReplay;
     }
   }
+  count(counters_.full);
   return ReplayVerdict::kFull;
 }
 
