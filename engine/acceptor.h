@@ -53,11 +53,18 @@ typedef struct _USHER_OPTIONS {
   uint32_t HalfOpenSeconds;      // How long an unfinished exchange may keep its slot: 30.
   uint32_t ReplayEntries;        // Authenticators remembered, 8 bytes each: 2^22; at most 2^28.
   uint32_t ClockSkewSecondsMax;  // Widest kerberos.skew a credential may have: 300.
+
+  // A file for the replay cache: what was accepted before a restart or a crash of the process is
+  // still refused after it, and processes that name one file share it. It is made if there is none,
+  // with mode 0600, for ReplayEntries and ClockSkewSecondsMax as they are, and holds a secret. Put
+  // it where nobody else can write, best under /run. NULL and "": the cache is in memory.
+  const char* ReplayFile;
 } USHER_OPTIONS, *PUSHER_OPTIONS;
 
 // usher_start makes the engine. Optional: the first AcquireCredentialsHandle makes one of the
 // default size, wide enough for its own kerberos.skew. SEC_E_OUT_OF_SEQUENCE if there is one
-// already, SEC_E_INVALID_PARAMETER if a number is out of range, SEC_E_INSUFFICIENT_MEMORY.
+// already, SEC_E_INVALID_PARAMETER if a number is out of range or the replay file cannot be used,
+// SEC_E_INSUFFICIENT_MEMORY.
 USHER_API SECURITY_STATUS usher_start(const USHER_OPTIONS* options);
 
 // usher_reload reads a credential's keytab and accounts again and puts them in place of the old

@@ -35,9 +35,10 @@ void write_handle(SecHandle& out, TableHandle handle) noexcept;
 [[nodiscard]] Engine* running_engine() noexcept;
 
 // start_engine makes it, unless there is one: then it returns that one and sets `already`. Null if
-// memory or OpenSSL fails. With options.clock, which the C ABI leaves alone, tests and fuzzing that
-// link this layer set the time.
-[[nodiscard]] Engine* start_engine(const EngineOptions& options, bool& already) noexcept;
+// memory, OpenSSL or, which `why_not` then says, the replay file fails. With options.clock, which
+// the C ABI leaves alone, tests and fuzzing that link this layer set the time.
+[[nodiscard]] Engine* start_engine(const EngineOptions& options, bool& already,
+                                   ReplayFile::Reason* why_not = nullptr) noexcept;
 
 // Sources is where a credential's keys come from, for usher_reload.
 struct Sources {

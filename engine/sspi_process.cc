@@ -142,13 +142,14 @@ Engine* running_engine() noexcept {
   return g_engine.load(std::memory_order_acquire);
 }
 
-Engine* start_engine(const EngineOptions& options, bool& already) noexcept {
+Engine* start_engine(const EngineOptions& options, bool& already,
+                     ReplayFile::Reason* why_not) noexcept {
   const std::scoped_lock turn(g_starting);
   Engine* engine = running_engine();
   already = engine != nullptr;
   if (!already) {
     // Never destroyed: threads that outlive main may still be accepting.
-    engine = Engine::make(options).release();
+    engine = Engine::make(options, why_not).release();
     g_engine.store(engine, std::memory_order_release);
   }
   return engine;
@@ -201,21 +202,24 @@ extern "C" SECURITY_STATUS usher_start(const USHER_OPTIONS* options) {
                   "entries or a day of clock skew");
   }
   usher::EngineOptions engine_options;
-  if (options->SlotCount != 0) {
-    engine_options.slot_count = options->SlotCount;
-  }
-  if (options->HalfOpenSeconds != 0) {
-    engine_options.half_open_s = options->HalfOpenSeconds;
-  }
-  if (options->ReplayEntries != 0) {
-    engine_options.replay_entry_count = options->ReplayEntries;
-  }
-  if (options->ClockSkewSecondsMax != 0) {
-    engine_options.skew_max_s = options->ClockSkewSecondsMax;
+  const auto set = [](auto& target, std::uint32_t value) {
+    if (value != 0) {
+      target = value;
+    }
+  };
+  set(engine_options.slot_count, options->SlotCount);
+  set(engine_options.half_open_s, options->HalfOpenSeconds);
+  set(engine_options.replay_entry_count, options->ReplayEntries);
+  set(engine_options.skew_max_s, options->ClockSkewSecondsMax);
+  if (options->ReplayFile != nullptr && options->ReplayFile[0] != '\0') {
+    engine_options.replay_file = options->ReplayFile;
   }
   bool already = false;
-  if (usher::sspi::start_engine(engine_options, already) == nullptr) {
-    return refuse(SEC_E_INSUFFICIENT_MEMORY, "memory for the engine could not be had");
+  usher::ReplayFile::Reason why_not{};
+  if (usher::sspi::start_engine(engine_options, already, &why_not) == nullptr) {
+    return why_not[0] != '\0'
+               ? usher::sspi::refuse_copying(SEC_E_INVALID_PARAMETER, why_not.data())
+               : refuse(SEC_E_INSUFFICIENT_MEMORY, "memory for the engine could not be had");
   }
   return already ? refuse(SEC_E_OUT_OF_SEQUENCE, "the engine has already been started") : SEC_E_OK;
 }

@@ -76,6 +76,7 @@ std::string stated(const Config& config) {
   out.integer("listen.unix_mode", config.unix_mode);
   optional("keytab", config.keytab);
   optional("accounts", config.accounts);
+  optional("replay_file", config.replay_file);
   out.string("packages", config.packages);
   out.integer("slots", config.slots);
   out.integer("connections", config.connections);

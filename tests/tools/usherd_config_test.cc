@@ -44,6 +44,7 @@ TEST_F(UsherdConfig, ReadsEverySettingFromAFile) {
   const auto config = load(R"(
 keytab = "/etc/krb5.keytab"
 accounts = "/etc/usherd.accounts"
+replay_file = "/run/usherd/replays"
 packages = "negotiate,!ntlm"
 slots = 100
 connections = 200
@@ -75,6 +76,7 @@ mic = "always"
   EXPECT_EQ(config->unix_mode, 0600);
   EXPECT_EQ(config->keytab, "/etc/krb5.keytab");
   EXPECT_EQ(config->accounts, "/etc/usherd.accounts");
+  EXPECT_EQ(config->replay_file, "/run/usherd/replays");
   EXPECT_FALSE(config->allow_ntlm);
   EXPECT_TRUE(config->allow_kerberos);
   EXPECT_EQ(config->slots, 100);

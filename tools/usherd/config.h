@@ -18,8 +18,9 @@ struct Config {
   std::vector<std::string> listen_tcp;   // "HOST:PORT", "[V6]:PORT", "*:PORT".
   std::vector<std::string> listen_unix;  // Paths.
   std::int64_t unix_mode = 0660;
-  std::string keytab;    // Empty: Kerberos is not served.
-  std::string accounts;  // Empty: NTLM is not served.
+  std::string keytab;       // Empty: Kerberos is not served.
+  std::string accounts;     // Empty: NTLM is not served.
+  std::string replay_file;  // Empty: the replay cache is in memory.
   std::string packages = "negotiate";
   std::int64_t slots = usher::kSlotCountDefault;
   std::int64_t connections = 1024;  // Per worker.

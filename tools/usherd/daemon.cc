@@ -15,6 +15,7 @@ std::string Daemon::open() {
   if (!kit_) {
     return "OpenSSL lacks an algorithm that is needed (is its legacy provider installed?)";
   }
+  watch_ = std::make_unique<KeyWatch>(key_files(config_));  // Before the files are read.
   LoadedKeys loaded = load_keys(*kit_, config_);
   if (!loaded.keys) {
     return loaded.error;
@@ -31,9 +32,14 @@ std::string Daemon::open() {
   options.half_open_s = config_.half_open_seconds;
   options.replay_entry_count = static_cast<std::uint32_t>(config_.replay_entries);
   options.skew_max_s = std::max(options.skew_max_s, config_.policy.skew_s);
-  engine_ = usher::Engine::make(options);
+  // To check is not to make a file.
+  const bool with_file = !config_.replay_file.empty() &&
+                         !(config_.check_only && access(config_.replay_file.c_str(), F_OK) != 0);
+  options.replay_file = with_file ? config_.replay_file.c_str() : nullptr;
+  usher::ReplayFile::Reason why_not{};
+  engine_ = usher::Engine::make(options, &why_not);
   if (!engine_) {
-    return "not enough memory for slots and replay_entries";
+    return why_not[0] != '\0' ? why_not.data() : "not enough memory for slots and replay_entries";
   }
   if (!config_.connection_header.empty()) {
     table_ = std::make_unique<ContextTable>(2 * static_cast<std::size_t>(config_.slots));
@@ -87,6 +93,26 @@ std::string Daemon::start(const std::vector<int>& listeners, int end_signal) {
 }
 
 void Daemon::reload() {
+  watch_->take();
+  load_again();
+}
+
+int Daemon::tick() {
+  const auto now = std::chrono::steady_clock::now();
+  if (now >= minute_) {
+    minute_ = now + std::chrono::minutes(1);
+    verdicts_.replays(engine_->environment().replays.counts());
+    watch_->suspect(now);  // Some file systems tell nobody what others do there.
+  }
+  if (now >= watch_->due() && watch_->changed(now)) {
+    load_again();
+  }
+  const auto next = std::min(minute_, watch_->due());
+  const auto wait = std::chrono::ceil<std::chrono::milliseconds>(next - now).count();
+  return static_cast<int>(std::max(wait, decltype(wait){0}));
+}
+
+void Daemon::load_again() {
   LoadedKeys loaded = load_keys(*kit_, config_);
   if (!loaded.keys) {
     logger_.error("reload: {}; what was loaded before stays in use", loaded.error);

@@ -4,6 +4,7 @@
 #include <spdlog/logger.h>
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <string>
 #include <thread>
@@ -14,6 +15,7 @@
 #include "tools/usherd/config.h"
 #include "tools/usherd/context_table.h"
 #include "tools/usherd/http_front_end.h"
+#include "tools/usherd/key_watch.h"
 #include "tools/usherd/keys.h"
 #include "tools/usherd/verdict_log.h"
 
@@ -37,6 +39,15 @@ class Daemon {
   // notice. If anything is wrong the old ones stay.
   void reload();
 
+  // watch_descriptor is readable when keytab or accounts may have changed: then call
+  // files_happened. -1: there is no such descriptor, and tick() notices within a minute.
+  [[nodiscard]] int watch_descriptor() const noexcept { return watch_->descriptor(); }
+  void files_happened() { watch_->read_events(std::chrono::steady_clock::now()); }
+
+  // tick does what is due: reloads files that have changed, and once a minute logs what the replay
+  // cache refused. Returns how many milliseconds it may wait until the next one.
+  [[nodiscard]] int tick();
+
   // drain lets requests that have begun be answered; stop does not.
   void drain();
   void stop();
@@ -47,6 +58,7 @@ class Daemon {
   [[nodiscard]] bool join();
 
  private:
+  void load_again();
   struct Seat {
     std::unique_ptr<usher::Desk> desk;
     std::unique_ptr<HttpFrontEnd> front_end;
@@ -61,6 +73,8 @@ class Daemon {
   std::unique_ptr<usher::Engine> engine_;
   std::unique_ptr<usher::Credential> credential_;
   std::unique_ptr<ContextTable> table_;
+  std::unique_ptr<KeyWatch> watch_;
+  std::chrono::steady_clock::time_point minute_ = std::chrono::steady_clock::now();
   std::vector<Seat> seats_;
   std::atomic<int> running_{0};
   std::atomic<bool> failed_{false};

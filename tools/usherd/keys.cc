@@ -1,6 +1,7 @@
 // Loads keytab and accounts; keys.h says what is promised.
 #include "tools/usherd/keys.h"
 
+#include <string_view>
 #include <utility>
 
 #include "engine/auth/accounts.h"
@@ -40,6 +41,17 @@ LoadedKeys load_keys(usher::crypto::Kit& kit, const Config& config) {
   }
   loaded.keys = std::move(keys);
   return loaded;
+}
+
+std::vector<std::string> key_files(const Config& config) {
+  constexpr std::string_view kPrefix = "FILE:";  // load_keytab takes it off, too.
+  std::vector<std::string> files;
+  for (const std::string* file : {&config.keytab, &config.accounts}) {
+    if (!file->empty()) {
+      files.push_back(file->starts_with(kPrefix) ? file->substr(kPrefix.size()) : *file);
+    }
+  }
+  return files;
 }
 
 }  // namespace usherd

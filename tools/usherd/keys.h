@@ -1,8 +1,9 @@
-// What usherd accepts with, loaded at start and again on SIGHUP.
+// What usherd accepts with, loaded at start, on SIGHUP, and when a file has changed.
 #pragma once
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "engine/auth/credential.h"
 #include "engine/crypto/kit.h"
@@ -18,5 +19,8 @@ struct LoadedKeys {
 
 // load_keys reads the keytab and the accounts that `config` names.
 [[nodiscard]] LoadedKeys load_keys(usher::crypto::Kit& kit, const Config& config);
+
+// key_files lists the files that load_keys reads.
+[[nodiscard]] std::vector<std::string> key_files(const Config& config);
 
 }  // namespace usherd

@@ -1,16 +1,22 @@
 // usherd: answers over HTTP who signs on. Flags and file, then a loop over signals.
+#include <poll.h>
 #include <spdlog/async.h>
 #include <spdlog/logger.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
 
+#include <array>
+#include <cerrno>
 #include <csignal>
 #include <exception>
 #include <iostream>
 #include <memory>
 #include <string>
+#include <system_error>
 
 #include "tools/usherd/config.h"
 #include "tools/usherd/daemon.h"
@@ -75,24 +81,56 @@ sigset_t block_signals() {
   return signals;
 }
 
+// Signals is where blocked signals arrive.
+class Signals {
+ public:
+  explicit Signals(const sigset_t& signals)
+      : descriptor_(signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC)) {
+    if (descriptor_ < 0) {
+      throw std::system_error(errno, std::generic_category(), "signalfd");
+    }
+  }
+  ~Signals() { close(descriptor_); }
+  Signals(const Signals&) = delete;
+  Signals& operator=(const Signals&) = delete;
+
+  // next returns a signal's number; 0: there is none.
+  [[nodiscard]] int next() const {
+    signalfd_siginfo signal{};
+    return read(descriptor_, &signal, sizeof signal) == sizeof signal
+               ? static_cast<int>(signal.ssi_signo)
+               : 0;
+  }
+  [[nodiscard]] int descriptor() const noexcept { return descriptor_; }
+
+ private:
+  int descriptor_;
+};
+
 // serve runs until the workers have ended: the first SIGTERM or SIGINT drains, the second stops.
-void serve(usherd::Daemon& daemon, usherd::Listeners& listeners, const sigset_t& signals,
+void serve(usherd::Daemon& daemon, usherd::Listeners& listeners, const sigset_t& blocked,
            spdlog::logger& logger) {
+  const Signals signals(blocked);
   bool draining = false;
   while (daemon.running()) {
-    int number = 0;
-    if (sigwait(&signals, &number) != 0) {
-      continue;
+    std::array<pollfd, 2> ready{
+        {{.fd = signals.descriptor(), .events = POLLIN, .revents = 0},
+         {.fd = daemon.watch_descriptor(), .events = POLLIN, .revents = 0}}};
+    poll(ready.data(), ready.size(), daemon.tick());
+    if (ready[1].revents != 0) {
+      daemon.files_happened();
     }
-    if (number == SIGHUP) {
-      daemon.reload();
-    } else if (number != kWorkerEnded && !draining) {
-      draining = true;
-      daemon.drain();
-      listeners.refuse_more();
-      logger.info("draining");
-    } else if (number != kWorkerEnded) {
-      daemon.stop();
+    while (const int number = signals.next()) {
+      if (number == SIGHUP) {
+        daemon.reload();
+      } else if (number != kWorkerEnded && !draining) {
+        draining = true;
+        daemon.drain();
+        listeners.refuse_more();
+        logger.info("draining");
+      } else if (number != kWorkerEnded) {
+        daemon.stop();
+      }
     }
   }
 }

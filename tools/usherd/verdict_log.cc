@@ -48,4 +48,19 @@ void VerdictLog::owes_another(std::string_view scheme) noexcept {
   logger_.debug("continue scheme={}", text(scheme));
 }
 
+void VerdictLog::replays(const usher::ReplayCounts& counts) noexcept {
+  if (counts.full != replays_.full) {
+    logger_.warn("replay cache: no room for {} authenticators, raise replay_entries",
+                 counts.full - replays_.full);
+  }
+  if (counts.unknown != replays_.unknown) {
+    logger_.warn("replay cache: refused {} authenticators of a time whose entries may be lost",
+                 counts.unknown - replays_.unknown);
+  }
+  if (counts.replays != replays_.replays) {
+    logger_.warn("replay cache: recognised {} replays", counts.replays - replays_.replays);
+  }
+  replays_ = counts;
+}
+
 }  // namespace usherd

@@ -5,6 +5,7 @@
 
 #include <string_view>
 
+#include "engine/auth/replay_cache.h"
 #include "engine/status.h"
 
 namespace usherd {
@@ -19,8 +20,13 @@ class VerdictLog {
   void refused(std::string_view scheme, const usher::Verdict& verdict, int http_status) noexcept;
   void owes_another(std::string_view scheme) noexcept;
 
+  // replays warns of what the replay cache has refused since the last call; `counts` is since its
+  // start. For one thread.
+  void replays(const usher::ReplayCounts& counts) noexcept;
+
  private:
   spdlog::logger& logger_;
+  usher::ReplayCounts replays_;
 };
 
 // text_of names what a parser found wrong.
