@@ -1,5 +1,6 @@
 // Callers are told of three packages, in UTF-8 or UTF-16, and only of what those can do here.
 #include <gtest/gtest.h>
+#include <unistd.h>
 #include <usher/acceptor.h>
 #include <usher/sspi.h>
 
@@ -105,7 +106,15 @@ TEST(SspiBeforeTheFirstCredential, NothingIsThere) {
   options.SlotCount = (1u << 20) + 1;
   EXPECT_EQ(usher_start(&options), SEC_E_INVALID_PARAMETER);
   options.SlotCount = 16;
+  options.ReplayFile = "/nonexistent/replays";
+  EXPECT_EQ(usher_start(&options), SEC_E_INVALID_PARAMETER);
+  EXPECT_TRUE(std::string(usher_last_refusal()).starts_with("replay file /nonexistent/replays: "))
+      << usher_last_refusal();
+  const std::string path = ::testing::TempDir() + "usher_replays_" + std::to_string(getpid());
+  options.ReplayFile = path.c_str();
+  options.ReplayEntries = 4096;
   EXPECT_EQ(usher_start(&options), SEC_E_OK) << usher_last_refusal();
+  EXPECT_EQ(unlink(path.c_str()), 0) << "it has been made";
 }
 
 }  // namespace
