@@ -1,6 +1,10 @@
 // A key ring from a keytab: MIT krb5 reads the file, at start and at reload only.
+#include <fcntl.h>
 #include <krb5.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cassert>
 #include <string>
 #include <string_view>
@@ -8,19 +12,90 @@
 #include <vector>
 
 #include "engine/crypto/key_ring.h"
+#include "engine/secret.h"
 #include "parsers/der.h"
+#include "parsers/keytab.h"
 
 namespace usher::crypto {
 namespace {
+
+constexpr std::size_t kFileSizeMax = std::size_t{64} << 20;
+
+// Image is a file's contents at one moment, wiped when done with.
+class Image {
+ public:
+  Image() = default;
+  ~Image() { wipe(bytes_); }
+  Image(const Image&) = delete;
+  Image& operator=(const Image&) = delete;
+
+  // read reads an ordinary file; false leaves what is wrong to others to say, unless it is too big.
+  [[nodiscard]] bool read(const std::string& path) {
+    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat status {};
+    bool good = descriptor >= 0 && ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode) &&
+                static_cast<std::size_t>(status.st_size) <= kFileSizeMax;
+    if (good) {
+      // One more than there is, to notice growth; no copy is left behind by growing.
+      bytes_.resize(static_cast<std::size_t>(status.st_size) + 1);
+      ssize_t more = 1;
+      while (more > 0 && size_ < bytes_.size()) {
+        more = ::read(descriptor, bytes_.data() + size_, bytes_.size() - size_);
+        size_ += static_cast<std::size_t>(std::max(more, ssize_t{0}));
+      }
+      good = more >= 0;
+    }
+    if (descriptor >= 0) {
+      ::close(descriptor);
+    }
+    return good;
+  }
+  [[nodiscard]] Bytes bytes() const { return Bytes(bytes_).first(size_); }
+
+ private:
+  std::vector<std::uint8_t> bytes_;
+  std::size_t size_ = 0;
+};
+
+// is_device: opening it, as the Kerberos library would, might wait for ever.
+bool is_device(const std::string& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
+}
+
+// file_of takes the type off a keytab's name; empty if it names no file.
+std::string file_of(const std::string& name) {
+  for (const std::string_view prefix : {"FILE:", "WRFILE:"}) {
+    if (name.starts_with(prefix)) {
+      return name.substr(prefix.size());
+    }
+  }
+  return name.starts_with('/') ? name : std::string();
+}
+
+std::string_view text_of(ParseCode code) {
+  switch (code) {
+    case ParseCode::kTruncated:
+      return "an entry or a field goes on beyond its end";
+    case ParseCode::kBadValue:
+      return "a name or a key is empty or too long";
+    case ParseCode::kTrailingBytes:
+      return "something follows where it should end";
+    case ParseCode::kOk:
+    case ParseCode::kUnexpectedTag:
+    case ParseCode::kBadLength:
+    case ParseCode::kOutOfBounds:
+      break;
+  }
+  return "an entry's size is wrong";
+}
 
 // Keytab is an open keytab and what was read from it; krb5 wipes the keys when it frees them.
 class Keytab {
  public:
   Keytab() = default;
   ~Keytab() {
-    for (krb5_keytab_entry& entry : entries_) {
-      krb5_free_keytab_entry_contents(context_, &entry);
-    }
+    free_entries();
     if (keytab_ != nullptr) {
       krb5_kt_close(context_, keytab_);
     }
@@ -29,12 +104,18 @@ class Keytab {
   Keytab(const Keytab&) = delete;
   Keytab& operator=(const Keytab&) = delete;
 
-  // read reads all entries; false leaves a reason in error().
+  // read reads all entries; false leaves a reason in error(). MIT krb5 takes a damaged entry for
+  // the end of the file, so the file is looked at first, and once more afterwards: what was read
+  // has to be what was looked at.
   [[nodiscard]] bool read(const std::string& path) {
     if (const krb5_error_code code = krb5_init_context(&context_); code != 0) {
       return fail("the Kerberos library cannot start (krb5.conf?)", code);
     }
-    return open(path) && read_entries();
+    if (!open(path)) {
+      return false;
+    }
+    const std::string file = file_of(name_);
+    return file.empty() ? read_entries() : read_file(file);
   }
 
   [[nodiscard]] const std::vector<krb5_keytab_entry>& entries() const { return entries_; }
@@ -60,7 +141,46 @@ class Keytab {
     return code == 0 || fail("cannot be opened", code);
   }
 
+  [[nodiscard]] bool read_file(const std::string& file) {
+    constexpr int kTries = 3;
+    for (int n = 0; n < kTries; ++n) {
+      Image before;
+      Image after;
+      keytab::Layout layout;
+      const bool looked_at = before.read(file);
+      if (!looked_at && is_device(file)) {
+        return fail("is no file");
+      }
+      if ((looked_at && !check_layout(before.bytes(), layout)) || !read_entries()) {
+        return false;
+      }
+      if (!looked_at) {
+        return fail("cannot be looked at: unreadable, or larger than 64 MiB");
+      }
+      if (after.read(file) && std::ranges::equal(before.bytes(), after.bytes())) {
+        return entries_.size() == layout.entry_count ||
+               fail("of its " + std::to_string(layout.entry_count) +
+                    " entries the Kerberos library reads " + std::to_string(entries_.size()));
+      }
+    }
+    return fail("is being written");
+  }
+
+  // check_layout leaves it to the Kerberos library to refuse other versions.
+  [[nodiscard]] bool check_layout(Bytes contents, keytab::Layout& layout) {
+    const Result<keytab::Layout> parsed = keytab::parse_layout(contents);
+    if (parsed.ok()) {
+      layout = *parsed;
+    }
+    if (parsed.ok() || parsed.fault().code == ParseCode::kUnexpectedTag) {
+      return true;
+    }
+    return fail("damaged, or only half written: at byte " + std::to_string(parsed.fault().offset) +
+                " " + std::string(text_of(parsed.fault().code)));
+  }
+
   [[nodiscard]] bool read_entries() {
+    free_entries();
     krb5_kt_cursor cursor = nullptr;
     if (const krb5_error_code code = krb5_kt_start_seq_get(context_, keytab_, &cursor); code != 0) {
       return fail("cannot be read", code);
@@ -80,6 +200,17 @@ class Keytab {
     return fail("malformed after " + std::to_string(entries_.size()) + " entries", code);
   }
 
+  void free_entries() {
+    for (krb5_keytab_entry& entry : entries_) {
+      krb5_free_keytab_entry_contents(context_, &entry);
+    }
+    entries_.clear();
+  }
+
+  bool fail(const std::string& what) {
+    error_ = what;
+    return false;
+  }
   bool fail(const std::string& what, krb5_error_code code) {
     const char* const reason = krb5_get_error_message(context_, code);
     error_ = what + ": " + reason;

@@ -56,6 +56,25 @@ TEST_F(UsherdReload, TakesNewAccountsWithoutBeingTold) {
   EXPECT_EQ(auth(client, "NTLM", ntlm_answer(challenge, u"changed")).status, 200);
 }
 
+TEST_F(UsherdReload, AHalfWrittenKeytabNeverReplacesAGoodOne) {
+  Process daemon(flags());
+  Client client = Client::tcp(daemon.port());
+  const Octets whole = usher::mint::keytab_image(std::vector{service_, other_});
+  for (const std::size_t size : {whole.size() - 1, whole.size() - 20, std::size_t{10}}) {
+    write_file("keytab", usher::Bytes(whole).first(size));
+    const std::string text = "error reload: keytab";
+    const std::size_t before = count(daemon, text);
+    while (count(daemon, text) == before) {
+      ASSERT_TRUE(daemon.wait_for_more()) << daemon.log();
+    }
+    EXPECT_EQ(status(client, service_), 200) << size;
+    EXPECT_EQ(status(client, other_), 401) << size;
+  }
+  write_file("keytab", whole);
+  ASSERT_TRUE(daemon.wait_for("info reloaded ")) << daemon.log();
+  EXPECT_EQ(status(client, other_), 200) << "the twin";
+}
+
 // What is wrong is said once, not with every event in the folder.
 TEST_F(UsherdReload, SaysOnceForAChangeThatItCannotBeUsed) {
   Process daemon(flags());
