@@ -27,8 +27,8 @@ class Kit {
   // Each function returns false only if OpenSSL fails, which no input can cause; the output is then
   // not to be used. Sizes that no caller may pass are asserted.
 
-  // AES in CBC mode with ciphertext stealing (RFC 3962 5) and a zero IV; key of 16 or 32 bytes; at
-  // least 16 bytes of input; `out` is as large as `in` and may be the same memory.
+  // AES in CBC mode with ciphertext stealing (RFC 3962 5, RFC 8009 4) and a zero IV; key of 16 or
+  // 32 bytes; at least 16 bytes of input; `out` is as large as `in` and may be the same memory.
   [[nodiscard]] virtual bool cts_encrypt(Bytes key, Bytes in, MutableBytes out) noexcept = 0;
   [[nodiscard]] virtual bool cts_decrypt(Bytes key, Bytes in, MutableBytes out) noexcept = 0;
 
@@ -36,9 +36,14 @@ class Kit {
   // 5.1); `out` is as large as `in`.
   [[nodiscard]] virtual bool cbc_encrypt(Bytes key, Bytes in, MutableBytes out) noexcept = 0;
 
-  // HMAC over the concatenation of `parts`; `out` takes 20 bytes (SHA-1) or 16 (MD5).
+  // HMAC over the concatenation of `parts`; `out` takes 20 bytes (SHA-1), 32 (SHA-256), 48
+  // (SHA-384) or 16 (MD5).
   [[nodiscard]] virtual bool hmac_sha1(Bytes key, std::span<const Bytes> parts,
                                        MutableBytes out) noexcept = 0;
+  [[nodiscard]] virtual bool hmac_sha256(Bytes key, std::span<const Bytes> parts,
+                                         MutableBytes out) noexcept = 0;
+  [[nodiscard]] virtual bool hmac_sha384(Bytes key, std::span<const Bytes> parts,
+                                         MutableBytes out) noexcept = 0;
   [[nodiscard]] virtual bool hmac_md5(Bytes key, std::span<const Bytes> parts,
                                       MutableBytes out) noexcept = 0;
   [[nodiscard]] virtual bool md5(std::span<const Bytes> parts, MutableBytes out) noexcept = 0;

@@ -19,8 +19,11 @@ namespace usher::crypto {
 namespace {
 
 constexpr std::size_t kAesBlockSize = 16;
-constexpr std::size_t kDigestBlockSize = 64;  // Of MD4, MD5 and SHA-1 alike.
+constexpr std::size_t kDigestBlockSize = 64;  // Of MD4, MD5, SHA-1 and SHA-256 alike.
+constexpr std::size_t kSha384BlockSize = 128;
 constexpr std::size_t kSha1Size = 20;
+constexpr std::size_t kSha256Size = 32;
+constexpr std::size_t kSha384Size = 48;
 constexpr std::size_t kMd5Size = 16;
 constexpr std::array<std::uint8_t, kAesBlockSize> kZeroIv{};
 
@@ -160,7 +163,8 @@ class Digest {
   Digest(const Digest&) = delete;
   Digest& operator=(const Digest&) = delete;
 
-  [[nodiscard]] bool open(OSSL_PROVIDER* provider, std::string_view name) noexcept {
+  [[nodiscard]] bool open(OSSL_PROVIDER* provider, std::string_view name,
+                          std::size_t block_size = kDigestBlockSize) noexcept {
     OSSL_FUNC_digest_newctx_fn* create = nullptr;
     const OSSL_DISPATCH* entry = functions_of(provider, OSSL_OP_DIGEST, name);
     for (; entry != nullptr && entry->function_id != 0; ++entry) {
@@ -180,6 +184,7 @@ class Digest {
         final_ == nullptr) {
       return false;
     }
+    block_size_ = block_size;
     state_ = create(OSSL_PROVIDER_get0_provider_ctx(provider));
     return state_ != nullptr;
   }
@@ -191,14 +196,16 @@ class Digest {
   // RFC 2104 2: H(K ^ opad, H(K ^ ipad, text)).
   [[nodiscard]] bool hmac(Bytes key, std::span<const Bytes> parts, MutableBytes out) noexcept {
     // The outer hash's input: the padded key, then the inner hash.
-    std::array<std::uint8_t, kDigestBlockSize + kSha1Size> block{};
-    const MutableBytes pad = std::span(block).first(kDigestBlockSize);
-    const MutableBytes inner = std::span(block).subspan(kDigestBlockSize, out.size());
+    std::array<std::uint8_t, kSha384BlockSize + kSha384Size> room;
+    const MutableBytes block = std::span(room).first(block_size_ + out.size());
+    const MutableBytes pad = block.first(block_size_);
+    const MutableBytes inner = block.subspan(block_size_);
+    std::ranges::fill(pad, std::uint8_t{0});
     bool done = pad_key(key, pad);
     flip(pad, kInnerPad);
     done = done && begin() && add(pad) && add(parts) && end(inner);
     flip(pad, kInnerPad ^ kOuterPad);
-    done = done && begin() && add(std::span(block).first(pad.size() + inner.size())) && end(out);
+    done = done && begin() && add(block) && end(out);
     wipe(block);
     return done;
   }
@@ -239,6 +246,7 @@ class Digest {
   OSSL_FUNC_digest_init_fn* init_ = nullptr;
   OSSL_FUNC_digest_update_fn* update_ = nullptr;
   OSSL_FUNC_digest_final_fn* final_ = nullptr;
+  std::size_t block_size_ = 0;
   void* state_ = nullptr;
 };
 
@@ -248,7 +256,9 @@ class OpensslKit final : public Kit {
     const auto [standard, legacy] = shared_library();
     return open_aes(standard) &&
            rc4_.open({.provider = legacy, .name = "RC4", .iv = {}}, Cipher::Direction::kEncrypt) &&
-           sha1_.open(standard, "SHA1") && md5_.open(standard, "MD5") && md4_.open(legacy, "MD4");
+           sha1_.open(standard, "SHA1") && sha256_.open(standard, "SHA2-256") &&
+           sha384_.open(standard, "SHA2-384", kSha384BlockSize) && md5_.open(standard, "MD5") &&
+           md4_.open(legacy, "MD4");
   }
 
   bool cts_encrypt(Bytes key, Bytes in, MutableBytes out) noexcept override {
@@ -267,6 +277,14 @@ class OpensslKit final : public Kit {
   bool hmac_sha1(Bytes key, std::span<const Bytes> parts, MutableBytes out) noexcept override {
     assert(out.size() == kSha1Size);
     return sha1_.hmac(key, parts, out);
+  }
+  bool hmac_sha256(Bytes key, std::span<const Bytes> parts, MutableBytes out) noexcept override {
+    assert(out.size() == kSha256Size);
+    return sha256_.hmac(key, parts, out);
+  }
+  bool hmac_sha384(Bytes key, std::span<const Bytes> parts, MutableBytes out) noexcept override {
+    assert(out.size() == kSha384Size);
+    return sha384_.hmac(key, parts, out);
   }
   bool hmac_md5(Bytes key, std::span<const Bytes> parts, MutableBytes out) noexcept override {
     assert(out.size() == kMd5Size);
@@ -291,7 +309,8 @@ class OpensslKit final : public Kit {
     const auto algorithm = [&](const char* name) {
       return Cipher::Algorithm{.provider = provider, .name = name, .iv = kZeroIv};
     };
-    //= RFC 3962 5: the last two blocks are always swapped, which is variant CS3
+    //= RFC 3962 5: the last two blocks are always swapped, which is variant CS3 (RFC 8009 4
+    //likewise)
     std::array<char, 4> mode{OSSL_CIPHER_CTS_MODE_CS3};
     const std::array swapped{
         OSSL_PARAM_construct_utf8_string(OSSL_CIPHER_PARAM_CTS_MODE, mode.data(), 0),
@@ -317,6 +336,8 @@ class OpensslKit final : public Kit {
   Cipher cbc_256_;
   Cipher rc4_;
   Digest sha1_;
+  Digest sha256_;
+  Digest sha384_;
   Digest md5_;
   Digest md4_;
 };

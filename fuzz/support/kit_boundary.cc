@@ -52,6 +52,16 @@ class CheckedKit final : public crypto::Kit {
     goes_in(parts);
     return comes_out(out, [&] { return kit_->hmac_sha1(key, parts, out); });
   }
+  bool hmac_sha256(Bytes key, std::span<const Bytes> parts, MutableBytes out) noexcept override {
+    goes_in(key);
+    goes_in(parts);
+    return comes_out(out, [&] { return kit_->hmac_sha256(key, parts, out); });
+  }
+  bool hmac_sha384(Bytes key, std::span<const Bytes> parts, MutableBytes out) noexcept override {
+    goes_in(key);
+    goes_in(parts);
+    return comes_out(out, [&] { return kit_->hmac_sha384(key, parts, out); });
+  }
   bool hmac_md5(Bytes key, std::span<const Bytes> parts, MutableBytes out) noexcept override {
     goes_in(key);
     goes_in(parts);

@@ -2,7 +2,10 @@
 #include "engine/crypto/kit.h"
 
 #include <gtest/gtest.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -174,6 +177,94 @@ TEST_F(KitTest, AuthenticatesAsRfc2202Prints) {
     EXPECT_EQ(sha1, hex(c.sha1)) << c.name;
     ASSERT_TRUE(kit_->hmac_md5(c.md5_key, whole, md5));
     EXPECT_EQ(md5, hex(c.md5)) << c.name;
+  }
+}
+
+// RFC 4231 4; case 5 is truncated there.
+struct Sha2Case {
+  const char* name;
+  Octets key;
+  Octets data;
+  const char* sha256;
+  const char* sha384;
+};
+std::vector<Sha2Case> sha2_cases() {
+  return {
+      {"1", Octets(20, 0x0b), octets("Hi There"),
+       "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7",
+       "afd03944d84895626b0825f4ab46907f15f9dadbe4101ec682aa034c7cebc59c"
+       "faea9ea9076ede7f4af152e8b2fa9cb6"},
+      {"2", octets("Jefe"), octets("what do ya want for nothing?"),
+       "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
+       "af45d2e376484031617f78d2b58a6b1b9c7ef464f5a01b47e42ec3736322445e"
+       "8e2240ca5e69e2c78b3239ecfab21649"},
+      {"3", Octets(20, 0xaa), Octets(50, 0xdd),
+       "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe",
+       "88062608d3e6ad8a0aa2ace014c8a86f0aa635d947ac9febe83ef4e55966144b"
+       "2a5ab39dc13814b94e3ab6e101a34f27"},
+      {"4", hex("0102030405060708090a0b0c0d0e0f10111213141516171819"), Octets(50, 0xcd),
+       "82558a389a443c0ea4cc819899f2083a85f0faa3e578f8077a2e3ff46729665b",
+       "3e8a69b7783c25851933ab6290af6ca77a9981480850009cc5577c6e1f573b4e"
+       "6801dd23c4a7d679ccf8a386c674cffb"},
+      {"6", Octets(131, 0xaa), octets("Test Using Larger Than Block-Size Key - Hash Key First"),
+       "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54",
+       "4ece084485813e9088d2c63a041bc5b44f9ef1012a2b588f3cd11f05033ac4c6"
+       "0c2ef6ab4030fe8296248df163f44952"},
+      {"7", Octets(131, 0xaa),
+       octets("This is a test using a larger than block-size key and a larger than block-size "
+              "data. The key needs to be hashed before being used by the HMAC algorithm."),
+       "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2",
+       "6617178e941f020d351e2f254e8fd32c602420feb0b8fb9adccebb82461e99c5"
+       "a678cc31e799176d3860e6110c46523e"},
+  };
+}
+
+TEST_F(KitTest, AuthenticatesAsRfc4231Prints) {
+  for (const Sha2Case& c : sha2_cases()) {
+    const Bytes data = c.data;
+    for (const std::size_t cut : {std::size_t{0}, c.data.size() / 2, c.data.size()}) {
+      const Bytes parts[] = {data.first(cut), {}, data.subspan(cut)};
+      Octets sha256(32);
+      Octets sha384(48);
+      ASSERT_TRUE(kit_->hmac_sha256(c.key, parts, sha256));
+      EXPECT_EQ(sha256, hex(c.sha256)) << c.name;
+      ASSERT_TRUE(kit_->hmac_sha384(c.key, parts, sha384));
+      EXPECT_EQ(sha384, hex(c.sha384)) << c.name;
+    }
+  }
+}
+
+// Keys of a block's size are taken as they are, longer ones hashed; texts end anywhere in a block.
+TEST_F(KitTest, HmacAgreesWithOpensslsOwnAtEveryEdge) {
+  using Make = bool (Kit::*)(Bytes, std::span<const Bytes>, MutableBytes) noexcept;
+  struct Edge {
+    const EVP_MD* digest;
+    std::size_t block;
+    std::size_t size;
+    Make make;
+  };
+  const Edge edges[] = {{EVP_sha1(), 64, 20, &Kit::hmac_sha1},
+                        {EVP_sha256(), 64, 32, &Kit::hmac_sha256},
+                        {EVP_sha384(), 128, 48, &Kit::hmac_sha384},
+                        {EVP_md5(), 64, 16, &Kit::hmac_md5}};
+  for (const Edge& edge : edges) {
+    for (const std::size_t key_size :
+         {std::size_t{1}, edge.block - 1, edge.block, edge.block + 1}) {
+      for (const std::size_t size :
+           {std::size_t{0}, std::size_t{1}, edge.block - 17, edge.block - 9, edge.block - 8,
+            edge.block - 1, edge.block, edge.block + 1}) {
+        const Octets key(key_size, 0x5c);
+        const Octets text(size, 0x36);
+        const std::array<Bytes, 1> parts = {text};
+        Octets ours(edge.size);
+        Octets theirs(edge.size);
+        ASSERT_TRUE((kit_.get()->*edge.make)(key, parts, ours));
+        ASSERT_NE(HMAC(edge.digest, key.data(), static_cast<int>(key.size()), text.data(),
+                       text.size(), theirs.data(), nullptr),
+                  nullptr);
+        EXPECT_EQ(ours, theirs) << edge.size << " " << key_size << " " << size;
+      }
+    }
   }
 }
 

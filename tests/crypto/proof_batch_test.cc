@@ -223,6 +223,8 @@ class BrokenKit final : public Kit {
   bool cts_decrypt(Bytes, Bytes, MutableBytes) noexcept override { return false; }
   bool cbc_encrypt(Bytes, Bytes, MutableBytes) noexcept override { return false; }
   bool hmac_sha1(Bytes, std::span<const Bytes>, MutableBytes) noexcept override { return false; }
+  bool hmac_sha256(Bytes, std::span<const Bytes>, MutableBytes) noexcept override { return false; }
+  bool hmac_sha384(Bytes, std::span<const Bytes>, MutableBytes) noexcept override { return false; }
   bool md5(std::span<const Bytes>, MutableBytes) noexcept override { return false; }
   bool md4(Bytes, MutableBytes) noexcept override { return false; }
   bool hmac_md5(Bytes key, std::span<const Bytes> parts, MutableBytes out) noexcept override {

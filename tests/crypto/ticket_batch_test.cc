@@ -91,10 +91,20 @@ class BrokenKit final : public Kit {
   bool hmac_sha1(Bytes key, std::span<const Bytes> parts, MutableBytes out) noexcept override {
     return kit_.hmac_sha1(key, parts, out) && left_-- > 0;
   }
-  bool hmac_md5(Bytes, std::span<const Bytes>, MutableBytes) noexcept override { return false; }
+  bool hmac_sha256(Bytes key, std::span<const Bytes> parts, MutableBytes out) noexcept override {
+    return kit_.hmac_sha256(key, parts, out) && left_-- > 0;
+  }
+  bool hmac_sha384(Bytes key, std::span<const Bytes> parts, MutableBytes out) noexcept override {
+    return kit_.hmac_sha384(key, parts, out) && left_-- > 0;
+  }
+  bool hmac_md5(Bytes key, std::span<const Bytes> parts, MutableBytes out) noexcept override {
+    return kit_.hmac_md5(key, parts, out) && left_-- > 0;
+  }
   bool md5(std::span<const Bytes>, MutableBytes) noexcept override { return false; }
   bool md4(Bytes, MutableBytes) noexcept override { return false; }
-  bool rc4(Bytes, Bytes, MutableBytes) noexcept override { return false; }
+  bool rc4(Bytes key, Bytes in, MutableBytes out) noexcept override {
+    return kit_.rc4(key, in, out) && left_-- > 0;
+  }
 
  private:
   Kit& kit_;
