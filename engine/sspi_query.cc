@@ -5,6 +5,7 @@
 
 #include "engine/auth/unicode.h"
 #include "engine/crypto/etype.h"
+#include "engine/protect/mic.h"
 #include "engine/sspi_internal.h"
 
 namespace usher::sspi {
@@ -69,10 +70,16 @@ SecPkgContext_Sizes sizes_of(const Snapshot& context) noexcept {
     sizes.cbMaxSignature = integrity ? kSignatureSize : 0;
     sizes.cbSecurityTrailer = confidentiality ? kSignatureSize : 0;
   } else if (const auto* profile = crypto::profile_of(context.key_etype)) {
-    constexpr std::uint32_t kHeaderSize = 16;  // RFC 4121 4.2.6; sealed, it comes twice.
-    sizes.cbMaxSignature = integrity ? kHeaderSize + profile->tag_size : 0;
+    const auto mic_size = static_cast<std::uint32_t>(protect::mic_size(*profile));
+    // Sealed, RFC 4121 4.2.4: the header comes twice. RFC 4757 7.3: a MIC's fields and a
+    // confounder.
+    constexpr std::uint32_t kHeaderSize = 16;
+    const std::uint32_t trailer_size = profile->family == crypto::Family::kRc4
+                                           ? mic_size + profile->confounder_size
+                                           : 2 * kHeaderSize + profile->overhead();
+    sizes.cbMaxSignature = integrity ? mic_size : 0;
     sizes.cbBlockSize = 1;
-    sizes.cbSecurityTrailer = confidentiality ? 2 * kHeaderSize + profile->overhead() : 0;
+    sizes.cbSecurityTrailer = confidentiality ? trailer_size : 0;
   }
   return sizes;
 }

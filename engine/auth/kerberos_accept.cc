@@ -145,8 +145,13 @@ void stage_ticket(Turn& turn, Exchange& exchange) noexcept {
     return;
   }
   const krb5::Ticket& ticket = work.ap_req.ticket;
-  if (crypto::profile_of(ticket.enc_part.etype) == nullptr) {
+  const crypto::EtypeProfile* const profile = crypto::profile_of(ticket.enc_part.etype);
+  if (profile == nullptr) {
     return exchange.refuse(Status::kTicketEtype);
+  }
+  if (profile->etype == crypto::Etype::kRc4Hmac &&
+      !exchange.request->credential->policy.allow_rc4) {
+    return exchange.refuse(Status::kRc4);
   }
   const crypto::ServiceKey* const key = choose_key(exchange);
   if (key == nullptr) {

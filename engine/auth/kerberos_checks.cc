@@ -43,6 +43,25 @@ constexpr std::array<std::uint8_t, 22> kAnonymousName = {0x1b, 9,   'W', 'E',  '
                                                          'O',  'W', 'N', 0x1b, 9,   'A', 'N', 'O',
                                                          'N',  'Y', 'M', 'O',  'U', 'S'};
 
+// check_key decides whether a session key or subkey may be used under a ticket whose own key is of
+// `ticket`'s etype.
+Status check_key(const krb5::EncryptionKey& key, const crypto::EtypeProfile& ticket,
+                 const Policy& policy) noexcept {
+  const crypto::EtypeProfile* const profile = key_profile(key);
+  if (profile == nullptr) {
+    return Status::kSessionKeyEtype;
+  }
+  if (profile->etype == crypto::Etype::kRc4Hmac && !policy.allow_rc4) {
+    return Status::kRc4;
+  }
+  // Whoever gets a KDC to hand out weaker session keys than its service has (CVE-2022-37966) can
+  // break the exchange without the service's key.
+  if (profile->strength < ticket.strength && !policy.allow_weaker_keys) {
+    return Status::kWeakerKey;
+  }
+  return Status::kContinue;
+}
+
 // Times, widened by the skew on both sides, and flags. MAY-POSTDATE is the KDC's business (RFC 4120
 // 2.4); POSTDATED without INVALID is a ticket that a KDC has validated since, and INITIAL one that
 // was had with a password at once (2.1): both are as good as others, here as on Windows.
@@ -61,9 +80,6 @@ Status check_validity(const krb5::EncTicketPart& ticket, const Turn& turn, std::
   if ((ticket.flags & krb5::kTicketFlagAnonymous) != 0 ||
       std::ranges::equal(ticket.cname.components, kAnonymousName)) {
     return Status::kKerberosAnonymous;
-  }
-  if (key_profile(ticket.key) == nullptr) {
-    return Status::kSessionKeyEtype;
   }
   return Status::kContinue;
 }
@@ -124,9 +140,6 @@ Status compare_with_ticket(const KerberosWork& work, const Turn& turn, std::int6
   }
   if (authenticator.has_checksum && authenticator.checksum_type != gss::kGssChecksumType) {
     return Status::kChecksumType;
-  }
-  if (authenticator.has_subkey && key_profile(authenticator.subkey) == nullptr) {
-    return Status::kSessionKeyEtype;
   }
   return Status::kContinue;
 }
@@ -194,7 +207,11 @@ bool check_target(Exchange& exchange) noexcept {
 
 bool check_ticket(const Turn& turn, Exchange& exchange) noexcept {
   KerberosWork& work = exchange.kerberos;
-  const Status status = check_validity(work.ticket, turn, skew_of(turn, exchange));
+  Status status = check_validity(work.ticket, turn, skew_of(turn, exchange));
+  if (status == Status::kContinue) {
+    status = check_key(work.ticket.key, *work.ticket_job->key->profile,
+                       exchange.request->credential->policy);
+  }
   if (status != Status::kContinue) {
     exchange.refuse(status);
     return false;
@@ -206,7 +223,11 @@ bool check_ticket(const Turn& turn, Exchange& exchange) noexcept {
 
 bool check_authenticator(const Turn& turn, Exchange& exchange) noexcept {
   KerberosWork& work = exchange.kerberos;
-  const Status status = compare_with_ticket(work, turn, skew_of(turn, exchange));
+  Status status = compare_with_ticket(work, turn, skew_of(turn, exchange));
+  if (status == Status::kContinue && work.authenticator.has_subkey) {
+    status = check_key(work.authenticator.subkey, *work.ticket_job->key->profile,
+                       exchange.request->credential->policy);
+  }
   if (status != Status::kContinue) {
     exchange.refuse(status);
     return false;

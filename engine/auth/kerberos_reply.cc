@@ -18,7 +18,9 @@ bool stage_reply(Turn& turn, Exchange& exchange) noexcept {
       work.authenticator.has_subkey ? work.authenticator.subkey : work.ticket.key;
   const crypto::EtypeProfile& profile = *key_profile(work.ticket.key);
   const MutableBytes confounder = desk.arena.take(profile.confounder_size);
-  const MutableBytes subkey = desk.arena.take(model.value.size());
+  // RC4's per-message tokens cannot say which key they are made with, so there is no new one.
+  const bool has_subkey = key_profile(model)->family != crypto::Family::kRc4;
+  const MutableBytes subkey = desk.arena.take(has_subkey ? model.value.size() : 0);
   std::array<std::uint8_t, 4> sequence{};
   if (!desk.random->fill(confounder) || !desk.random->fill(subkey) ||
       !desk.random->fill(sequence)) {
@@ -27,13 +29,15 @@ bool stage_reply(Turn& turn, Exchange& exchange) noexcept {
   }
   // 30 bits, so that no peer reads it as negative and none sees it wrap.
   context.acceptor_sequence = load_le<std::uint32_t>(sequence) & 0x3fffffffu;
-  context.key.assign(subkey);
-  context.key_is_acceptor_subkey = true;
+  if (has_subkey) {
+    context.key.assign(subkey);
+    context.key_is_acceptor_subkey = true;
+  }
 
   der::Writer plain(desk.arena.take(256));
   krb5::write_enc_ap_rep_part(plain, {.ctime = work.authenticator.ctime,
                                       .cusec = work.authenticator.cusec,
-                                      .has_subkey = true,
+                                      .has_subkey = has_subkey,
                                       .subkey = {.etype = model.etype, .value = subkey},
                                       .has_seq_number = true,
                                       .seq_number = context.acceptor_sequence});

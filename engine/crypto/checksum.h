@@ -2,6 +2,7 @@
 // (MS-PAC 2.8). Unkeyed ones do not exist here (CVE-2014-6324, CVE-2010-1323).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
@@ -13,6 +14,7 @@
 namespace usher::crypto {
 
 inline constexpr std::size_t kChecksumSizeMax = 24;
+inline constexpr std::size_t kChecksumPartsMax = 15;  // How many `parts` there may be.
 
 // ChecksumKey is what checksums of one usage are made with: Kc, or for RC4 what stands for it. It
 // is made once where a key signs much, as a service's does.

@@ -4,19 +4,71 @@
 namespace usher::crypto {
 namespace {
 
-constexpr EtypeProfile kAes128{
-    .etype = Etype::kAes128CtsSha1, .key_size = 16, .confounder_size = 16, .tag_size = 12};
-constexpr EtypeProfile kAes256{
-    .etype = Etype::kAes256CtsSha1, .key_size = 32, .confounder_size = 16, .tag_size = 12};
+constexpr EtypeProfile kAes128Sha1{.etype = Etype::kAes128CtsSha1,
+                                   .family = Family::kAesSha1,
+                                   .strength = Strength::kAes,
+                                   .key_size = 16,
+                                   .confounder_size = 16,
+                                   .tag_size = 12,
+                                   .integrity_key_size = 16,
+                                   .hmac_size = 20,
+                                   .checksum_type = 15,
+                                   .checksum_size = 12};
+constexpr EtypeProfile kAes256Sha1{.etype = Etype::kAes256CtsSha1,
+                                   .family = Family::kAesSha1,
+                                   .strength = Strength::kAes,
+                                   .key_size = 32,
+                                   .confounder_size = 16,
+                                   .tag_size = 12,
+                                   .integrity_key_size = 32,
+                                   .hmac_size = 20,
+                                   .checksum_type = 16,
+                                   .checksum_size = 12};
+constexpr EtypeProfile kAes128Sha256{.etype = Etype::kAes128CtsSha256,
+                                     .family = Family::kAesSha2,
+                                     .strength = Strength::kAes,
+                                     .key_size = 16,
+                                     .confounder_size = 16,
+                                     .tag_size = 16,
+                                     .integrity_key_size = 16,
+                                     .hmac_size = 32,
+                                     .checksum_type = 19,
+                                     .checksum_size = 16};
+constexpr EtypeProfile kAes256Sha384{.etype = Etype::kAes256CtsSha384,
+                                     .family = Family::kAesSha2,
+                                     .strength = Strength::kAes,
+                                     .key_size = 32,
+                                     .confounder_size = 16,
+                                     .tag_size = 24,
+                                     .integrity_key_size = 24,
+                                     .hmac_size = 48,
+                                     .checksum_type = 20,
+                                     .checksum_size = 24};
+constexpr EtypeProfile kRc4{.etype = Etype::kRc4Hmac,
+                            .family = Family::kRc4,
+                            .strength = Strength::kRc4,
+                            .key_size = 16,
+                            .confounder_size = 8,
+                            .tag_size = 16,
+                            .integrity_key_size = 16,
+                            .hmac_size = 16,
+                            .checksum_type = -138,
+                            .checksum_size = 16};
 
 }  // namespace
 
 const EtypeProfile* profile_of(std::int32_t etype) noexcept {
   switch (etype) {
     case 17:
-      return &kAes128;
+      return &kAes128Sha1;
     case 18:
-      return &kAes256;
+      return &kAes256Sha1;
+    case 19:
+      return &kAes128Sha256;
+    case 20:
+      return &kAes256Sha384;
+    case 23:
+      return &kRc4;
     default:
       return nullptr;
   }

@@ -1,5 +1,5 @@
-// n-fold and DK for the AES etypes. The constants of the key usages we meet are folded by the
-// compiler; at run time a derivation is one CBC call.
+// The three ways keys are derived. The constants of the key usages that AES meets are folded by the
+// compiler; at run time a derivation of RFC 3962 is one CBC call.
 #include "engine/crypto/kerberos_keys.h"
 
 #include <algorithm>
@@ -73,40 +73,123 @@ Block constant_of(KeyUsage usage) noexcept {
       return kFolded<KeyUsage::kInitiatorSeal, kPurpose>;
     case KeyUsage::kInitiatorSign:
       return kFolded<KeyUsage::kInitiatorSign, kPurpose>;
+    case KeyUsage::kKrbCred:
+      return kFolded<KeyUsage::kKrbCred, kPurpose>;
+    case KeyUsage::kPac:
+      return kFolded<KeyUsage::kPac, kPurpose>;
+    case KeyUsage::kLegacySequence:
+    case KeyUsage::kLegacyMic:
+      break;  // RC4's.
   }
   return folded_constant(usage, kPurpose);  // A registered usage without a name here.
 }
 
-// derive is DK (RFC 3961 5.1): K1 = E(constant), K2 = E(K1), which is CBC with a zero IV over the
-// constant and a block of zeros. random-to-key of AES is the identity (RFC 3962 4).
-bool derive(Kit& kit, const EtypeProfile& profile, Bytes base, const Block& constant,
-            Key& out) noexcept {
-  assert(base.size() == profile.key_size);
+// derive_sha1 is DK (RFC 3961 5.1): K1 = E(constant), K2 = E(K1), which is CBC with a zero IV over
+// the constant and a block of zeros. random-to-key of AES is the identity (RFC 3962 4).
+template <Purpose kPurpose>
+bool derive_sha1(Kit& kit, Bytes base, KeyUsage usage, MutableBytes out) noexcept {
   std::array<std::uint8_t, 2 * kAesBlockSize> input{};
-  std::ranges::copy(constant, input.begin());
-  if (kit.cbc_encrypt(base, std::span(input).first(profile.key_size),
-                      out.reset(profile.key_size))) {
-    return true;
+  std::ranges::copy(constant_of<kPurpose>(usage), input.begin());
+  return kit.cbc_encrypt(base, std::span(input).first(base.size()), out);
+}
+
+// derive_sha2 is KDF-HMAC-SHA2 (RFC 8009 3) without a context: one block of HMAC is enough for
+// every key there is.
+bool derive_sha2(Kit& kit, const EtypeProfile& profile, Bytes base, KeyUsage usage, Purpose purpose,
+                 MutableBytes out) noexcept {
+  assert(out.size() <= profile.hmac_size);
+  std::array<std::uint8_t, 4 + 5 + 1 + 4> input{};
+  store_be(std::span(input).subspan<0, 4>(), std::uint32_t{1});  // The counter.
+  store_be(std::span(input).subspan<4, 4>(), static_cast<std::uint32_t>(usage));
+  input[8] = static_cast<std::uint8_t>(purpose);
+  store_be(std::span(input).subspan<10, 4>(), static_cast<std::uint32_t>(8 * out.size()));
+  const Bytes parts[] = {input};
+  Secret<kHmacSizeMax> whole;
+  if (!hmac(kit, profile, base, parts, whole.reset(profile.hmac_size))) {
+    return false;
   }
-  out.clear();
-  return false;
+  std::ranges::copy(whole.bytes().first(out.size()), out.begin());
+  return true;
+}
+
+// derive_rc4 makes K1 (RFC 4757 5), which is K2 as well since the key is not an export key, or
+// Ksign (RFC 4757 4), whose label includes its terminating zero.
+bool derive_rc4(Kit& kit, Bytes base, KeyUsage usage, Purpose purpose, MutableBytes out) noexcept {
+  constexpr std::array<std::uint8_t, 13> kSignatureKey = {'s', 'i', 'g', 'n', 'a', 't', 'u',
+                                                          'r', 'e', 'k', 'e', 'y', 0};
+  const std::array<std::uint8_t, 4> salt = rc4_salt(usage);
+  const Bytes parts[] = {purpose == Purpose::kChecksum ? Bytes(kSignatureKey) : Bytes(salt)};
+  return kit.hmac_md5(base, parts, out);
+}
+
+template <Purpose kPurpose>
+bool derive(Kit& kit, const EtypeProfile& profile, Bytes base, KeyUsage usage, Key& key) noexcept {
+  assert(base.size() == profile.key_size);
+  const MutableBytes out =
+      key.reset(kPurpose == Purpose::kEncryption ? profile.key_size : profile.integrity_key_size);
+  bool done = false;
+  switch (profile.family) {
+    case Family::kAesSha1:
+      done = derive_sha1<kPurpose>(kit, base, usage, out);
+      break;
+    case Family::kAesSha2:
+      done = derive_sha2(kit, profile, base, usage, kPurpose, out);
+      break;
+    case Family::kRc4:
+      done = derive_rc4(kit, base, usage, kPurpose, out);
+      break;
+  }
+  if (!done) {
+    key.clear();
+  }
+  return done;
 }
 
 }  // namespace
 
 bool derive_encryption(Kit& kit, const EtypeProfile& profile, Bytes base, KeyUsage usage,
                        Key& ke) noexcept {
-  return derive(kit, profile, base, constant_of<Purpose::kEncryption>(usage), ke);
+  return derive<Purpose::kEncryption>(kit, profile, base, usage, ke);
 }
 
 bool derive_integrity(Kit& kit, const EtypeProfile& profile, Bytes base, KeyUsage usage,
                       Key& ki) noexcept {
-  return derive(kit, profile, base, constant_of<Purpose::kIntegrity>(usage), ki);
+  return derive<Purpose::kIntegrity>(kit, profile, base, usage, ki);
 }
 
 bool derive_checksum(Kit& kit, const EtypeProfile& profile, Bytes base, KeyUsage usage,
                      Key& kc) noexcept {
-  return derive(kit, profile, base, constant_of<Purpose::kChecksum>(usage), kc);
+  return derive<Purpose::kChecksum>(kit, profile, base, usage, kc);
+}
+
+bool hmac(Kit& kit, const EtypeProfile& profile, Bytes key, std::span<const Bytes> parts,
+          MutableBytes out) noexcept {
+  switch (profile.etype) {
+    case Etype::kAes128CtsSha1:
+    case Etype::kAes256CtsSha1:
+      return kit.hmac_sha1(key, parts, out);
+    case Etype::kAes128CtsSha256:
+      return kit.hmac_sha256(key, parts, out);
+    case Etype::kAes256CtsSha384:
+      return kit.hmac_sha384(key, parts, out);
+    case Etype::kRc4Hmac:
+      return kit.hmac_md5(key, parts, out);
+  }
+  return false;
+}
+
+std::array<std::uint8_t, 4> rc4_salt(KeyUsage usage) noexcept {
+  //= RFC 4757 3: two numbers of RFC 4120 have another here. (Of a third, 9, it says 8; what Windows
+  //= and the others do is 9.)
+  auto number = static_cast<std::uint32_t>(usage);
+  if (number == 3) {  // The encrypted part of an AS-REP.
+    number = 8;
+  } else if (usage == KeyUsage::kAcceptorSign) {  // Wrap tokens, of both sides.
+    number = 13;
+  }
+  std::array<std::uint8_t, 4> salt;
+  store_le(std::span(salt), number);
+  return salt;
 }
 
 void n_fold(Bytes in, MutableBytes out) noexcept {

@@ -158,15 +158,29 @@ class SortedRing final : public KeyRing {
   [[nodiscard]] std::size_t left_out() const noexcept override { return left_out_; }
 
  private:
+  static constexpr std::size_t kSlots = 5;  // One for each etype.
+
   // Owner is a principal: its name, and where its keys begin.
   struct Owner {
     Bytes realm;  // Both in names_.
     Bytes components;
-    std::array<const ServiceKey*, 2> newest{};  // AES-128, AES-256.
+    std::array<const ServiceKey*, kSlots> newest{};  // By slot_of.
   };
 
   static std::size_t slot_of(Etype etype) noexcept {
-    return etype == Etype::kAes256CtsSha1 ? 1 : 0;
+    switch (etype) {
+      case Etype::kAes128CtsSha1:
+        return 0;
+      case Etype::kAes256CtsSha1:
+        return 1;
+      case Etype::kAes128CtsSha256:
+        return 2;
+      case Etype::kAes256CtsSha384:
+        return 3;
+      case Etype::kRc4Hmac:
+        return 4;
+    }
+    return 0;
   }
   static std::size_t hash_of(Bytes realm, Bytes components) noexcept {
     Hash hash;
@@ -194,9 +208,9 @@ class SortedRing final : public KeyRing {
   std::unique_ptr<std::uint32_t[]> owner_of_key_;
   std::size_t key_count_ = 0;
   std::size_t left_out_ = 0;
-  std::array<const ServiceKey*, 2> first_of_any_{};  // By slot_of.
-  Table by_name_;                                    // (realm, components) -> owner.
-  Table by_version_;                                 // (owner, etype, kvno) -> key.
+  std::array<const ServiceKey*, kSlots> first_of_any_{};  // By slot_of.
+  Table by_name_;                                         // (realm, components) -> owner.
+  Table by_version_;                                      // (owner, etype, kvno) -> key.
 };
 
 bool SortedRing::fill(Kit& kit, std::span<const Entry> entries) noexcept {
@@ -299,7 +313,8 @@ bool SortedRing::add(Kit& kit, const Entry& entry, const Entry* previous) noexce
   key.realm = owners_[owner_index].realm;
   key.components = owners_[owner_index].components;
   if (!derive_encryption(kit, *key.profile, entry.key, KeyUsage::kTicket, key.ke) ||
-      !derive_integrity(kit, *key.profile, entry.key, KeyUsage::kTicket, key.ki)) {
+      !derive_integrity(kit, *key.profile, entry.key, KeyUsage::kTicket, key.ki) ||
+      !make_checksum_key(kit, *key.profile, entry.key, KeyUsage::kPac, key.pac)) {
     return false;
   }
   if (known && previous->etype == entry.etype) {

@@ -8,18 +8,21 @@
 #include <string>
 #include <vector>
 
+#include "engine/crypto/checksum.h"
 #include "engine/crypto/kerberos_keys.h"
 #include "parsers/bytes.h"
 
 namespace usher::crypto {
 
-// ServiceKey is one entry, ready to open tickets: Ke and Ki of key usage 2.
+// ServiceKey is one entry, ready to open tickets, with Ke and Ki of key usage 2, and to check the
+// signatures of PACs. The key itself is not kept.
 struct ServiceKey {
   const EtypeProfile* profile = nullptr;
   std::uint32_t kvno = 0;
   Key ke;
   Key ki;
-  Bytes realm;  // Whose key it is, as in KeyRing::Entry. The names live as long as the ring.
+  ChecksumKey pac;  // Of key usage 17 (MS-PAC 2.8).
+  Bytes realm;      // Whose key it is, as in KeyRing::Entry. The names live as long as the ring.
   Bytes components;
   const ServiceKey* sibling = nullptr;  // Next key of the same principal and etype; newest first.
   const ServiceKey* other = nullptr;    // Next key of the etype, whosever: KeyRing::first_of_any.

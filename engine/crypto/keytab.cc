@@ -275,8 +275,7 @@ KeyRing::Loaded KeyRing::load_keytab(Kit& kit, const std::string& path) {
   }
   if (ring->left_out() == entries.size()) {
     return refuse("no usable entry: of " + std::to_string(entries.size()) +
-                  ", none is for etype 17 (aes128-cts-hmac-sha1-96) or "
-                  "18 (aes256-cts-hmac-sha1-96)");
+                  ", none is for an etype that is served (17, 18, 19, 20, 23)");
   }
   return {.ring = std::move(ring), .error = {}};
 }

@@ -4,22 +4,15 @@
 
 #include <array>
 #include <cassert>
-#include <cstdint>
 #include <span>
 
 #include "engine/crypto/key_ring.h"
 #include "engine/crypto/kit.h"
+#include "engine/crypto/sealing.h"
 #include "engine/limits.h"
 #include "parsers/bytes.h"
 
 namespace usher::crypto {
-
-enum class Outcome : std::uint8_t {
-  kPending,  // Not worked on yet; never seen after the stage has run.
-  kDone,     // Opened and verified, or sealed; the output holds what the job describes.
-  kForged,   // The checksum is wrong: other key, changed, or shorter than any ciphertext.
-  kFailed,   // OpenSSL failed; says nothing about the input.
-};
 
 // The three jobs differ in type so that stages cannot be called out of order. A job owns nothing
 // but its result's numbers: `cipher` lies in the token, `plain` in the turn's plaintext arena.
@@ -27,7 +20,7 @@ enum class Outcome : std::uint8_t {
 // TicketJob opens one ticket with a service key (key usage 2).
 struct TicketJob {
   const ServiceKey* key = nullptr;
-  Bytes cipher;        // Ciphertext of confounder | plaintext, then the tag (RFC 3961 5.3).
+  Bytes cipher;        // EncryptedData's: body and tag, in the order of the key's family.
   MutableBytes plain;  // Room for cipher.size() bytes.
   Bytes opened;        // Out: the plaintext inside `plain`, without confounder.
   Outcome outcome = Outcome::kPending;
@@ -40,8 +33,7 @@ struct AuthenticatorJob {
   Bytes cipher;
   MutableBytes plain;
   Bytes opened;
-  // Out: 16 bytes of the HMAC over confounder and plaintext, 8 of which never went over the wire.
-  std::array<std::uint64_t, 2> fingerprint{};
+  Fingerprint fingerprint{};  // Out; for the replay cache.
   Outcome outcome = Outcome::kPending;
 };
 

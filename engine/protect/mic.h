@@ -1,5 +1,5 @@
-// Per-message integrity: GSS_GetMIC tokens of Kerberos (RFC 4121 4.2.6.1) and NTLM (MS-NLMP 3.4.4),
-// as SPNEGO needs them for mechListMIC (RFC 4178 5).
+// Per-message integrity: GSS_GetMIC tokens of Kerberos (RFC 4121 4.2.6.1; RFC 4757 7.2 with RC4)
+// and NTLM (MS-NLMP 3.4.4), as SPNEGO needs them for mechListMIC (RFC 4178 5).
 #pragma once
 
 #include <cstdint>
@@ -19,15 +19,19 @@ inline constexpr std::size_t kMicSizeMax = 64;
 struct KerberosMicKey {
   const crypto::EtypeProfile* profile = nullptr;
   Bytes key;                            // Acceptor's subkey, initiator's subkey or session key.
-  bool key_is_acceptor_subkey = false;  // The AcceptorSubkey flag of both directions.
+  bool key_is_acceptor_subkey = false;  // The AcceptorSubkey flag of both directions; RC4: none.
 };
+
+// mic_size is the size of every MIC made with keys of that etype.
+[[nodiscard]] std::size_t mic_size(const crypto::EtypeProfile& profile) noexcept;
 
 // write_mic returns the size written to `out` (kMicSizeMax bytes), or 0 if OpenSSL fails.
 [[nodiscard]] std::size_t write_mic(crypto::Kit& kit, const KerberosMicKey& key, Sender sender,
                                     std::uint64_t sequence, Bytes message,
                                     MutableBytes out) noexcept;
 // check_mic says whether `mic` is the MIC of `message` from `sender` with exactly that sequence
-// number. Flags, filler and size are checked; compares in constant time.
+// number. Flags, filler and size are checked; compares in constant time. With RC4 sequence numbers
+// have 32 bits: higher ones are not looked at.
 [[nodiscard]] bool check_mic(crypto::Kit& kit, const KerberosMicKey& key, Sender sender,
                              std::uint64_t sequence, Bytes message, Bytes mic) noexcept;
 

@@ -112,7 +112,10 @@ class Door {
       mint::make_service(random, "HTTP/web.example.test@EXAMPLE.TEST", 18, 3),
       mint::make_service(random, "HTTP/web.example.test@EXAMPLE.TEST", 18, 2),
       mint::make_service(random, "HTTP/web.example.test@EXAMPLE.TEST", 17, 3),
-      mint::make_service(random, "HTTP/old.example.test@EXAMPLE.TEST", 17, 1)};
+      mint::make_service(random, "HTTP/old.example.test@EXAMPLE.TEST", 17, 1),
+      mint::make_service(random, "HTTP/web.example.test@EXAMPLE.TEST", 19, 3),
+      mint::make_service(random, "HTTP/web.example.test@EXAMPLE.TEST", 20, 3),
+      mint::make_service(random, "HTTP/web.example.test@EXAMPLE.TEST", 23, 3)};
   TestClock clock;
   std::vector<SlotPool::Slot> slots = std::vector<SlotPool::Slot>(kSlots);
   std::vector<auth::Context> contexts = std::vector<auth::Context>(kSlots);

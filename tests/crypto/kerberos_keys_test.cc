@@ -1,13 +1,15 @@
-// engine/crypto/kerberos_keys.h: keys are derived exactly as RFC 3961 says.
+// engine/crypto/kerberos_keys.h: keys are derived exactly as RFC 3961, RFC 8009 and RFC 4757 say.
 #include "engine/crypto/kerberos_keys.h"
 
 #include <gtest/gtest.h>
 #include <krb5.h>
 
+#include <algorithm>
 #include <array>
 #include <string>
 #include <vector>
 
+#include "engine/crypto/checksum.h"
 #include "tests/crypto/recorded.h"
 #include "tests/hex.h"
 
@@ -46,7 +48,8 @@ TEST(NFold, IsAsRfc3961Prints) {  // RFC 3961 A.1
 }
 
 TEST(Derive, KnownKeysOfTheTicketUsage) {
-  // The values MIT krb5's own test suite expects; OpenSSL's KRB5KDF agrees.
+  // 17, 18: the values MIT krb5's own test suite expects; OpenSSL's KRB5KDF agrees. 19, 20: RFC
+  // 8009 Appendix A.
   struct DeriveCase {
     std::int32_t etype;
     const char* base;
@@ -61,6 +64,12 @@ TEST(Derive, KnownKeysOfTheTicketUsage) {
        "bfab388bdcb238e9f9c98d6a878304f04d30c82556375ac507a7a852790f4674",
        "c7cfd9cd75fe793a586a542d87e0d1396f1134a104bb1a9190b8c90ada3ddf37",
        "97151b4c76945063e2eb0529dc067d97d7bba90776d8126d91f34f3101aea8ba"},
+      {19, "3705d96080c17728a0e800eab6e0d23c", "b31a018a48f54776f403e9a396325dc3",
+       "9b197dd1e8c5609d6e67c3e37c62c72e", "9fda0e56ab2d85e1569a688696c26a6c"},
+      {20, "6d404d37faf79f9df0d33568d320669800eb4836472ea8a026d16b7182460c52",
+       "ef5718be86cc84963d8bbb5031e9f5c4ba41f28faf69e73d",
+       "56ab22bee63d82d7bc5227f6773f8ea7a5eb1c825160c38312980c442e5c7e49",
+       "69b16514e3cd8e56b82010d5c73012b622c4d00ffc23ed1f"},
   };
   const std::unique_ptr<Kit> kit = Kit::make();
   ASSERT_NE(kit, nullptr);
@@ -78,15 +87,43 @@ TEST(Derive, KnownKeysOfTheTicketUsage) {
   }
 }
 
+// RFC 4757 prints no values. Its labels, written out: K1 of usage 2, and Ksign, whatever the usage.
+TEST(Derive, Rc4HasOneKeyForTextAndTagAndOneForAllChecksums) {
+  const std::unique_ptr<Kit> kit = Kit::make();
+  ASSERT_NE(kit, nullptr);
+  const EtypeProfile& profile = *profile_of(23);
+  const Octets base(16, 0x61);
+  const auto expected = [&](Bytes label) {
+    Octets key(16);
+    EXPECT_TRUE(kit->hmac_md5(base, std::span(&label, 1), key));
+    return key;
+  };
+  const Octets k1 = expected(hex("02000000"));
+  const Octets k_sign = expected(hex("7369676e61747572656b657900"));
+  Key key;
+  const auto is = [&](const Octets& other) { return std::ranges::equal(key.bytes(), other); };
+  EXPECT_TRUE(derive_encryption(*kit, profile, base, KeyUsage::kTicket, key) && is(k1));
+  EXPECT_TRUE(derive_integrity(*kit, profile, base, KeyUsage::kTicket, key) && is(k1));
+  EXPECT_TRUE(derive_checksum(*kit, profile, base, KeyUsage::kTicket, key) && is(k_sign));
+  EXPECT_TRUE(derive_checksum(*kit, profile, base, KeyUsage::kPac, key) && is(k_sign));
+}
+
+TEST(Derive, Rc4NumbersUsagesInItsOwnWay) {  // RFC 4757 3, and MIT krb5 for all the others
+  for (std::uint32_t usage = 0; usage < 64; ++usage) {
+    const std::uint32_t expected = usage == 3 ? 8 : usage == 23 ? 13 : usage;
+    EXPECT_EQ(load_le<std::uint32_t>(rc4_salt(KeyUsage(usage))), expected);
+  }
+}
+
 class EveryUsage : public ::testing::TestWithParam<KeyUsage> {};
 
 // MIT krb5 makes the checksum; our Kc over the same bytes must give it too.
-TEST_P(EveryUsage, ChecksumKeyAgreesWithMit) {
+TEST_P(EveryUsage, ChecksumAgreesWithMit) {
   const std::unique_ptr<Kit> kit = Kit::make();
   ASSERT_NE(kit, nullptr);
   krb5_context context = nullptr;
   ASSERT_EQ(krb5_init_context(&context), 0);
-  for (const std::int32_t etype : {17, 18}) {
+  for (const std::int32_t etype : {17, 18, 19, 20, 23}) {
     const EtypeProfile& profile = *profile_of(etype);
     Octets base(profile.key_size, 0x61);
     krb5_keyblock block{};
@@ -98,41 +135,65 @@ TEST_P(EveryUsage, ChecksumKeyAgreesWithMit) {
     data.length = static_cast<unsigned>(text.size());
     data.data = text.data();
     krb5_checksum expected{};
-    ASSERT_EQ(krb5_c_make_checksum(context, 0, &block, static_cast<krb5_keyusage>(GetParam()),
-                                   &data, &expected),
+    ASSERT_EQ(krb5_c_make_checksum(context, profile.checksum_type, &block,
+                                   static_cast<krb5_keyusage>(GetParam()), &data, &expected),
               0);
-    Key kc;
-    ASSERT_TRUE(derive_checksum(*kit, profile, base, GetParam(), kc));
-    Octets hmac(20);
+    ChecksumKey key;
+    ASSERT_TRUE(make_checksum_key(*kit, profile, base, GetParam(), key));
+    Octets checksum(profile.checksum_size);
     const Octets covered = octets(text);
     const Bytes parts[] = {covered};
-    ASSERT_TRUE(kit->hmac_sha1(kc.bytes(), parts, hmac));
-    hmac.resize(profile.tag_size);
-    EXPECT_EQ(hmac, Octets(expected.contents, expected.contents + expected.length)) << etype;
+    ASSERT_TRUE(write_checksum(*kit, key, parts, checksum));
+    EXPECT_EQ(checksum, Octets(expected.contents, expected.contents + expected.length)) << etype;
     krb5_free_checksum_contents(context, &expected);
   }
   krb5_free_context(context);
 }
 
-// 17 is the PAC signatures' usage, which has no name in KeyUsage.
+// 3 is one of the two that RC4 numbers otherwise; nobody here uses it.
 INSTANTIATE_TEST_SUITE_P(Derive, EveryUsage,
-                         ::testing::Values(KeyUsage::kTicket, KeyUsage::kApReqAuthenticator,
-                                           KeyUsage::kApRepEncPart, KeyUsage::kAcceptorSeal,
-                                           KeyUsage::kAcceptorSign, KeyUsage::kInitiatorSeal,
-                                           KeyUsage::kInitiatorSign, KeyUsage(17)));
+                         ::testing::Values(KeyUsage::kTicket, KeyUsage(3),
+                                           KeyUsage::kApReqAuthenticator, KeyUsage::kApRepEncPart,
+                                           KeyUsage::kKrbCred, KeyUsage::kLegacyMic, KeyUsage::kPac,
+                                           KeyUsage::kAcceptorSeal, KeyUsage::kAcceptorSign,
+                                           KeyUsage::kInitiatorSeal, KeyUsage::kInitiatorSign));
 
-TEST(Etypes, OnlyAesSha1IsServedAndAllHaveNames) {
-  ASSERT_NE(profile_of(17), nullptr);
-  ASSERT_NE(profile_of(18), nullptr);
-  EXPECT_EQ(profile_of(17)->key_size, 16u);
-  EXPECT_EQ(profile_of(18)->key_size, 32u);
-  EXPECT_EQ(profile_of(18)->overhead(), 28u);
-  for (const std::int32_t etype : {-1, 0, 1, 3, 16, 19, 20, 23, 25, 26, 17 + 65536}) {
+TEST(Etypes, FiveAreServedAndAllHaveNames) {
+  struct SizeCase {
+    std::int32_t etype;
+    std::uint32_t key;
+    std::uint32_t overhead;
+    std::int32_t checksum_type;
+    std::uint32_t checksum;
+  };
+  constexpr SizeCase kSizes[] = {{17, 16, 16 + 12, 15, 12},
+                                 {18, 32, 16 + 12, 16, 12},
+                                 {19, 16, 16 + 16, 19, 16},
+                                 {20, 32, 16 + 24, 20, 24},
+                                 {23, 16, 8 + 16, -138, 16}};
+  for (const SizeCase& c : kSizes) {
+    const EtypeProfile* const profile = profile_of(c.etype);
+    ASSERT_NE(profile, nullptr) << c.etype;
+    EXPECT_EQ(static_cast<std::int32_t>(profile->etype), c.etype);
+    EXPECT_EQ(profile->key_size, c.key);
+    EXPECT_EQ(profile->overhead(), c.overhead);
+    EXPECT_EQ(profile->checksum_type, c.checksum_type);
+    EXPECT_EQ(profile->checksum_size, c.checksum);
+  }
+  // DES, DES3, RC4 for export, Camellia, and what only looks like 17.
+  for (const std::int32_t etype : {-128, -1, 0, 1, 2, 3, 16, 24, 25, 26, 17 + 65536}) {
     EXPECT_EQ(profile_of(etype), nullptr) << etype;
   }
   EXPECT_EQ(etype_name(18), "aes256-cts-hmac-sha1-96");
   EXPECT_EQ(etype_name(23), "arcfour-hmac");
   EXPECT_EQ(etype_name(-1), "unknown");
+}
+
+TEST(Etypes, OnlyRc4IsWeaker) {
+  for (const std::int32_t etype : {17, 18, 19, 20}) {
+    EXPECT_LT(profile_of(23)->strength, profile_of(etype)->strength) << etype;
+    EXPECT_EQ(profile_of(17)->strength, profile_of(etype)->strength) << etype;
+  }
 }
 
 }  // namespace

@@ -51,7 +51,8 @@ class Keytab {
   };
 
   Keytab& add(const Key& key) {
-    const std::size_t size = key.size != 0 ? key.size : key.etype == 17 ? 16 : 32;
+    const EtypeProfile* const profile = profile_of(key.etype);
+    const std::size_t size = key.size != 0 ? key.size : profile == nullptr ? 8 : profile->key_size;
     const Octets& realm = kept_.emplace_back(octets(key.realm));
     const Octets& name = kept_.emplace_back(components_of(key.name));
     const Octets& bytes = kept_.emplace_back(Octets(size, key.fill));
@@ -107,6 +108,37 @@ TEST_F(KeyRingTest, FindsTheKeyOfPrincipalEtypeAndKvno) {
   EXPECT_TRUE(made_of(find(*ring, {.name = "host/web.example.test", .kvno = 3}).key, 3));
   EXPECT_TRUE(made_of(find(*ring, {.realm = "OTHER.TEST", .kvno = 3}).key, 4));
   EXPECT_EQ(ring->left_out(), 0u);
+}
+
+TEST_F(KeyRingTest, KeepsAKeyOfEachEtypeApartWithItsKeyForPacs) {
+  constexpr std::array<std::int32_t, 5> kEtypes = {17, 18, 19, 20, 23};
+  Keytab keytab;
+  for (const std::int32_t etype : kEtypes) {
+    const auto fill = static_cast<std::uint8_t>(etype);
+    keytab.add({.etype = etype, .kvno = 2, .fill = fill}).add({.etype = etype, .kvno = 1});
+  }
+  const auto ring = make(keytab);
+  ASSERT_NE(ring, nullptr);
+  EXPECT_EQ(ring->left_out(), 0u);
+  const Octets text(40, 0x33);
+  const Bytes parts[] = {text};
+  for (const std::int32_t etype : kEtypes) {
+    const ServiceKey* const key = find(*ring, {.etype = etype, .kvno = 2}).key;
+    ASSERT_TRUE(made_of(key, static_cast<std::uint8_t>(etype))) << etype;
+    EXPECT_EQ(ring->first_of(*key), key);
+    ASSERT_NE(key->sibling, nullptr);
+    EXPECT_EQ(key->sibling->kvno, 1u);
+    EXPECT_EQ(key->sibling->sibling, nullptr);
+
+    ChecksumKey pac;
+    Octets signature(key->profile->checksum_size);
+    const Octets base(key->profile->key_size, static_cast<std::uint8_t>(etype));
+    ASSERT_TRUE(make_checksum_key(*kit_, *key->profile, base, KeyUsage(17), pac));
+    ASSERT_TRUE(write_checksum(*kit_, pac, parts, signature));
+    const std::int32_t type = key->profile->checksum_type;
+    EXPECT_TRUE(check_checksum(*kit_, key->pac, type, parts, signature)) << etype;
+    EXPECT_FALSE(check_checksum(*kit_, key->sibling->pac, type, parts, signature)) << etype;
+  }
 }
 
 TEST_F(KeyRingTest, TellsAnUnknownPrincipalFromAnUnknownEtype) {
@@ -277,15 +309,16 @@ TEST_F(KeyRingTest, OfDuplicatesTheLastCounts) {
 
 TEST_F(KeyRingTest, EntriesWeDoNotServeAreLeftOutAndCounted) {
   Keytab keytab;
-  keytab.add({.etype = 23, .size = 16})
-      .add({.etype = 20, .size = 32})
+  keytab.add({.etype = 25, .size = 16})
+      .add({.etype = 26, .size = 32})
+      .add({.etype = 23, .size = 32})
       .add({.etype = 18, .kvno = 2, .size = 16})
       .add({.etype = 17, .size = 32})
       .add({.etype = 18, .kvno = 1, .fill = 7})
-      .add({.name = "cifs/web.example.test", .etype = 23, .size = 16});
+      .add({.name = "cifs/web.example.test", .etype = 3});
   const auto ring = make(keytab);
   ASSERT_NE(ring, nullptr);
-  EXPECT_EQ(ring->left_out(), 5u);
+  EXPECT_EQ(ring->left_out(), 6u);
   EXPECT_TRUE(made_of(find(*ring, {.kvno = 2}).key, 7));
   EXPECT_EQ(find(*ring, {.etype = 17}).key, nullptr);
   EXPECT_FALSE(find(*ring, {.name = "cifs/web.example.test"}).principal);

@@ -82,6 +82,8 @@ TEST_F(KitAllocation, NoPrimitiveAllocatesNotEvenAtItsFirstUse) {
   std::array<std::uint8_t, 300> in{};
   std::array<std::uint8_t, 300> out{};
   std::array<std::uint8_t, 20> sha1{};
+  std::array<std::uint8_t, 32> sha256{};
+  std::array<std::uint8_t, 48> sha384{};
   std::array<std::uint8_t, 16> md5{};
   const std::array<std::uint8_t, 80> key{};
   const Bytes parts[] = {in, key};
@@ -94,6 +96,8 @@ TEST_F(KitAllocation, NoPrimitiveAllocatesNotEvenAtItsFirstUse) {
     done = done && kit_->cbc_encrypt(keys.first(size), std::span(in).first(32), out);
     done = done && kit_->rc4(keys.first(size), in, out);
     done = done && kit_->hmac_sha1(keys.first(size), parts, sha1);
+    done = done && kit_->hmac_sha256(keys.first(size), parts, sha256);
+    done = done && kit_->hmac_sha384(keys.first(size), parts, sha384);
     done = done && kit_->hmac_md5(keys, parts, md5);
     done = done && kit_->md5(parts, md5);
     done = done && kit_->md4(in, md5);
@@ -103,48 +107,59 @@ TEST_F(KitAllocation, NoPrimitiveAllocatesNotEvenAtItsFirstUse) {
   EXPECT_EQ(after, before);
 }
 
-TEST_F(KitAllocation, NoStageAllocates) {
-  const EtypeProfile* const profile = profile_of(18);
-  const std::array<std::uint8_t, 32> base{7};
-  const KeyRing::Entry entry{.realm = std::span(base).first(3),
-                             .components = std::span(base).first(5),
-                             .etype = 18,
-                             .kvno = 1,
-                             .key = base};
-  const std::unique_ptr<const KeyRing> ring = KeyRing::make(*kit_, std::span(&entry, 1));
-  ASSERT_NE(ring, nullptr);
-  std::array<std::uint8_t, 200> room{};
-  std::array<std::uint8_t, 200> token{};
+TEST_F(KitAllocation, NoStageAllocatesWithAnyEtype) {
+  for (const std::int32_t etype : {17, 18, 19, 20, 23}) {
+    const EtypeProfile* const profile = profile_of(etype);
+    const std::array<std::uint8_t, 32> octets{7};
+    const Bytes base = Bytes(octets).first(profile->key_size);
+    const KeyRing::Entry entry{.realm = base.first(3),
+                               .components = base.first(5),
+                               .etype = etype,
+                               .kvno = 1,
+                               .key = base};
+    const std::unique_ptr<const KeyRing> ring = KeyRing::make(*kit_, std::span(&entry, 1));
+    ASSERT_NE(ring, nullptr);
+    std::array<std::uint8_t, 200> room{};
+    std::array<std::uint8_t, 200> token{};
+    const unsigned long before = heap_calls();
+
+    SealJob seal{.profile = profile,
+                 .session_key = base,
+                 .confounder = base.first(profile->confounder_size),
+                 .plain = std::span(token).first(100),
+                 .cipher = std::span(room).first(100 + profile->overhead())};
+    seal_replies(*kit_, std::span(&seal, 1));
+    AuthenticatorJob authenticator{
+        .profile = profile, .session_key = base, .cipher = token, .plain = room, .opened = {}};
+    open_authenticators(*kit_, std::span(&authenticator, 1));
+    const ServiceKey* const key = ring->find(entry.realm, entry.components, etype, true, 1).key;
+    TicketJob ticket{.key = key, .cipher = token, .plain = room, .opened = {}};
+    open_tickets(*kit_, std::span(&ticket, 1));
+    const Bytes parts[] = {token};
+    const bool signature = check_checksum(*kit_, key->pac, profile->checksum_type, parts,
+                                          Bytes(room).first(profile->checksum_size));
+
+    const unsigned long after = heap_calls();
+    EXPECT_EQ(after, before) << etype;
+    EXPECT_EQ(seal.outcome, Outcome::kDone);
+    EXPECT_EQ(authenticator.outcome, Outcome::kForged);
+    EXPECT_EQ(ticket.outcome, Outcome::kForged);
+    EXPECT_FALSE(signature);
+  }
+}
+
+TEST_F(KitAllocation, NoProofAllocates) {
+  const std::array<std::uint8_t, 16> octets{7};
   std::array<std::uint8_t, 16> session_key{};
-  const unsigned long before = heap_calls();
-
-  SealJob seal{.profile = profile,
-               .session_key = base,
-               .confounder = std::span(base).first(16),
-               .plain = std::span(token).first(100),
-               .cipher = std::span(room).first(128)};
-  seal_replies(*kit_, std::span(&seal, 1));
-  AuthenticatorJob authenticator{
-      .profile = profile, .session_key = base, .cipher = token, .plain = room, .opened = {}};
-  open_authenticators(*kit_, std::span(&authenticator, 1));
-  TicketJob ticket{.key = ring->find(entry.realm, entry.components, 18, true, 1).key,
-                   .cipher = token,
-                   .plain = room,
-                   .opened = {}};
-  open_tickets(*kit_, std::span(&ticket, 1));
-  const Bytes base_view = base;
   ProofJob proof{};
-  proof.nt_hash = base_view.first(16);
-  proof.server_challenge = base_view.first(8);
-  proof.proof = base_view.first(16);
+  proof.nt_hash = octets;
+  proof.server_challenge = Bytes(octets).first(8);
+  proof.proof = octets;
   proof.session_key = session_key;
+  const unsigned long before = heap_calls();
   verify_proofs(*kit_, std::span(&proof, 1));
-
   const unsigned long after = heap_calls();
   EXPECT_EQ(after, before);
-  EXPECT_EQ(seal.outcome, Outcome::kDone);
-  EXPECT_EQ(authenticator.outcome, Outcome::kForged);
-  EXPECT_EQ(ticket.outcome, Outcome::kForged);
   EXPECT_EQ(proof.proof_outcome, Outcome::kForged);
 }
 

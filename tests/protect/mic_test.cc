@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/crypto/proof_batch.h"
+#include "parsers/gss_message.h"
 #include "parsers/spnego.h"
 #include "tests/crypto/ntlm_recorded.h"
 #include "tests/hex.h"
@@ -67,7 +68,7 @@ class KerberosMic : public ::testing::TestWithParam<std::int32_t> {
   const Octets key_ = Octets(crypto::profile_of(GetParam())->key_size, 0x29);
   const Octets message_ = octets("the mechanism list");
 };
-INSTANTIATE_TEST_SUITE_P(Etype, KerberosMic, ::testing::Values(17, 18));
+INSTANTIATE_TEST_SUITE_P(Etype, KerberosMic, ::testing::Values(17, 18, 19, 20));
 
 TEST_P(KerberosMic, IsHeaderAndChecksumAsRfc4121Has) {
   struct HeaderCase {
@@ -100,7 +101,8 @@ TEST_P(KerberosMic, IsHeaderAndChecksumAsRfc4121Has) {
 
 TEST_P(KerberosMic, IsRefusedWhenAnythingIsNotAsExpected) {
   const Octets mic = written(*kit_, mic_key(), Sender::kInitiator, 7, message_);
-  ASSERT_EQ(mic.size(), 28u);
+  ASSERT_EQ(mic.size(), 16 + crypto::profile_of(GetParam())->checksum_size);
+  ASSERT_EQ(mic.size(), mic_size(*crypto::profile_of(GetParam())));
   const auto accepted = [&](const KerberosMicKey& key, Sender sender, std::uint64_t sequence,
                             Bytes message) {
     return check_mic(*kit_, key, sender, sequence, message, mic);
@@ -149,6 +151,87 @@ TEST_P(KerberosMic, UnknownFlagsAreIgnoredButSealedIsNot) {
     EXPECT_EQ(check_mic(*kit_, mic_key(), Sender::kInitiator, 7, message_, mic),
               (flags & 0x02) == 0)
         << int{flags};
+  }
+}
+
+// RC4's have the old framing (RFC 1964 1.2.1) and 32 bits of sequence number. That they are MIT's
+// is for tests/interop/mint_test.cc to say.
+class LegacyMic : public ::testing::Test {
+ protected:
+  void SetUp() override { ASSERT_NE(kit_, nullptr); }
+
+  bool accepted(Sender sender, std::uint32_t sequence, Bytes message, Bytes mic) {
+    return check_mic(*kit_, mic_key_, sender, sequence, message, mic);
+  }
+
+  const std::unique_ptr<Kit> kit_ = Kit::make();
+  const Octets key_ = Octets(16, 0x29);
+  const KerberosMicKey mic_key_{.profile = crypto::profile_of(23), .key = key_};
+  const Octets message_ = octets("the mechanism list");
+};
+
+TEST_F(LegacyMic, IsWhatRfc4757Describes) {
+  const Octets mic = written(*kit_, mic_key_, Sender::kAcceptor, 0x89abcdef, message_);
+  EXPECT_EQ(mic.size(), mic_size(*mic_key_.profile));
+  const Result<gss::LegacyToken> token = gss::parse_legacy_token(mic);
+  ASSERT_TRUE(token.ok());
+  EXPECT_EQ(token->id, gss::LegacyTokenId::kMic);
+  EXPECT_EQ(token->sign, gss::SignAlgorithm::kHmacMd5);
+
+  // RFC 4757 7.2, step by step.
+  const auto hmac = [&](Bytes key, Bytes text) {
+    Octets out(16);
+    EXPECT_TRUE(kit_->hmac_md5(key, std::span(&text, 1), out));
+    return out;
+  };
+  const Octets salt = hex("0f000000");
+  const Bytes covered[] = {salt, token->header, message_};
+  Octets digest(16);
+  ASSERT_TRUE(kit_->md5(covered, digest));
+  const Octets sign_key = hmac(key_, hex("7369676e61747572656b657900"));
+  const Octets checksum = hmac(sign_key, digest);
+  EXPECT_TRUE(std::ranges::equal(token->checksum, Bytes(checksum).first(8)));
+  const Octets sequence_key = hmac(hmac(key_, hex("00000000")), token->checksum);
+  Octets sequence(8);
+  ASSERT_TRUE(kit_->rc4(sequence_key, token->encrypted_sequence, sequence));
+  EXPECT_EQ(sequence, hex("89abcdef ffffffff"));
+
+  const Octets ours = written(*kit_, mic_key_, Sender::kInitiator, 1, message_);
+  const Result<gss::LegacyToken> initiators = gss::parse_legacy_token(ours);
+  ASSERT_TRUE(initiators.ok());
+  EXPECT_FALSE(std::ranges::equal(initiators->encrypted_sequence, token->encrypted_sequence));
+}
+
+TEST_F(LegacyMic, IsRefusedWhenAnythingIsNotAsExpected) {
+  const Octets mic = written(*kit_, mic_key_, Sender::kInitiator, 7, message_);
+  EXPECT_TRUE(accepted(Sender::kInitiator, 7, message_, mic));
+  EXPECT_FALSE(accepted(Sender::kInitiator, 8, message_, mic));
+  EXPECT_FALSE(accepted(Sender::kAcceptor, 7, message_, mic)) << "reflected";
+  EXPECT_FALSE(accepted(Sender::kInitiator, 7, octets("the mechanism lisT"), mic));
+  EXPECT_FALSE(accepted(Sender::kInitiator, 7, {}, mic));
+  const Octets other(16, 0x2a);
+  const KerberosMicKey other_key{.profile = mic_key_.profile, .key = other};
+  EXPECT_FALSE(check_mic(*kit_, other_key, Sender::kInitiator, 7, message_, mic));
+  // An AES key's MIC is none, and the reverse (attack C4).
+  const KerberosMicKey aes{.profile = crypto::profile_of(17), .key = key_};
+  EXPECT_FALSE(check_mic(*kit_, aes, Sender::kInitiator, 7, message_, mic));
+  EXPECT_FALSE(accepted(Sender::kInitiator, 7, message_,
+                        written(*kit_, aes, Sender::kInitiator, 7, message_)));
+}
+
+TEST_F(LegacyMic, EveryFlippedBitAndEveryOtherSizeIsRefused) {
+  Octets mic = written(*kit_, mic_key_, Sender::kInitiator, 7, message_);
+  for (std::size_t bit = 0; bit < mic.size() * 8; ++bit) {
+    mic[bit / 8] ^= static_cast<std::uint8_t>(1u << bit % 8);
+    EXPECT_FALSE(accepted(Sender::kInitiator, 7, message_, mic)) << bit;
+    mic[bit / 8] ^= static_cast<std::uint8_t>(1u << bit % 8);
+  }
+  Octets longer = mic;
+  longer.resize(70);
+  for (std::size_t size = 0; size <= longer.size(); ++size) {
+    const Exact candidate(Bytes(longer).first(size));
+    EXPECT_EQ(accepted(Sender::kInitiator, 7, message_, candidate.bytes()), size == mic.size())
+        << size;
   }
 }
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "engine/crypto/kerberos_keys.h"
+#include "engine/crypto/sealing.h"
 #include "engine/protect/mic.h"
 #include "parsers/der.h"
 #include "tools/mint/kerberos_fields.h"
@@ -18,35 +18,16 @@ using der::Writer;
 
 constexpr std::uint32_t kProtocolVersion = 5;
 constexpr std::uint32_t kMessageTypeApReq = 14;
-constexpr std::size_t kHmacSha1Size = 20;
 
-std::size_t key_size_of(std::int32_t etype) { return etype == 18 ? 32 : 16; }
+std::size_t key_size_of(std::int32_t etype) {
+  const crypto::EtypeProfile* profile = crypto::profile_of(etype);
+  return profile == nullptr ? 16 : profile->key_size;
+}
 
 const crypto::EtypeProfile& served_profile(std::int32_t etype) {
   const crypto::EtypeProfile* profile = crypto::profile_of(etype);
   require(profile != nullptr, "the mint cannot encrypt with this etype");
   return *profile;
-}
-
-// DerivedKeys are Ke and Ki of one base key and usage.
-struct DerivedKeys {
-  DerivedKeys(crypto::Kit& kit, const crypto::EtypeProfile& profile, Bytes base,
-              crypto::KeyUsage usage) {
-    require(base.size() == profile.key_size, "the key does not fit its etype");
-    require(crypto::derive_encryption(kit, profile, base, usage, ke) &&
-                crypto::derive_integrity(kit, profile, base, usage, ki),
-            "key derivation failed");
-  }
-  crypto::Key ke;
-  crypto::Key ki;
-};
-
-Octets tag_of(crypto::Kit& kit, const DerivedKeys& keys, Bytes plain, std::size_t size) {
-  Octets tag(kHmacSha1Size);
-  const Bytes parts[] = {plain};
-  require(kit.hmac_sha1(keys.ki.bytes(), parts, tag), "HMAC failed");
-  tag.resize(size);
-  return tag;
 }
 
 }  // namespace
@@ -213,31 +194,23 @@ Octets encode_authenticator(const Ticket& ticket, const AuthenticatorFields& fie
 Octets KerberosMint::seal(std::int32_t etype, Bytes key, crypto::KeyUsage usage,
                           Bytes plain) const {
   const crypto::EtypeProfile& profile = served_profile(etype);
-  const DerivedKeys keys(kit_, profile, key, usage);
-  Octets text = draw(random_, profile.confounder_size);
-  append(text, plain);
-  Octets cipher(text.size());
-  require(kit_.cts_encrypt(keys.ke.bytes(), text, cipher), "encryption failed");
-  append(cipher, tag_of(kit_, keys, text, profile.tag_size));
+  require(key.size() == profile.key_size, "the key does not fit its etype");
+  const Octets confounder = draw(random_, profile.confounder_size);
+  Octets cipher(profile.overhead() + plain.size());
+  require(crypto::seal(kit_, profile, key, usage, confounder, plain, cipher), "encryption failed");
   return cipher;
 }
 
 Octets KerberosMint::open(std::int32_t etype, Bytes key, crypto::KeyUsage usage,
                           Bytes cipher) const {
   const crypto::EtypeProfile& profile = served_profile(etype);
-  const DerivedKeys keys(kit_, profile, key, usage);
-  if (cipher.size() <= profile.overhead()) {
-    return {};
-  }
-  const Bytes sealed = cipher.first(cipher.size() - profile.tag_size);
-  Octets text(sealed.size());
-  require(kit_.cts_decrypt(keys.ke.bytes(), sealed, text), "decryption failed");
-  if (!std::ranges::equal(tag_of(kit_, keys, text, profile.tag_size),
-                          cipher.last(profile.tag_size))) {
-    return {};
-  }
-  text.erase(text.begin(), text.begin() + profile.confounder_size);
-  return text;
+  require(key.size() == profile.key_size, "the key does not fit its etype");
+  Octets room(cipher.size());
+  Bytes opened;
+  const crypto::Outcome outcome =
+      crypto::open_sealed(kit_, profile, key, usage, cipher, room, opened);
+  require(outcome != crypto::Outcome::kFailed, "decryption failed");
+  return octets_of(opened);
 }
 
 Ticket KerberosMint::ticket(const Service& service, TicketFields fields) const {

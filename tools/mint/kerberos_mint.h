@@ -38,7 +38,7 @@ struct Service {
   std::uint32_t kvno = 1;
   Octets key{};  // 32 or 16 bytes.
 };
-// make_service draws a key that fits `etype` (17 or 18).
+// make_service draws a key that fits `etype`.
 Service make_service(RandomSource& random, std::string_view principal, std::int32_t etype = 18,
                      std::uint32_t kvno = 1);
 
@@ -69,7 +69,7 @@ struct TicketFields {
   std::int64_t end_time = 0;
   std::optional<std::int64_t> renew_till{};
   std::int32_t session_etype = 18;
-  Octets session_key{};  // Empty: drawn, to fit session_etype if it is 17 or 18, else 16 bytes.
+  Octets session_key{};  // Empty: drawn, to fit session_etype; 16 bytes if Usher does not serve it.
   std::int32_t transited_type = 1;  // DOMAIN-X500-COMPRESS.
   Octets transited{};
   Octets addresses{};           // HostAddresses element, header included; empty: absent.
@@ -160,7 +160,7 @@ class KerberosMint {
   bool check_mech_list_mic(const Ticket& ticket, const ApReq& request, const Answer& answer,
                            Bytes mech_types, Bytes mic) const;
 
-  // seal encrypts for a key usage with a fresh confounder (RFC 3961 5.3); etype 17 or 18.
+  // seal encrypts for a key usage with a fresh confounder; any etype that Usher serves.
   Octets seal(std::int32_t etype, Bytes key, crypto::KeyUsage usage, Bytes plain) const;
   // open undoes seal; empty if the checksum is wrong.
   Octets open(std::int32_t etype, Bytes key, crypto::KeyUsage usage, Bytes cipher) const;
