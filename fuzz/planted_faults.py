@@ -131,7 +131,7 @@ FAULTS = [
           "if (!std::ranges::equal(authenticator.cname.components, work.ticket.cname.components) ||",
           "if (authenticator.cname.components.size() > 1000 ||", ["auth/kerberos_accept"],
           [*AP_REQ, "diff_mit_ap_req"]),
-    Fault("replay_is_fresh", "engine/auth/kerberos_accept.cc", "return Status::kReplay;", "return Status::kContinue;",
+    Fault("replay_is_fresh", "engine/auth/kerberos_checks.cc", "exchange.refuse(Status::kReplay);", "return true;",
           ["auth/kerberos_accept"], AP_REQ),
     Fault("replay_not_recognised", "engine/auth/replay_cache.h", "if (value == entry) {", "if (value == 0) {",
           ["auth/replay_cache"], ["replay_cache", *AP_REQ]),
