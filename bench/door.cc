@@ -51,7 +51,7 @@ bool KerberosTokens::proves(Bytes reply) const {
          mint_.check_ap_rep(ticket_, first_, *resp.response_token).error.empty();
 }
 
-Door::Door(const mint::Service& service)
+Door::Door(std::span<const mint::Service> services)
     : engine_(Engine::make({.replay_entry_count = kReplayEntries})),
       desk_(auth::Desk::make(kBatchMax)),
       requests_(kBatchMax),
@@ -60,7 +60,7 @@ Door::Door(const mint::Service& service)
   const std::unique_ptr<crypto::Kit> kit = crypto::Kit::make();
   mint::require(engine_ && desk_ && kit, "no memory or no OpenSSL");
   auto keys = std::make_unique<auth::Keys>();
-  keys->ring = mint::make_ring(*kit, std::span(&service, 1));
+  keys->ring = mint::make_ring(*kit, services);
   keys->accounts = auth::Accounts::parse(*kit, kAccounts, "accounts").accounts;
   mint::require(keys->ring && keys->accounts, "the engine refuses the keys");
   credential_ = std::make_unique<auth::Credential>(auth::Package::kNegotiate, std::move(keys));

@@ -44,7 +44,8 @@ inline constexpr const char* kAccounts = "EXAMPLE:alice:Al1ce-Passw0rd\n";
 // once. Not for threads.
 class Door {
  public:
-  explicit Door(const mint::Service& service);
+  explicit Door(const mint::Service& service) : Door(std::span(&service, 1)) {}
+  explicit Door(std::span<const mint::Service> services);
 
   // accept runs one batch; replies lie in reply(index) until the next call.
   std::span<const AcceptReply> accept(std::span<const Bytes> tokens) noexcept;
