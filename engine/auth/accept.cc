@@ -102,6 +102,8 @@ void finish(Turn& turn, Exchange& exchange) noexcept {
       contexts.release(exchange.context);
     }
   } else {
+    reply.bindings = exchange.context->bindings;
+    reply.client_supports_bindings = exchange.context->client_supports_bindings;
     if (exchange.context->state == State::kEstablished) {
       contexts.establish(exchange.context);
       exchange.verdict.status = Status::kEstablished;
@@ -184,11 +186,13 @@ void Exchange::refuse(Status status, ParseFault fault, Bytes part) noexcept {
   verdict = {status, fault};
 }
 
-bool Exchange::settle(const BindingVerdict& bindings) noexcept {
-  reply->bindings = bindings.result;
-  reply->client_supports_bindings = bindings.client_supports;
-  if (bindings.status != Status::kContinue) {
-    refuse(bindings.status);
+bool Exchange::check_bindings(const ClientBindings& client) noexcept {
+  const BindingVerdict judged = judge_bindings(request->credential->policy, request->binding_demand,
+                                               request->bindings, client);
+  reply->bindings = context->bindings = judged.result;
+  reply->client_supports_bindings = context->client_supports_bindings = judged.client_supports;
+  if (judged.status != Status::kContinue) {
+    refuse(judged.status);
   }
   return live();
 }
@@ -222,6 +226,10 @@ std::unique_ptr<Desk> Desk::make(std::size_t tokens, std::unique_ptr<RandomSourc
   }
   return std::unique_ptr<Desk>(
       new (std::nothrow) TurnDesk(tokens, std::move(kit), std::move(random), std::move(memory)));
+}
+
+bool make_bindings(Desk& desk, const BindingFields& fields, ChannelBindings& out) noexcept {
+  return make_bindings(*static_cast<TurnDesk&>(desk).kit, fields, out);
 }
 
 void accept(Desk& desk, const Environment& environment, std::span<const AcceptRequest> requests,

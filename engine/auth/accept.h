@@ -20,14 +20,15 @@ namespace usher::auth {
 struct AcceptRequest {
   Credential* credential = nullptr;
   ContextHandle context;  // Default for the first token of an exchange.
-  Bytes token;            // Read during the call, never kept. Empty first token: send the hint.
+  Bytes token;            // Read during the call, never kept. Empty for none: asks for the hint.
   MutableBytes reply;     // Room for the reply token; kReplySizeMax is always enough.
 
   // On a refusal, answer with a KRB-ERROR, in SPNEGO with a NegTokenResp that rejects
   // (ASC_REQ_EXTENDED_ERROR).
   bool error_tokens = false;
 
-  // Each leg may name them; those of the leg that ends the exchange count.
+  // Each leg may name them; those of the leg that brings the client's count: the AP-REQ, or the
+  // AUTHENTICATE.
   ChannelBindings bindings;
   BindingDemand binding_demand;
 
@@ -53,7 +54,7 @@ struct AcceptReply {
   std::int64_t expires_s = 0;  // Since 1970; 0: never.
   bool replayed = false;       // Let in by allow_replay alone.
 
-  // Whatever the status, once they have been looked at.
+  // Whatever the status, once they have been looked at, now or on an earlier leg.
   BindingResult bindings = BindingResult::kUnchecked;
   bool client_supports_bindings = false;
 };
@@ -81,6 +82,10 @@ class Desk {
  protected:
   Desk() = default;
 };
+
+// make_bindings hashes `fields` with the desk's own ciphers (bindings.h).
+[[nodiscard]] bool make_bindings(Desk& desk, const BindingFields& fields,
+                                 ChannelBindings& out) noexcept;
 
 // accept runs stages 3 to 10 over all requests, in turns of as many as fit the desk. replies[i]
 // answers requests[i]; sizes are equal. No two requests may name one context (the later one gets

@@ -9,6 +9,7 @@
 #include "engine/crypto/kit.h"
 #include "engine/status.h"
 #include "parsers/bytes.h"
+#include "parsers/channel_bindings.h"
 
 namespace usher::auth {
 
@@ -22,14 +23,7 @@ struct ChannelBindings {
   Bytes initiator_address;
 };
 
-// BindingFields are the parts of a gss_channel_bindings_struct (RFC 2744 3.11).
-struct BindingFields {
-  std::uint32_t initiator_address_type = 0;
-  Bytes initiator_address;
-  std::uint32_t acceptor_address_type = 0;
-  Bytes acceptor_address;
-  Bytes application_data;  // "tls-server-end-point:" and a hash (RFC 5929 4).
-};
+using channel::BindingFields;
 
 // make_bindings hashes the fields: MD5 over types, sizes and data, numbers little-endian (RFC 4121
 // 4.1.1.2). False only if OpenSSL fails. The address is kept as a view.
@@ -39,24 +33,29 @@ struct BindingFields {
 // ClientBindings is what a client sent.
 struct ClientBindings {
   Bytes hash;  // 16 bytes, or none at all. All zeros are what a client without bindings sends.
-  bool enlightened = false;  // It says that it sends bindings when it has some: KERB_AP_OPTIONS_CBT
-                             // (MS-KILE 2.2.7).
+  // It says that it sends bindings when it has some: KERB_AP_OPTIONS_CBT (MS-KILE 2.2.7), or an
+  // MsvAvChannelBindings of zeros where an older client has none (MS-NLMP 3.1.5.1.2). Without
+  // bindings it then means: I see no channel here, which on a channel is an attack, or looks like
+  // one.
+  bool enlightened = false;
 };
 
 // BindingDemand is what this call wants, besides the policy.
 struct BindingDemand {
   bool allow_missing = false;  // ASC_REQ_ALLOW_MISSING_BINDINGS. Off, and bindings given: required.
   bool proxy = false;          // ASC_REQ_PROXY_BINDINGS: TLS ends elsewhere, any bindings will do.
-  bool audit = false;          // SEC_CHANNEL_BINDINGS_AUDIT_BINDINGS: report, refuse nothing.
+  bool audit = false;  // SEC_CHANNEL_BINDINGS_AUDIT_BINDINGS: report, refuse nothing; not against
+                       // the policy `always`.
 };
 
 // BindingResult is what came of it.
 enum class BindingResult : std::uint8_t {
-  kUnchecked,  // Nobody asked.
+  kUnchecked,  // Nobody asked, or there is nothing to compare with.
   kMatched,
-  kProxied,        // The client sent some, and a proxy is trusted to have compared them.
+  kProxied,        // The client sent some for the channel that a proxy ends; nobody compared them.
   kAbsentAllowed,  // The client sent none, and may.
-  kAbsent,         // The client sent none, and must: refused, unless only audited.
+  kAbsent,         // The client sent none, and must, or said that it sees no channel: refused,
+                   // unless only audited.
   kMismatched,     // Refused, unless only audited.
 };
 
@@ -68,7 +67,8 @@ struct BindingVerdict {
 };
 
 // judge_bindings compares in constant time. The stricter of policy and demand counts, except that
-// the policy `never` looks at nothing.
+// the policy `never` looks at nothing. A caller that has bindings has them compared, also if it
+// speaks of a proxy.
 [[nodiscard]] BindingVerdict judge_bindings(const Policy& policy, const BindingDemand& demand,
                                             const ChannelBindings& ours,
                                             const ClientBindings& client) noexcept;

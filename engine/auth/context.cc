@@ -46,6 +46,8 @@ void Context::wipe() noexcept {
   spnego = mic_required = key_is_acceptor_subkey = dce_style = false;
   pac_signatures = 0;
   mechanism = gss::Mechanism::kUnknown;
+  bindings = BindingResult::kUnchecked;
+  client_supports_bindings = false;
   mech_types_size = 0;
   flags = {};
   ntlm_flags = {};

@@ -7,6 +7,7 @@
 #include <span>
 #include <string_view>
 
+#include "engine/auth/bindings.h"
 #include "engine/auth/states.h"
 #include "engine/limits.h"
 #include "engine/secret.h"
@@ -32,6 +33,8 @@ struct alignas(kCacheLine) Context {
   bool dce_style = false;           // No GSS-API framing, three legs (MS-KILE 3.4.5.1).
   std::uint8_t pac_signatures = 0;  // PacSignature bits: verified.
   gss::Mechanism mechanism = gss::Mechanism::kUnknown;  // As the client named it.
+  BindingResult bindings = BindingResult::kUnchecked;   // For legs after the one that judged them.
+  bool client_supports_bindings = false;
   std::uint16_t mech_types_size = 0;
 
   gss::ContextFlags flags{};          // Granted, for both mechanisms.

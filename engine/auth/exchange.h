@@ -42,6 +42,7 @@ struct KerberosWork {
 struct NtlmWork {
   Accounts::Found account;
   crypto::ProofJob* proof_job = nullptr;
+  ClientBindings bindings;  // The client's word once the proof, which covers them, is right.
 };
 
 // Exchange is one token's way through the turn.
@@ -82,8 +83,9 @@ struct Exchange {
   void refuse(Status status) noexcept { verdict = {status, {}}; }
   void refuse(Status status, ParseFault fault, Bytes part) noexcept;
 
-  // settle takes a verdict on channel bindings into the reply; false if it refuses.
-  [[nodiscard]] bool settle(const BindingVerdict& bindings) noexcept;
+  // check_bindings judges the client's channel bindings, which must have been proven to be its, and
+  // takes the verdict into context and reply; false: refused.
+  [[nodiscard]] bool check_bindings(const ClientBindings& client) noexcept;
 };
 
 // Arena hands out memory for one turn and wipes what it handed out at the turn's end.

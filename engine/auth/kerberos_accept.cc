@@ -59,13 +59,10 @@ bool decode_ap_req(Exchange& exchange) noexcept {
 bool check_bindings(Exchange& exchange) noexcept {
   constexpr std::uint32_t kApOptionsCbt = 0x4000;  // MS-KILE 2.2.7
   const KerberosWork& work = exchange.kerberos;
-  const AcceptRequest& request = *exchange.request;
-  const ClientBindings client{
-      .hash = work.checksum.bindings,
-      .enlightened = work.authenticator_data.has_ap_options &&
-                     (work.authenticator_data.ap_options & kApOptionsCbt) != 0};
-  return exchange.settle(
-      judge_bindings(request.credential->policy, request.binding_demand, request.bindings, client));
+  return exchange.check_bindings(
+      {.hash = work.checksum.bindings,
+       .enlightened = work.authenticator_data.has_ap_options &&
+                      (work.authenticator_data.ap_options & kApOptionsCbt) != 0});
 }
 
 bool keep_names(Turn& turn, Exchange& exchange) noexcept {

@@ -163,6 +163,10 @@ void stage_proof(Turn& turn, Exchange& exchange, const ntlm::Challenge& challeng
   if (key_exchange && sent_key.size() != kSessionKeySize) {
     return exchange.refuse(Status::kNtlmSessionKey);
   }
+  //= MS-NLMP 2.2.2.1: all zeros say that there are no channel bindings; saying so is more than
+  //= leaving the pair out.
+  exchange.ntlm.bindings = {.hash = response.pairs.channel_bindings,
+                            .enlightened = !response.pairs.channel_bindings.empty()};
   exchange.ntlm.account = (*exchange.keys)->accounts->find(names.user_upper, names.domain_upper);
   exchange.ntlm.proof_job =
       &turn.desk.proofs.add({.nt_hash = exchange.ntlm.account.nt_hash,
@@ -269,6 +273,10 @@ void on_proof_verified(Turn& turn, Exchange& exchange) noexcept {
   }
   if (job.mic_outcome != Outcome::kDone) {
     return exchange.refuse(Status::kNtlmMicWrong);
+  }
+  //= MS-NLMP 3.2.5.1.2: bindings are compared, inside a response that has been found right.
+  if (!exchange.check_bindings(exchange.ntlm.bindings)) {
+    return;
   }
   Context& context = *exchange.context;
   // The messages have done their work; the names take their place.
