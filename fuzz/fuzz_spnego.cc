@@ -1,4 +1,4 @@
-// parsers/spnego.h: NegTokenInit and NegTokenResp.
+// parsers/spnego.h: NegTokenInit and NegTokenResp, and a server's hint.
 #include <algorithm>
 #include <vector>
 
@@ -65,6 +65,38 @@ void write_init(der::Writer& writer, const spnego::NegTokenInit& init) {
   writer.wrap(der::context(0));
 }
 
+// check_hint writes the known ones of a list as a server's hint, and reads it.
+void check_hint(const spnego::NegTokenInit& init) {
+  std::vector<gss::Mechanism> mechanisms;
+  spnego::each_mechanism(init.mech_oids, [&](gss::Mechanism mechanism, Bytes, bool) {
+    if (mechanism != gss::Mechanism::kUnknown) {
+      mechanisms.push_back(mechanism);
+    }
+  });
+  if (mechanisms.empty()) {
+    return;
+  }
+  std::vector<std::uint8_t> room(128 + 12 * mechanisms.size());
+  der::Writer writer(room);
+  spnego::write_neg_token_init2(writer, mechanisms);
+  const Bytes hint = writer.written();
+  const Result<spnego::NegTokenInit> read = spnego::parse_neg_token_init(hint);
+  check(writer.ok() && read.ok() && gss::kind_of(hint) == gss::TokenKind::kGssInitial,
+        "a hint can be read, and has its header");
+  std::vector<gss::Mechanism> again;
+  spnego::each_mechanism(
+      read->mech_oids, [&](gss::Mechanism mechanism, Bytes, bool) { again.push_back(mechanism); });
+  check(again == mechanisms, "a hint names what it was given, in that order");
+  check(read->has_neg_hints && read->hint_address.empty() && !read->has_mech_token &&
+            !read->has_mech_list_mic &&
+            std::ranges::equal(read->hint_name, spnego::kHintName,
+                               [](std::uint8_t a, char b) { return a == std::uint8_t(b); }),
+        "and nothing else");
+  der::Writer short_writer(MutableBytes(room).first(hint.size() - 1));
+  spnego::write_neg_token_init2(short_writer, mechanisms);
+  check(!short_writer.ok(), "too little room is noticed");
+}
+
 void check_init(Bytes input) {
   const Result<spnego::NegTokenInit> init = spnego::parse_neg_token_init(input);
   if (!init.ok()) {
@@ -82,6 +114,7 @@ void check_init(Bytes input) {
   check(init->has_neg_hints || (init->hint_name.empty() && init->hint_address.empty()),
         "no hints, no bytes");
   check_mechanisms(*init);
+  check_hint(*init);
   check(!spnego::parse_neg_token_init(input.first(input.size() - 1)).ok(), "every byte counts");
   check(!spnego::parse_neg_token_resp(input).ok(), "an init is no response");
 

@@ -1,6 +1,11 @@
 // NegTokenInit and NegTokenResp; spnego.h says what is promised.
 #include "parsers/spnego.h"
 
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <ranges>
+
 namespace usher::spnego {
 namespace {
 
@@ -92,6 +97,33 @@ Result<NegTokenInit> parse_neg_token_init(Bytes token) noexcept {
   }
   message.finish();
   return parse.finish(init);
+}
+
+void write_neg_token_init2(Writer& writer, std::span<const gss::Mechanism> mechanisms) noexcept {
+  static constexpr auto kHint = [] {
+    std::array<std::uint8_t, kHintName.size()> octets{};
+    std::ranges::copy(kHintName, octets.begin());
+    return octets;
+  }();
+  assert(!mechanisms.empty());
+  writer.in(Tag::kSequence, [&](Writer& body) {  // Last field first, as Writer wants it.
+    //= MS-SPNG 2.2.1: hintAddress is never sent.
+    body.in(der::context(3), [](Writer& field) {
+      field.in(Tag::kSequence, [](Writer& hints) {
+        hints.in(der::context(0), [](Writer& hint) { hint.bytes(Tag::kGeneralString, kHint); });
+      });
+    });
+    body.in(der::context(0), [&](Writer& field) {
+      field.in(Tag::kSequence, [&](Writer& mechs) {
+        for (const gss::Mechanism mechanism : std::views::reverse(mechanisms)) {
+          mechs.bytes(Tag::kOid, gss::oid_of(mechanism));
+        }
+      });
+    });
+  });
+  writer.wrap(der::context(0));
+  writer.bytes(Tag::kOid, gss::oid_of(gss::Mechanism::kSpnego));
+  writer.wrap(der::application(0));
 }
 
 Result<NegTokenResp> parse_neg_token_resp(Bytes token) noexcept {

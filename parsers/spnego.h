@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <string_view>
 
 #include "parsers/bytes.h"
 #include "parsers/der.h"
@@ -54,12 +56,20 @@ void each_mechanism(Bytes mech_oids, Visit visit) noexcept {
   });
 }
 
+inline constexpr std::string_view kHintName = "not_defined_in_RFC4178@please_ignore";
+
 enum class NegState : std::uint8_t {
   kAcceptCompleted = 0,
   kAcceptIncomplete = 1,
   kReject = 2,
   kRequestMic = 3,
 };
+
+// write_neg_token_init2 writes what a server says that is asked before it was told anything: its
+// mechanisms, at least one, in order of preference, and the hint that means nothing, with the
+// GSS-API header (MS-SPNG 2.2.1, 3.2.5.2). Nothing may be in `writer` before.
+void write_neg_token_init2(der::Writer& writer,
+                           std::span<const gss::Mechanism> mechanisms) noexcept;
 
 // NegTokenResp is every later token, in both directions (RFC 4178 4.2.2).
 struct NegTokenResp {

@@ -13,6 +13,11 @@
 namespace usher::auth {
 namespace {
 
+// asks_for_hint says whether no token at all is in order: the first call of SPNEGO.
+bool asks_for_hint(const Exchange& exchange) noexcept {
+  return exchange.opened_now && exchange.request->credential->package == Package::kNegotiate;
+}
+
 // 3 bind: the request's context, new or continued, pinned for the turn.
 void bind(Turn& turn, Exchange& exchange) noexcept {
   const AcceptRequest& request = *exchange.request;
@@ -38,7 +43,7 @@ void bind(Turn& turn, Exchange& exchange) noexcept {
   if (request.credential == nullptr) {
     return exchange.refuse(Status::kStaleHandle);
   }
-  if (request.token.empty()) {
+  if (request.token.empty() && !asks_for_hint(exchange)) {
     return exchange.refuse(Status::kEmptyToken);
   }
   if (request.token.size() > kTokenSizeMax) {
@@ -51,12 +56,12 @@ void bind(Turn& turn, Exchange& exchange) noexcept {
 void stage(Turn& turn, Exchange& exchange) noexcept {
   switch (exchange.context->state) {
     case State::kFirstToken:
+    case State::kHintSent:
     case State::kMechTokenOwed:
       return exchange.context->is_ntlm() ? on_negotiate(turn, exchange)
                                          : stage_ticket(turn, exchange);
     case State::kChallengeSent:
       return on_authenticate(turn, exchange);
-    case State::kHintSent:
     case State::kThirdLegOwed:
     case State::kTicketQueued:
     case State::kAuthenticatorQueued:
@@ -70,7 +75,8 @@ void stage(Turn& turn, Exchange& exchange) noexcept {
 
 // 4 unwrap, 5 decode, 6 stage.
 void decode(Turn& turn, Exchange& exchange) noexcept {
-  if (exchange.opened_now) {
+  exchange.is_first_token = exchange.opened_now || exchange.in(State::kHintSent);
+  if (exchange.is_first_token) {
     on_first_token(turn, exchange);
   } else {
     on_later_token(turn, exchange);

@@ -52,7 +52,8 @@ struct Exchange {
   Pinned<Context> context;
   std::optional<Published<Keys>::Borrowed> keys;
   Verdict verdict;
-  bool opened_now = false;      // The context is new: this is its first token.
+  bool opened_now = false;      // The context is new.
+  bool is_first_token = false;  // The client's first; a hint may have gone out before it.
   bool spares_context = false;  // A refusal leaves the context as it is.
 
   // From SPNEGO, or the bare token itself.

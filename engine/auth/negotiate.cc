@@ -1,6 +1,7 @@
 #include "engine/auth/negotiate.h"
 
 #include <algorithm>
+#include <array>
 
 #include "engine/protect/mic.h"
 #include "parsers/spnego.h"
@@ -33,6 +34,33 @@ void use_bare(Exchange& exchange, Mechanism mechanism) noexcept {
   exchange.mech_token = exchange.request->token;
 }
 
+// on_no_token: the client asks what there is before it says anything.
+void on_no_token(Exchange& exchange) noexcept {
+  if (!exchange.serves_kerberos() && !exchange.serves_ntlm()) {
+    return exchange.refuse(Status::kMechanismNotAllowed);  // A reload took everything away.
+  }
+  exchange.go(State::kHintSent);
+}
+
+// write_hint lists what this credential serves, as Windows does it: the misprinted OID first.
+//= MS-SPNG 3.2.5.2
+void write_hint(Exchange& exchange) noexcept {
+  std::array<Mechanism, 3> mechanisms{};
+  std::size_t count = 0;
+  for (const Mechanism mechanism :
+       {Mechanism::kMsKerberos, Mechanism::kKerberos, Mechanism::kNtlm}) {
+    if (serves(exchange, mechanism)) {
+      mechanisms[count++] = mechanism;
+    }
+  }
+  der::Writer writer(exchange.request->reply);
+  spnego::write_neg_token_init2(writer, std::span(mechanisms).first(count));
+  if (!writer.ok()) {
+    return exchange.refuse(Status::kReplyTooLong);
+  }
+  exchange.reply->reply_size = static_cast<std::uint32_t>(writer.move_to_front());
+}
+
 // Choice is the first mechanism of the client's list that this credential serves.
 struct Choice {
   Mechanism mechanism = Mechanism::kUnknown;
@@ -49,13 +77,15 @@ Choice choose(const Exchange& exchange, const spnego::NegTokenInit& init) noexce
       choice.mechanism = mechanism;
     }
   });
-  // Kerberos under its right and its misprinted OID is one mechanism (MS-SPNG 3.2.5.2).
+  // Kerberos under its right and its misprinted OID is one mechanism (RFC 4178 C), and the token
+  // itself is the same under both.
   choice.is_preferred =
       choice.mechanism == preferred || (is_kerberos(choice.mechanism) && is_kerberos(preferred));
   return choice;
 }
 
 // use_spnego reads a NegTokenInit and chooses.
+//= RFC 4178 4.2.1: reqFlags are not protected, and ignored.
 void use_spnego(Exchange& exchange) noexcept {
   if (exchange.request->credential->package != Package::kNegotiate) {
     return exchange.refuse(Status::kMechanismNotAllowed);
@@ -76,10 +106,13 @@ void use_spnego(Exchange& exchange) noexcept {
     std::ranges::copy(init->mech_types, context.mech_types.begin());
     context.mech_types_size = static_cast<std::uint16_t>(init->mech_types.size());
   }
-  //= RFC 4178 5: the MICs are exchanged unless the mechanism chosen is the initiator's preferred
-  //= one, because then nobody can have gained by changing the list.
+  //= RFC 4178 5: the MICs are exchanged unless the mechanism chosen is the favourite of both sides,
+  //= because then nobody can have gained by changing the list. An acceptor that takes the first of
+  //= the initiator's mechanisms that it serves has no favourite of its own.
   context.mic_required = !choice.is_preferred;
   if (context.mic_required) {
+    //= RFC 4178 4.2.2: request-mic stands in the first reply only, and the optimistic token, which
+    //= is for another mechanism, is not looked at.
     exchange.reply_state = NegState::kRequestMic;
   } else if (init->has_mech_token && !init->mech_token.empty()) {
     exchange.mech_token = init->mech_token;
@@ -138,6 +171,14 @@ bool can_make_mics(Exchange& exchange) noexcept {
   return exchange.live();
 }
 
+// mics_are_due says whether the exchange may only end with both MICs.
+bool mics_are_due(const Exchange& exchange) noexcept {
+  //= MS-SPNG 3.1.5.1: a client that put a MIC into its AUTHENTICATE owes the mechListMIC too, or
+  //= somebody may have taken a better mechanism off its list.
+  const crypto::ProofJob* const proof = exchange.ntlm.proof_job;
+  return exchange.context->mic_required || (proof != nullptr && proof->check_mic);
+}
+
 // on_owed_mic takes the token that may bring nothing but the mechListMIC.
 void on_owed_mic(Turn& turn, Exchange& exchange) noexcept {
   if (!exchange.has_client_mic) {
@@ -158,6 +199,9 @@ void on_owed_mic(Turn& turn, Exchange& exchange) noexcept {
 
 void on_first_token(Turn&, Exchange& exchange) noexcept {
   const Bytes token = exchange.request->token;
+  if (token.empty()) {
+    return on_no_token(exchange);
+  }
   switch (gss::kind_of(token)) {
     case gss::TokenKind::kNtlm:
       return use_bare(exchange, Mechanism::kNtlm);
@@ -193,6 +237,8 @@ void on_later_token(Turn& turn, Exchange& exchange) noexcept {
   if (resp->has_state && resp->state == NegState::kReject) {
     return exchange.refuse(Status::kPeerRejected);
   }
+  //= RFC 4178 4.2.2: supportedMech and request-mic are the target's words. From a client they mean
+  //= nothing; MIT's repeats the request-mic it was sent.
   exchange.client_completed = resp->has_state && resp->state == NegState::kAcceptCompleted;
   exchange.mech_token = resp->response_token;
   exchange.has_client_mic = resp->has_mech_list_mic;
@@ -210,19 +256,27 @@ void conclude(Turn& turn, Exchange& exchange) noexcept {
   if (!context.spnego) {
     return exchange.go(State::kEstablished);
   }
-  if (exchange.has_client_mic || context.mic_required) {
+  const bool due = mics_are_due(exchange);
+  if (exchange.has_client_mic || due) {
     if (!can_make_mics(exchange)) {
       return;
     }
+    //= RFC 4178 5: a MIC that is there is verified, also if it need not be there.
     if (exchange.has_client_mic && !client_mic_is_right(turn, exchange)) {
       return exchange.refuse(Status::kMechListMicWrong);
+    }
+    //= RFC 4178 5 (c): where the initiator sends the last mechanism token, and has been sent
+    //= request-mic, its MIC comes with that token, or the negotiation ends.
+    const bool ours_is_last = exchange.kerberos.seal_job != nullptr;
+    if (context.mic_required && !ours_is_last && !exchange.has_client_mic) {
+      return exchange.refuse(Status::kMechListMicMissing);
     }
     exchange.our_mic = make_our_mic(turn, exchange);
     if (exchange.our_mic.empty()) {
       return exchange.refuse(Status::kInternal);
     }
   }
-  if (context.mic_required && !exchange.has_client_mic) {
+  if (due && !exchange.has_client_mic) {
     exchange.reply_state = NegState::kAcceptIncomplete;
     return exchange.go(State::kMicOwed);
   }
@@ -232,6 +286,9 @@ void conclude(Turn& turn, Exchange& exchange) noexcept {
 
 void write_reply(Turn&, Exchange& exchange) noexcept {
   const MutableBytes out = exchange.request->reply;
+  if (exchange.in(State::kHintSent)) {
+    return write_hint(exchange);
+  }
   const bool spnego = exchange.context && exchange.context->spnego;
   spnego::NegTokenResp resp;
   if (exchange.live() && !spnego) {
@@ -249,8 +306,10 @@ void write_reply(Turn&, Exchange& exchange) noexcept {
             .response_token = exchange.mech_reply,
             .has_mech_list_mic = !exchange.our_mic.empty(),
             .mech_list_mic = exchange.our_mic};
-    if (exchange.opened_now) {
-      resp.supported_mech = gss::oid_of(exchange.context->mechanism);  // RFC 4178 4.2.2
+    if (exchange.is_first_token) {
+      //= RFC 4178 4.2.2: in the first reply only, and one that the initiator offered.
+      //= MS-SPNG 3.2.5: as the client named it, also by Microsoft's wrong OID.
+      resp.supported_mech = gss::oid_of(exchange.context->mechanism);
     }
   } else if (!exchange.live() && spnego && !exchange.spares_context &&
              exchange.request->error_tokens) {

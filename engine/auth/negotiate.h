@@ -6,7 +6,8 @@
 namespace usher::auth {
 
 // on_first_token finds the mechanism of a bare or SPNEGO token and sets exchange.mech_token, or
-// answers that the mechanism's first token is owed.
+// answers that the mechanism's first token is owed. No token at all is answered with a hint of what
+// there is, and the client's token then comes here, too.
 void on_first_token(Turn& turn, Exchange& exchange) noexcept;
 
 // on_later_token takes the mechanism token or the mechListMIC out of a later token.
@@ -16,8 +17,8 @@ void on_later_token(Turn& turn, Exchange& exchange) noexcept;
 // one, and either completes the exchange or leaves it owing the MIC.
 void conclude(Turn& turn, Exchange& exchange) noexcept;
 
-// write_reply puts the reply token of a live exchange, or the reject token of a refused one, into
-// request.reply.
+// write_reply puts the reply token or hint of a live exchange, or the reject token of a refused
+// one, into request.reply.
 void write_reply(Turn& turn, Exchange& exchange) noexcept;
 
 }  // namespace usher::auth

@@ -287,9 +287,6 @@ void on_proof_verified(Turn& turn, Exchange& exchange) noexcept {
   context.flags = context_flags(context.ntlm_flags);
   context.key.assign(job.session_key);
   context.start_s = turn.now_s();
-  //= MS-SPNG 3.2.5: a client that put a MIC into its AUTHENTICATE owes the mechListMIC too, or
-  //= somebody may have taken a better mechanism off its list.
-  context.mic_required = context.mic_required || job.check_mic;
   conclude(turn, exchange);
 }
 

@@ -216,12 +216,58 @@ TEST_F(Reselected, RefusesToFinishWithoutAMic) {
             Status::kMechListMicMissing);
 }
 
+TEST_F(Reselected, TakesWhatMitsClientRepeats) {
+  // Its token after a reselection carries the request-mic it was sent (RFC 4178 4.2.2 gives that,
+  // and supportedMech, to the target alone).
+  ASSERT_EQ(offer_resp({.state = NegState::kRequestMic,
+                        .supported_mech = Mechanism::kKerberos,
+                        .response_token = ap_req()},
+                       context)
+                .verdict.status,
+            Status::kContinue);
+  answer = door.client.check_ap_rep(ticket, request,
+                                    *mint::read_neg_token_resp(door.reply).response_token);
+  EXPECT_EQ(offer_resp({.mech_list_mic = client_mic()}, context).verdict.status,
+            Status::kEstablished);
+}
+
+// RFC 4178 5 (c): without mutual authentication the client sends the last mechanism token.
+class ReselectedOneWay : public Reselected {
+ protected:
+  Octets last_token() {
+    mint::AuthenticatorFields fields = door.authenticator_fields();
+    fields.ap_options = 0;
+    fields.context_flags = std::uint32_t(gss::ContextFlags::kIntegrity);
+    ticket = door.client.ticket(door.services[0], door.ticket_fields());
+    request = door.client.ap_req(ticket, fields);
+    return mint::gss_token(request.message);
+  }
+};
+
+TEST_F(ReselectedOneWay, TheMicComesWithTheLastToken) {
+  const Octets token = last_token();
+  ASSERT_EQ(
+      offer_resp({.response_token = token, .mech_list_mic = client_mic()}, context).verdict.status,
+      Status::kEstablished);
+  const mint::ServerResp resp = mint::read_neg_token_resp(door.reply);
+  EXPECT_EQ(resp.state, NegState::kAcceptCompleted);
+  answer.seq_number = request.seq_number;  // RFC 4121 2: without an AP-REP both begin alike.
+  EXPECT_TRUE(door.client.check_mech_list_mic(ticket, request, answer, types, *resp.mech_list_mic));
+}
+
+TEST_F(ReselectedOneWay, OrTheNegotiationEnds) {
+  EXPECT_EQ(offer_resp({.response_token = last_token()}, context).verdict.status,
+            Status::kMechListMicMissing);
+  EXPECT_EQ(door.pool.live(), 0u);
+}
+
 TEST_F(Negotiate, ChecksAMicThatWasNotRequired) {
   const Octets types = mint::mech_type_list({Mechanism::kKerberos});
   const auto fields = [&](Octets mic) {
     return mint::NegTokenInitFields{.mech_token = ap_req(), .mech_list_mic = std::move(mic)};
   };
   EXPECT_EQ(offer_init(fields(Octets(28, 0))).verdict.status, Status::kMechListMicWrong);
+  EXPECT_EQ(offer_init(fields(Octets{})).verdict.status, Status::kMechListMicWrong) << "B10";
   EXPECT_EQ(door.pool.live(), 0u);
 }
 
@@ -301,23 +347,39 @@ TEST_F(NtlmInSpnego, TheOwedMicMayComeLater) {
 }
 
 TEST_F(NtlmInSpnego, ADowngradeFromKerberosNeedsTheMic) {
-  // The client prefers Kerberos; this server has no keytab and chooses NTLM.
-  Door no_kerberos(auth::Package::kNegotiate, false, true);
+  // The client prefers Kerberos; this server has no keytab and chooses NTLM. Whether the
+  // AUTHENTICATE has a MIC of its own makes no difference.
   const std::vector<Mechanism> mechs = {Mechanism::kKerberos, Mechanism::kNtlm};
-  const auth::AcceptReply first = no_kerberos.offer(mint::optimistic(mechs, ap_req()));
-  ASSERT_EQ(first.verdict.status, Status::kContinue);
-  const mint::ServerResp resp = mint::read_neg_token_resp(no_kerberos.reply);
-  EXPECT_EQ(resp.state, NegState::kRequestMic);
-  EXPECT_EQ(resp.supported_mech, Mechanism::kNtlm);
-  const auth::AcceptReply second =
-      no_kerberos.offer(mint::neg_token_resp({.response_token = negotiate}), first.context);
-  ASSERT_EQ(second.verdict.status, Status::kContinue);
-  const mint::Authenticated client = mint::ntlm_authenticate(
-      *door.kit, negotiate, *mint::read_neg_token_resp(no_kerberos.reply).response_token, {});
-  const Octets with_mic = mint::neg_token_resp(
-      {.response_token = client.message,
-       .mech_list_mic = mint::ntlm_mech_list_mic(*door.kit, client, mint::mech_type_list(mechs))});
-  EXPECT_EQ(no_kerberos.offer(with_mic, first.context).verdict.status, Status::kEstablished);
+  const Octets right = mint::mech_type_list(mechs);
+  struct Case {
+    std::optional<Octets> list;
+    Status expected;
+  };
+  for (const Case& c : {Case{right, Status::kEstablished},
+                        Case{mint::mech_type_list({Mechanism::kNtlm}), Status::kMechListMicWrong},
+                        Case{std::nullopt, Status::kMechListMicMissing}}) {
+    for (const bool ntlm_mic : {true, false}) {
+      Door no_kerberos(auth::Package::kNegotiate, false, true);
+      const auth::AcceptReply first = no_kerberos.offer(mint::optimistic(mechs, ap_req()));
+      ASSERT_EQ(first.verdict.status, Status::kContinue);
+      const mint::ServerResp resp = mint::read_neg_token_resp(no_kerberos.reply);
+      EXPECT_EQ(resp.state, NegState::kRequestMic);
+      EXPECT_EQ(resp.supported_mech, Mechanism::kNtlm);
+      const auth::AcceptReply second =
+          no_kerberos.offer(mint::neg_token_resp({.response_token = negotiate}), first.context);
+      ASSERT_EQ(second.verdict.status, Status::kContinue);
+      const mint::Authenticated client = mint::ntlm_authenticate(
+          *door.kit, negotiate, *mint::read_neg_token_resp(no_kerberos.reply).response_token,
+          {.mic = ntlm_mic});
+      mint::NegTokenRespFields last{.response_token = client.message};
+      if (c.list) {
+        last.mech_list_mic = mint::ntlm_mech_list_mic(*door.kit, client, *c.list);
+      }
+      EXPECT_EQ(no_kerberos.offer(mint::neg_token_resp(last), first.context).verdict.status,
+                c.expected);
+      EXPECT_EQ(no_kerberos.pool.live(), c.expected == Status::kEstablished ? 1u : 0u);
+    }
+  }
 }
 
 TEST_F(Negotiate, PackagesDecideAboutSpnego) {
@@ -328,9 +390,21 @@ TEST_F(Negotiate, PackagesDecideAboutSpnego) {
             Status::kEstablished);
 }
 
+TEST_F(Negotiate, SpnegoInSpnegoIsNoMechanism) {  // B16
+  Octets token = ap_req();
+  for (int depth = 1; depth <= 20; ++depth) {
+    token = mint::optimistic({Mechanism::kKerberos}, token);
+    const auth::AcceptReply result = door.offer(token);
+    EXPECT_EQ(result.verdict.status, depth == 1 ? Status::kEstablished : Status::kUnexpectedToken);
+    EXPECT_EQ(door.end(result.context), depth == 1);
+  }
+  EXPECT_EQ(offer_init({.mechs = {Mechanism::kSpnego}, .mech_token = token}).verdict.status,
+            Status::kNoCommonMechanism);
+  EXPECT_EQ(door.pool.live(), 0u);
+}
+
 TEST_F(Negotiate, OddFirstTokensAreNamed) {
   const auto status = [&](const Octets& token) { return door.offer(token).verdict.status; };
-  EXPECT_EQ(status({}), Status::kEmptyToken);
   EXPECT_EQ(status(Octets(100, 0)), Status::kNotAToken);
   EXPECT_EQ(status(Octets(kTokenSizeMax + 1, 0x60)), Status::kTokenTooLong);
   EXPECT_EQ(status(mint::neg_token_resp({.state = NegState::kAcceptCompleted})),
@@ -339,10 +413,127 @@ TEST_F(Negotiate, OddFirstTokensAreNamed) {
   EXPECT_EQ(status(request.message), Status::kDceStyle) << "a bare AP-REQ";
   EXPECT_EQ(status(mint::gss_token(request.message, gss::KerberosTokenId::kApRep)),
             Status::kUnexpectedToken);
-  EXPECT_EQ(status(mint::optimistic({Mechanism::kKerberos},
-                                    mint::optimistic({Mechanism::kKerberos}, Octets{1}))),
-            Status::kUnexpectedToken)
-      << "B16: SPNEGO in SPNEGO";
+  EXPECT_EQ(door.pool.live(), 0u);
+}
+
+// The client that says nothing first, and what it is told.
+class Hint : public Negotiate {
+ protected:
+  // offered reads the hint in `reply`.
+  static std::vector<Mechanism> offered(const Octets& reply) {
+    const Result<spnego::NegTokenInit> init = spnego::parse_neg_token_init(reply);
+    EXPECT_EQ(gss::kind_of(reply), gss::TokenKind::kGssInitial);
+    EXPECT_FALSE(init->has_mech_token || init->has_mech_list_mic);
+    EXPECT_TRUE(init->has_neg_hints);
+    EXPECT_EQ(std::string(init->hint_name.begin(), init->hint_name.end()),
+              "not_defined_in_RFC4178@please_ignore");
+    EXPECT_TRUE(init->hint_address.empty());
+    std::vector<Mechanism> mechanisms;
+    spnego::each_mechanism(init->mech_oids, [&](Mechanism mechanism, Bytes, bool) {
+      mechanisms.push_back(mechanism);
+    });
+    return mechanisms;
+  }
+  ContextHandle ask() {
+    const auth::AcceptReply result = door.offer(Octets{});
+    EXPECT_EQ(result.verdict.status, Status::kContinue);
+    return result.context;
+  }
+};
+
+TEST_F(Hint, ListsWhatTheCredentialServes) {
+  using enum Mechanism;
+  struct Case {
+    bool kerberos, ntlm;
+    std::vector<Mechanism> expected;
+  };
+  for (const Case& c : {Case{true, true, {kMsKerberos, kKerberos, kNtlm}},
+                        Case{true, false, {kMsKerberos, kKerberos}}, Case{false, true, {kNtlm}}}) {
+    Door its_door(auth::Package::kNegotiate, c.kerberos, c.ntlm);
+    EXPECT_EQ(its_door.offer(Octets{}).verdict.status, Status::kContinue);
+    EXPECT_EQ(offered(its_door.reply), c.expected);
+  }
+  door.credential.allow_ntlm = false;
+  EXPECT_TRUE(door.end(ask()));
+  EXPECT_EQ(offered(door.reply), (std::vector<Mechanism>{kMsKerberos, kKerberos}));
+  door.credential.allow_kerberos = false;
+  EXPECT_EQ(door.offer(Octets{}).verdict.status, Status::kMechanismNotAllowed);
+  EXPECT_EQ(door.pool.live(), 0u);
+}
+
+TEST_F(Hint, IsFollowedByAFirstToken) {
+  ContextHandle context = ask();
+  const Octets mechs = mint::optimistic({Mechanism::kMsKerberos, Mechanism::kNtlm}, ap_req());
+  ASSERT_EQ(door.offer(mechs, context).verdict.status, Status::kEstablished);
+  const mint::ServerResp resp = mint::read_neg_token_resp(door.reply);
+  EXPECT_EQ(resp.state, NegState::kAcceptCompleted);
+  EXPECT_EQ(resp.supported_mech, Mechanism::kMsKerberos) << "the first NegTokenResp has it";
+  EXPECT_TRUE(door.end(context));
+
+  context = ask();
+  EXPECT_EQ(door.offer(ap_req(), context).verdict.status, Status::kEstablished) << "bare, too";
+  EXPECT_EQ(door.client.check_ap_rep(ticket, request, door.reply).error, "");
+  EXPECT_TRUE(door.end(context));
+
+  context = ask();
+  const Octets negotiate = mint::ntlm_negotiate({});
+  ASSERT_EQ(door.offer(mint::optimistic({Mechanism::kNtlm}, negotiate), context).verdict.status,
+            Status::kContinue);
+  const mint::ServerResp challenge = mint::read_neg_token_resp(door.reply);
+  EXPECT_EQ(challenge.supported_mech, Mechanism::kNtlm);
+  const mint::Authenticated client =
+      mint::ntlm_authenticate(*door.kit, negotiate, *challenge.response_token, {});
+  const Octets mic =
+      mint::ntlm_mech_list_mic(*door.kit, client, mint::mech_type_list({Mechanism::kNtlm}));
+  EXPECT_EQ(
+      offer_resp({.response_token = client.message, .mech_list_mic = mic}, context).verdict.status,
+      Status::kEstablished)
+      << "the list is the client's, not the hint's";
+  EXPECT_EQ(mint::read_neg_token_resp(door.reply).supported_mech, Mechanism::kUnknown);
+}
+
+TEST_F(Hint, IsFollowedByAReselectionToo) {
+  const ContextHandle context = ask();
+  const Octets first = mint::neg_token_init(
+      {.mechs = {Mechanism::kNegoEx, Mechanism::kKerberos}, .mech_token = Octets{1, 2, 3}});
+  EXPECT_EQ(door.offer(first, context).verdict.status, Status::kContinue);
+  const mint::ServerResp resp = mint::read_neg_token_resp(door.reply);
+  EXPECT_EQ(resp.state, NegState::kRequestMic);
+  EXPECT_EQ(resp.supported_mech, Mechanism::kKerberos);
+  EXPECT_EQ(offer_resp({.response_token = ap_req()}, context).verdict.status, Status::kContinue);
+  EXPECT_EQ(mint::read_neg_token_resp(door.reply).supported_mech, Mechanism::kUnknown);
+}
+
+TEST_F(Hint, IsGivenOnceAndBySpnegoOnly) {
+  EXPECT_EQ(door.offer(Octets{}, ask()).verdict.status, Status::kEmptyToken);
+  EXPECT_EQ(door.pool.live(), 0u);
+  for (const auth::Package package : {auth::Package::kKerberos, auth::Package::kNtlm}) {
+    Door its_door(package);
+    EXPECT_EQ(its_door.offer(Octets{}).verdict.status, Status::kEmptyToken);
+    EXPECT_EQ(its_door.pool.live(), 0u);
+  }
+  const auth::AcceptReply first = offer_init({.mechs = {Mechanism::kKerberos}});
+  EXPECT_EQ(door.offer(Octets{}, first.context).verdict.status, Status::kEmptyToken);
+  EXPECT_EQ(door.pool.live(), 0u);
+}
+
+TEST_F(Hint, ThatHasNoRoomLeavesNothing) {
+  EXPECT_TRUE(door.end(ask()));
+  const std::size_t size = door.reply.size();
+  door.reply_capacity = size - 1;
+  EXPECT_EQ(door.offer(Octets{}).verdict.status, Status::kReplyTooLong);
+  EXPECT_EQ(door.pool.live(), 0u);
+  door.reply_capacity = size;
+  EXPECT_EQ(door.offer(Octets{}).verdict.status, Status::kContinue);
+}
+
+TEST_F(Hint, MakesNothingOfAResponseOrJunk) {
+  door.error_tokens = true;
+  EXPECT_EQ(offer_resp({.response_token = ap_req()}, ask()).verdict.status,
+            Status::kUnexpectedToken);
+  EXPECT_EQ(door.offer(Octets{1, 2, 3}, ask()).verdict.status, Status::kNotAToken);
+  EXPECT_EQ(offer_init({.mechs = {Mechanism::kIakerb}}).verdict.status, Status::kNoCommonMechanism);
+  EXPECT_EQ(mint::read_neg_token_resp(door.reply).state, NegState::kReject);
   EXPECT_EQ(door.pool.live(), 0u);
 }
 

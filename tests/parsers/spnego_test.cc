@@ -583,5 +583,15 @@ TEST(SpnegoRecordedTokens, MicsOfNtlmExchangesAreFound) {
   EXPECT_EQ(server->state, NegState::kAcceptCompleted);
 }
 
+TEST(SpnegoHint, IsOctetForOctetWhatSambaSends) {
+  std::array<std::uint8_t, 74> room{};
+  der::Writer writer(room);
+  write_neg_token_init2(writer, std::array{Mechanism::kNtlm});
+  EXPECT_TRUE(std::ranges::equal(
+      writer.written(), hex("6048 0606 2b0601050502 a03e 303c a00e 300c 060a 2b06010401823702020a"
+                            "a32a 3028 a026 1b24 6e6f745f646566696e65645f696e5f5246433431373840"
+                            "706c656173655f69676e6f7265")));
+}
+
 }  // namespace
 }  // namespace usher::spnego
