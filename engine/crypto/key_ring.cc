@@ -46,12 +46,13 @@ class Hash {
 };
 
 // Table maps hashes to indices of something its owner compares. Open addressing, linear probing;
-// at most half full, so every search ends at an empty slot.
+// at most half full, so every search ends at an empty slot. A slot holds half of the hash, so that
+// a search through a large table compares, and fetches, next to nothing that it does not look for.
 class Table {
  public:
   [[nodiscard]] bool open(std::size_t count) noexcept {
     const std::size_t size = std::bit_ceil(2 * count + 1);
-    slots_ = allocate<std::uint32_t>(size);
+    slots_ = allocate<std::uint64_t>(size);
     mask_ = size - 1;
     return slots_ != nullptr;
   }
@@ -61,7 +62,7 @@ class Table {
     while (slots_[at] != 0) {
       at = (at + 1) & mask_;
     }
-    slots_[at] = static_cast<std::uint32_t>(index + 1);
+    slots_[at] = tag_of(hash) | (index + 1);
   }
 
   static constexpr std::size_t kNone = SIZE_MAX;
@@ -69,8 +70,8 @@ class Table {
   template <class Predicate>
   [[nodiscard]] std::size_t get(std::size_t hash, Predicate is_it) const noexcept {
     for (std::size_t at = hash & mask_; slots_[at] != 0; at = (at + 1) & mask_) {
-      const std::size_t index = slots_[at] - 1;
-      if (is_it(index)) {
+      const std::size_t index = (slots_[at] & ~kTagMask) - 1;
+      if ((slots_[at] & kTagMask) == tag_of(hash) && is_it(index)) {
         return index;
       }
     }
@@ -78,7 +79,11 @@ class Table {
   }
 
  private:
-  std::unique_ptr<std::uint32_t[]> slots_;  // Index plus one; 0 is empty.
+  static constexpr std::uint64_t kTagMask = 0xffffffff'00000000;
+  // The half of the hash that says nothing about the slot.
+  static std::uint64_t tag_of(std::size_t hash) noexcept { return hash & kTagMask; }
+
+  std::unique_ptr<std::uint64_t[]> slots_;  // Tag, and index plus one; 0 is empty.
   std::size_t mask_ = 0;
 };
 
@@ -340,7 +345,9 @@ KeyRing::Found SortedRing::find(Bytes realm, Bytes components, std::int32_t etyp
   if (profile == nullptr) {
     return {.key = nullptr, .principal = true};
   }
-  if (has_kvno) {
+  const ServiceKey* const newest = owners_[owner].newest[slot_of(profile->etype)];
+  // Nearly every ticket is of the newest key, which is found without another table.
+  if (newest != nullptr && has_kvno && newest->kvno != kvno) {
     const std::size_t key =
         by_version_.get(hash_of(owner, profile->etype, kvno), [&](std::size_t index) {
           return owner_of_key_[index] == owner && keys_[index].kvno == kvno &&
@@ -350,7 +357,7 @@ KeyRing::Found SortedRing::find(Bytes realm, Bytes components, std::int32_t etyp
       return {.key = &keys_[key], .principal = true};
     }
   }
-  return {.key = owners_[owner].newest[slot_of(profile->etype)], .principal = true};
+  return {.key = newest, .principal = true};
 }
 
 const ServiceKey* SortedRing::first_of(const ServiceKey& key) const noexcept {
