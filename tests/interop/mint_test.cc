@@ -7,6 +7,7 @@
 #include <string>
 
 #include "tests/hex.h"
+#include "tools/mint/dce_mint.h"
 #include "tools/mint/kerberos_mint.h"
 #include "tools/mint/mit_acceptor.h"
 #include "tools/mint/ntlm_mint.h"
@@ -105,6 +106,43 @@ TEST_P(MintTest, MitTakesTheMechListMicOfAClientWhoseFavouriteIsNotKerberos) {
   third.mech_list_mic = mint_.write_mech_list_mic(ticket, request, answer, mech_type_list(mechs));
   const MitAcceptor::Reply last = mit_.accept(neg_token_resp(third));
   EXPECT_TRUE(last.established) << last.error;
+}
+
+TEST_P(MintTest, MitTakesTheThirdLegOfDceStyle) {
+  for (const bool spnego : {false, true}) {
+    const Ticket ticket = mint_.ticket(service_, ticket_now());
+    AuthenticatorFields fields = authenticator_now();
+    fields.context_flags = kContextFlagsDce;
+    const ApReq request = mint_.ap_req(ticket, fields);
+    const std::vector<gss::Mechanism> mechs = {gss::Mechanism::kKerberos};
+    const MitAcceptor::Reply first =
+        mit_.accept(spnego ? optimistic(mechs, request.message) : request.message);
+    ASSERT_TRUE(first.continue_needed) << first.error;
+    const KerberosMint::Answer answer = mint_.check_ap_rep(
+        ticket, request, spnego ? *read_neg_token_resp(first.token).response_token : first.token);
+    ASSERT_EQ(answer.error, "");
+    const Octets leg = third_leg_to(mint_, ticket, request, answer);
+    const MitAcceptor::Reply last =
+        mit_.accept(spnego ? neg_token_resp({.response_token = leg}) : leg);
+    EXPECT_TRUE(last.established) << last.error;
+    EXPECT_NE(last.flags & std::uint32_t(gss::ContextFlags::kDceStyle), 0u);
+    const Octets message = octets_of("a list of mechanisms");
+    EXPECT_TRUE(
+        mit_.verify_mic(message, mint_.write_mech_list_mic(ticket, request, answer, message)));
+    mit_.forget();
+  }
+}
+
+TEST_P(MintTest, MitRefusesAnotherThirdLeg) {
+  const Ticket ticket = mint_.ticket(service_, ticket_now());
+  AuthenticatorFields fields = authenticator_now();
+  fields.context_flags = kContextFlagsDce;
+  const ApReq request = mint_.ap_req(ticket, fields);
+  const MitAcceptor::Reply first = mit_.accept(request.message);
+  ASSERT_TRUE(first.continue_needed) << first.error;
+  KerberosMint::Answer answer = mint_.check_ap_rep(ticket, request, first.token);
+  answer.seq_number = *answer.seq_number + 1;
+  EXPECT_FALSE(mit_.accept(third_leg_to(mint_, ticket, request, answer)).established);
 }
 
 TEST_P(MintTest, MitSkipsAuthorizationDataItDoesNotKnow) {
