@@ -63,6 +63,7 @@ void stage(Turn& turn, Exchange& exchange) noexcept {
     case State::kChallengeSent:
       return on_authenticate(turn, exchange);
     case State::kThirdLegOwed:
+      return on_third_leg(turn, exchange);
     case State::kTicketQueued:
     case State::kAuthenticatorQueued:
     case State::kProofQueued:
@@ -100,6 +101,9 @@ void open_all_tickets(TurnDesk& desk, std::span<Exchange> exchanges) noexcept {
 
 // The reply is written and the context either kept or given up.
 void finish(Turn& turn, Exchange& exchange) noexcept {
+  if (!exchange.live()) {
+    write_error(turn, exchange);
+  }
   write_reply(turn, exchange);
   AcceptReply& reply = *exchange.reply;
   ContextPool& contexts = turn.environment.contexts;

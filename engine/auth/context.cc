@@ -24,6 +24,12 @@ bool Context::keep(std::size_t n, Bytes bytes) noexcept {
   return true;
 }
 
+void Context::forget(std::size_t n) noexcept {
+  const auto offset = static_cast<std::size_t>(part(n).data() - storage.data());
+  usher::wipe(std::span(storage).subspan(offset, part_sizes[n]));
+  part_sizes[n] = 0;
+}
+
 Bytes Context::write_client_name(MutableBytes out) const noexcept {
   const Bytes first = is_ntlm() ? realm() : user();
   const Bytes second = is_ntlm() ? user() : realm();

@@ -56,16 +56,18 @@ struct alignas(kCacheLine) Context {
   Secret<kKeySizeMax> key;  // Acceptor's subkey, else initiator's, else session key; NTLM's key.
 
   // How `storage` is divided. Before kEstablished: NEGOTIATE and CHALLENGE. After it: user, realm
-  // (or domain) and service, UTF-8 without terminators. Part 3 is the session key while a third leg
-  // is owed, and nothing afterwards.
+  // (or domain) and service, UTF-8 without terminators. Part 3 is the session key, behind its
+  // etype, while a third leg is owed, and nothing afterwards.
   std::array<std::uint16_t, 4> part_sizes{};
 
   std::array<std::uint8_t, kMechTypesSizeMax> mech_types{};
   alignas(kCacheLine) std::array<std::uint8_t, kIdentitySizeMax> storage;
 
-  // part returns the n-th part of `storage`; keep appends the next one and says whether it fits.
+  // part returns the n-th part of `storage`; keep appends the next one and says whether it fits;
+  // forget wipes the last one.
   [[nodiscard]] Bytes part(std::size_t n) const noexcept;
   [[nodiscard]] bool keep(std::size_t n, Bytes bytes) noexcept;
+  void forget(std::size_t n) noexcept;
 
   [[nodiscard]] Bytes ntlm_negotiate() const noexcept { return part(0); }
   [[nodiscard]] Bytes ntlm_challenge() const noexcept { return part(1); }

@@ -17,15 +17,16 @@ constexpr std::uint32_t kGrantable =
     std::uint32_t(gss::ContextFlags::kMutual) | std::uint32_t(gss::ContextFlags::kReplay) |
     std::uint32_t(gss::ContextFlags::kSequence) |
     std::uint32_t(gss::ContextFlags::kConfidentiality) |
-    std::uint32_t(gss::ContextFlags::kIntegrity) | std::uint32_t(gss::ContextFlags::kIdentify) |
-    std::uint32_t(gss::ContextFlags::kExtendedError);
+    std::uint32_t(gss::ContextFlags::kIntegrity) | std::uint32_t(gss::ContextFlags::kDceStyle) |
+    std::uint32_t(gss::ContextFlags::kIdentify) | std::uint32_t(gss::ContextFlags::kExtendedError);
 
-// decode_ap_req takes the framing off, RFC 2743's and RFC 4121's, and decodes the AP-REQ.
-bool decode_ap_req(Exchange& exchange) noexcept {
+// take_framing_off leaves the AP-REQ of a token: RFC 2743's framing and RFC 4121's, or neither.
+// What goes without is DCE style or refused later, when the client's word on it can be believed.
+bool take_framing_off(Exchange& exchange, Bytes& ap_req) noexcept {
   const Bytes token = exchange.mech_token;
   if (gss::kind_of(token) == gss::TokenKind::kApReq) {
-    exchange.refuse(Status::kDceStyle);  // MS-KILE 3.4.5.1: only DCE style leaves the framing out.
-    return false;
+    ap_req = token;
+    return true;
   }
   const Result<gss::InitialToken> framed = gss::parse_initial_token(token);
   if (!framed.ok()) {
@@ -46,9 +47,18 @@ bool decode_ap_req(Exchange& exchange) noexcept {
     exchange.refuse(Status::kUnexpectedToken);
     return false;
   }
-  const Result<krb5::ApReq> ap_req = krb5::parse_ap_req(message->message);
+  ap_req = message->message;
+  return true;
+}
+
+bool decode_ap_req(Exchange& exchange) noexcept {
+  Bytes message;
+  if (!take_framing_off(exchange, message)) {
+    return false;
+  }
+  const Result<krb5::ApReq> ap_req = krb5::parse_ap_req(message);
   if (!ap_req.ok()) {
-    exchange.refuse(Status::kMalformedApReq, ap_req.fault(), message->message);
+    exchange.refuse(Status::kMalformedApReq, ap_req.fault(), message);
     return false;
   }
   exchange.kerberos.ap_req = *ap_req;
@@ -222,22 +232,29 @@ void on_authenticator_opened(Turn& turn, Exchange& exchange) noexcept {
   }
   work.authenticator = *authenticator;
   // Everything that may refuse comes before the replay cache, and what takes up room after it.
-  if (!check_authenticator(turn, exchange) || !check_bindings(exchange) ||
-      !check_pac(turn, exchange) || !open_delegation(turn, exchange) ||
-      !keep_names(turn, exchange) || !check_replay(turn, exchange) || !keep_pac(turn, exchange) ||
-      !keep_delegation(turn, exchange)) {
+  if (!check_authenticator(turn, exchange) || !check_dce_style(exchange) ||
+      !check_bindings(exchange) || !check_pac(turn, exchange) || !open_delegation(turn, exchange) ||
+      !keep_names(turn, exchange) || !keep_session_key(exchange) || !check_replay(turn, exchange) ||
+      !keep_pac(turn, exchange) || !keep_delegation(turn, exchange)) {
     return;
   }
   establish(exchange);
+  Context& context = *exchange.context;
   if (wants_mutual(work)) {
-    Context& context = *exchange.context;
     context.flags =
         gss::ContextFlags(std::uint32_t(context.flags) | std::uint32_t(gss::ContextFlags::kMutual));
     if (!stage_reply(turn, exchange)) {
       return;
     }
   }
-  conclude(turn, exchange);
+  if (!context.dce_style) {
+    return conclude(turn, exchange);
+  }
+  // The key of a mechListMIC is only in our AP-REP: what came before it can be none.
+  if (exchange.has_client_mic) {
+    return exchange.refuse(Status::kMechListMicWrong);
+  }
+  exchange.go(State::kThirdLegOwed);
 }
 
 }  // namespace usher::auth

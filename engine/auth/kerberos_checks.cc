@@ -156,10 +156,6 @@ bool read_checksum(Exchange& exchange) noexcept {
     exchange.refuse(Status::kMalformedGssChecksum, checksum.fault(), work.authenticator.checksum);
     return false;
   }
-  if (has(checksum->flags, gss::ContextFlags::kDceStyle)) {
-    exchange.refuse(Status::kDceStyle);
-    return false;
-  }
   work.checksum = *checksum;
   return true;
 }
@@ -175,7 +171,8 @@ bool check_mutual(Exchange& exchange) noexcept {
 
 bool wants_mutual(const KerberosWork& work) noexcept {
   return (work.ap_req.ap_options & krb5::kApOptionMutualRequired) != 0 ||
-         gss::has(work.checksum.flags, gss::ContextFlags::kMutual);
+         gss::has(work.checksum.flags, gss::ContextFlags::kMutual) ||
+         gss::has(work.checksum.flags, gss::ContextFlags::kDceStyle);
 }
 
 const crypto::EtypeProfile* key_profile(const krb5::EncryptionKey& key) noexcept {

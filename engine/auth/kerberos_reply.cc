@@ -1,26 +1,168 @@
 #include "engine/auth/kerberos_reply.h"
 
+#include <algorithm>
 #include <array>
 #include <cassert>
 
 #include "engine/auth/kerberos_checks.h"
+#include "engine/auth/negotiate.h"
 
 namespace usher::auth {
+namespace {
 
 using crypto::Outcome;
+using krb5::ErrorCode;
+
+// A KRB-ERROR is no larger: with its own framing and SPNEGO's it fits into kReplySizeMax.
+constexpr std::size_t kErrorSizeMax = 896;
+static_assert(kErrorSizeMax + 64 <= kReplySizeMax);
+
+// The part of Context::storage that keeps the session key while a third leg is owed: its etype in
+// four bytes, little-endian, and the key.
+constexpr std::size_t kSessionKeyPart = 3;
+
+// came_bare says whether the AP-REQ has no GSS-API framing.
+bool came_bare(const Exchange& exchange) noexcept {
+  return gss::kind_of(exchange.mech_token) == gss::TokenKind::kApReq;
+}
+
+// choose_subkey_etype decides of which etype our subkey is.
+const crypto::EtypeProfile& choose_subkey_etype(const KerberosWork& work) noexcept {
+  const krb5::EncryptionKey& client_key =
+      work.authenticator.has_subkey ? work.authenticator.subkey : work.ticket.key;
+  const crypto::EtypeProfile& base = *key_profile(client_key);
+  const crypto::EtypeProfile* chosen = nullptr;
+  //= RFC 4537 3: a subkey of an etype from the client's list, if we prefer one of those to that of
+  //= the client's subkey or, without one, the session key.
+  // We prefer what the client prefers, as long as it is no step back: the key there is has passed
+  // the policy, and so nothing is ever chosen that would not.
+  krb5::each_etype(work.authenticator_data.etype_list, [&](std::int32_t etype) {
+    const crypto::EtypeProfile* const profile = crypto::profile_of(etype);
+    if (chosen == nullptr && profile != nullptr && profile->strength >= base.strength) {
+      chosen = profile;
+    }
+  });
+  return chosen != nullptr ? *chosen : base;
+}
+
+// error_code_of translates a refusal into RFC 4120 7.5.9; kNone if it has no code there, or is none
+// of the client's business.
+//= MS-KILE 3.4.5: a message that is not well-formed or not supported gets a zero-length reply.
+ErrorCode error_code_of(const Exchange& exchange) noexcept {
+  const krb5::EncryptedData& sealed = exchange.kerberos.ap_req.ticket.enc_part;
+  const crypto::ServiceKey* const key = exchange.kerberos.found_key;
+  switch (exchange.verdict.status) {
+    case Status::kTicketEtype:
+    case Status::kSessionKeyEtype:
+    case Status::kRc4:
+    case Status::kWeakerKey:
+      return ErrorCode::kEtypeNotSupported;
+    case Status::kTicketExpired:
+      return ErrorCode::kTicketExpired;
+    case Status::kTicketNotYetValid:
+    case Status::kTicketInvalid:  //= RFC 4120 3.2.3: the INVALID flag, too.
+      return ErrorCode::kTicketNotYetValid;
+    case Status::kReplay:
+      return ErrorCode::kRepeat;
+    case Status::kTargetRefused:
+    case Status::kTicketGranting:
+    case Status::kNoSuchService:
+      return ErrorCode::kNotUs;
+    case Status::kClientNameMismatch:
+      return ErrorCode::kBadMatch;
+    case Status::kClockSkew:
+      return ErrorCode::kSkew;
+    case Status::kAddresses:
+      return ErrorCode::kBadAddress;
+    case Status::kTicketKey:
+      //= RFC 4120 3.2.3: KRB_AP_ERR_BADKEYVER if the ticket's key version is none of ours.
+      return key != nullptr && sealed.has_kvno && key->kvno != sealed.kvno
+                 ? ErrorCode::kBadKeyVersion
+                 : ErrorCode::kModified;
+    //= MS-KILE 3.4.5: KRB_AP_ERR_MODIFIED for ticket and authenticator, also where RFC 4120 3.2.3
+    //= has KRB_AP_ERR_BAD_INTEGRITY.
+    case Status::kAuthenticatorKey:
+    case Status::kPacSignature:
+    case Status::kPacKdcSignature:
+    case Status::kDelegationKey:  //= RFC 4120 3.6.2
+      return ErrorCode::kModified;
+    case Status::kNoKeyOfEtype:
+      return ErrorCode::kNoKey;
+    case Status::kChecksumType:
+      return ErrorCode::kChecksumType;
+    case Status::kTransited:
+      return ErrorCode::kPathNotAccepted;
+    default:
+      return ErrorCode::kNone;
+  }
+}
+
+// open_third_leg decrypts the client's AP-REP with the session key that was kept for it.
+Outcome open_third_leg(Turn& turn, const Context& context, const krb5::EncryptedData& sealed,
+                       Bytes& opened) noexcept {
+  const Bytes kept = context.part(kSessionKeyPart);
+  assert(kept.size() > sizeof(sealed.etype));
+  const auto etype = static_cast<std::int32_t>(load_le<std::uint32_t>(kept));
+  if (sealed.etype != etype) {
+    return Outcome::kForged;
+  }
+  return crypto::open_sealed(*turn.desk.kit, *crypto::profile_of(etype),
+                             kept.subspan(sizeof(etype)), crypto::KeyUsage::kApRepEncPart,
+                             sealed.cipher, turn.desk.arena.take(sealed.cipher.size()), opened);
+}
+
+// is_answer_to_ours looks at what the client's AP-REP says.
+//= RFC 4757 7.1: the client's AP-REP repeats the sequence number of the acceptor's.
+// Only who has opened ours knows that number, which makes this AP-REP new and the client's alive.
+// Its time says nothing more, and clients disagree which: MIT's give the time it is, Heimdal's the
+// authenticator's. No client sends a subkey; ours has one, so it cannot be sent back to us.
+bool is_answer_to_ours(const krb5::EncApRepPart& part, const Context& context) noexcept {
+  return part.has_seq_number && part.seq_number == context.acceptor_sequence && !part.has_subkey;
+}
+
+}  // namespace
+
+bool check_dce_style(Exchange& exchange) noexcept {
+  //= MS-KILE 3.4.5.1: in DCE style the AP-REQ has no GSS-API wrapping, and the client sets
+  //= GSS_C_DCE_STYLE in the authenticator's checksum.
+  // Nothing protects the framing; whoever could add or remove it would decide how many legs there
+  // are.
+  const bool bare = came_bare(exchange);
+  if (bare != has(exchange.kerberos.checksum.flags, gss::ContextFlags::kDceStyle)) {
+    exchange.refuse(Status::kDceStyle);
+    return false;
+  }
+  exchange.context->dce_style = bare;
+  return true;
+}
+
+bool keep_session_key(Exchange& exchange) noexcept {
+  if (!exchange.context->dce_style) {
+    return true;
+  }
+  const krb5::EncryptionKey& key = exchange.kerberos.ticket.key;
+  std::array<std::uint8_t, sizeof(key.etype) + kKeySizeMax> bytes{};
+  const MutableBytes kept = std::span(bytes).first(sizeof(key.etype) + key.value.size());
+  store_le(kept, static_cast<std::uint32_t>(key.etype));
+  std::ranges::copy(key.value, kept.subspan(sizeof(key.etype)).begin());
+  if (!exchange.context->keep(kSessionKeyPart, kept)) {
+    exchange.refuse(Status::kNameTooLong);
+  }
+  wipe(bytes);
+  return exchange.live();
+}
 
 bool stage_reply(Turn& turn, Exchange& exchange) noexcept {
   TurnDesk& desk = turn.desk;
   KerberosWork& work = exchange.kerberos;
   Context& context = *exchange.context;
-  // The subkey is of the etype of the key the client prefers: its subkey's, else the ticket's.
-  const krb5::EncryptionKey& model =
-      work.authenticator.has_subkey ? work.authenticator.subkey : work.ticket.key;
   const crypto::EtypeProfile& profile = *key_profile(work.ticket.key);
+  const crypto::EtypeProfile& subkey_profile = choose_subkey_etype(work);
+  // Per-message tokens of RC4 cannot say which key they are made with, so there is no new one; only
+  // in DCE style do clients look for it.
+  const bool has_subkey = subkey_profile.family != crypto::Family::kRc4 || context.dce_style;
   const MutableBytes confounder = desk.arena.take(profile.confounder_size);
-  // RC4's per-message tokens cannot say which key they are made with, so there is no new one.
-  const bool has_subkey = key_profile(model)->family != crypto::Family::kRc4;
-  const MutableBytes subkey = desk.arena.take(has_subkey ? model.value.size() : 0);
+  const MutableBytes subkey = desk.arena.take(has_subkey ? subkey_profile.key_size : 0);
   std::array<std::uint8_t, 4> sequence{};
   if (!desk.random->fill(confounder) || !desk.random->fill(subkey) ||
       !desk.random->fill(sequence)) {
@@ -31,6 +173,7 @@ bool stage_reply(Turn& turn, Exchange& exchange) noexcept {
   context.acceptor_sequence = load_le<std::uint32_t>(sequence) & 0x3fffffffu;
   if (has_subkey) {
     context.key.assign(subkey);
+    context.key_etype = std::int32_t(subkey_profile.etype);
     context.key_is_acceptor_subkey = true;
   }
 
@@ -38,7 +181,7 @@ bool stage_reply(Turn& turn, Exchange& exchange) noexcept {
   krb5::write_enc_ap_rep_part(plain, {.ctime = work.authenticator.ctime,
                                       .cusec = work.authenticator.cusec,
                                       .has_subkey = has_subkey,
-                                      .subkey = {.etype = model.etype, .value = subkey},
+                                      .subkey = {.etype = context.key_etype, .value = subkey},
                                       .has_seq_number = true,
                                       .seq_number = context.acceptor_sequence});
   assert(plain.ok());
@@ -58,10 +201,74 @@ void on_reply_sealed(Turn& turn, Exchange& exchange) noexcept {
   }
   der::Writer token(turn.desk.arena.take(512));
   krb5::write_ap_rep(token, {.etype = std::int32_t(job.profile->etype), .cipher = job.cipher});
-  gss::frame_kerberos(token, gss::KerberosTokenId::kApRep);
+  if (!exchange.context->dce_style) {
+    gss::frame_kerberos(token, gss::KerberosTokenId::kApRep);
+  }
   assert(token.ok());
   exchange.mech_reply = token.written();
   exchange.has_mech_reply = true;
+}
+
+void on_third_leg(Turn& turn, Exchange& exchange) noexcept {
+  constexpr auto kApRepTag = std::uint8_t(der::application(15));
+  Context& context = *exchange.context;
+  const Bytes token = exchange.mech_token;
+  if (token.front() != kApRepTag) {
+    return exchange.refuse(Status::kUnexpectedToken);
+  }
+  const Result<krb5::ApRep> message = krb5::parse_ap_rep(token);
+  if (!message.ok()) {
+    return exchange.refuse(Status::kMalformedApRep, message.fault(), token);
+  }
+  Bytes opened;
+  const Outcome outcome = open_third_leg(turn, context, message->enc_part, opened);
+  if (outcome != Outcome::kDone) {
+    return exchange.refuse(outcome == Outcome::kForged ? Status::kThirdLeg : Status::kInternal);
+  }
+  const Result<krb5::EncApRepPart> part = krb5::parse_enc_ap_rep_part(opened);
+  if (!part.ok()) {
+    return exchange.refuse(Status::kMalformedApRep, part.fault(), opened);
+  }
+  if (!is_answer_to_ours(*part, context)) {
+    return exchange.refuse(Status::kThirdLeg);
+  }
+  context.forget(kSessionKeyPart);
+  conclude(turn, exchange);
+}
+
+void write_error(Turn& turn, Exchange& exchange) noexcept {
+  // What a refused exchange had to say to its client is not said.
+  exchange.mech_reply = {};
+  exchange.has_mech_reply = false;
+  const krb5::Ticket& ticket = exchange.kerberos.ap_req.ticket;
+  const ErrorCode code =
+      exchange.request->error_tokens ? error_code_of(exchange) : ErrorCode::kNone;
+  if (code == ErrorCode::kNone || ticket.sname.components.empty()) {
+    return;
+  }
+  //= MS-KILE 3.4.5: clock skew is answered with a KERB-ERROR-DATA, and clients try again by our
+  //= clock (RFC 4120 5.9.1: stime, susec).
+  std::array<std::uint8_t, 16> room;
+  der::Writer recovery(room);
+  if (code == ErrorCode::kSkew) {
+    krb5::write_error_data(recovery, {.type = krb5::ErrorDataType::kSkewRecovery});
+  }
+  der::Writer token(turn.desk.arena.take(kErrorSizeMax));
+  krb5::write_krb_error(token,
+                        {.stime = turn.now_s(),
+                         .susec = static_cast<std::uint32_t>(turn.wall_us % kMicrosPerSecond),
+                         .error_code = std::int32_t(code),
+                         .realm = ticket.realm,
+                         .sname = ticket.sname,
+                         .e_data = recovery.written()});
+  //= RFC 4757 7.1: in DCE style the tokens are the bare messages.
+  // Whether the client wants that is in the authenticator, which may be what could not be read; so
+  // an answer comes as the request came.
+  if (!came_bare(exchange)) {
+    gss::frame_kerberos(token, gss::KerberosTokenId::kError);
+  }
+  exchange.mech_reply = token.written();
+  exchange.has_mech_reply = token.ok();
 }
 
 }  // namespace usher::auth

@@ -216,7 +216,7 @@ void on_first_token(Turn&, Exchange& exchange) noexcept {
                                                      : use_bare(exchange, framed->mechanism);
     }
     case gss::TokenKind::kApReq:
-      return exchange.refuse(Status::kDceStyle);
+      return use_bare(exchange, Mechanism::kKerberos);  // DCE style.
     case gss::TokenKind::kNegTokenResp:
       return exchange.refuse(Status::kUnexpectedToken);
     case gss::TokenKind::kUnknown:
@@ -291,9 +291,9 @@ void write_reply(Turn&, Exchange& exchange) noexcept {
   }
   const bool spnego = exchange.context && exchange.context->spnego;
   spnego::NegTokenResp resp;
-  if (exchange.live() && !spnego) {
+  if (!spnego) {
     if (exchange.mech_reply.size() > out.size()) {
-      return exchange.refuse(Status::kReplyTooLong);
+      return exchange.live() ? exchange.refuse(Status::kReplyTooLong) : void();
     }
     std::ranges::copy(exchange.mech_reply, out.begin());
     exchange.reply->reply_size = static_cast<std::uint32_t>(exchange.mech_reply.size());
@@ -311,9 +311,11 @@ void write_reply(Turn&, Exchange& exchange) noexcept {
       //= MS-SPNG 3.2.5: as the client named it, also by Microsoft's wrong OID.
       resp.supported_mech = gss::oid_of(exchange.context->mechanism);
     }
-  } else if (!exchange.live() && spnego && !exchange.spares_context &&
-             exchange.request->error_tokens) {
-    resp = {.has_state = true, .state = NegState::kReject};
+  } else if (!exchange.live() && !exchange.spares_context && exchange.request->error_tokens) {
+    resp = {.has_state = true,
+            .state = NegState::kReject,
+            .has_response_token = exchange.has_mech_reply,
+            .response_token = exchange.mech_reply};
   } else {
     return;
   }

@@ -178,7 +178,7 @@ const Case kCases[] = {
      [](Door&, Attempt& a) {
        a.authenticator.context_flags |= std::uint32_t(gss::ContextFlags::kDceStyle);
      },
-     "three legs are not served"},
+     "MS-KILE 3.4.5.1: DCE style has no framing; dce_style_test.cc has what has none"},
     {"UserToUser", Status::kUserToUser,
      [](Door&, Attempt& a) { a.authenticator.ap_options |= krb5::kApOptionUseSessionKey; },
      "RFC 4120 3.7"},

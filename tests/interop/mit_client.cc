@@ -111,12 +111,12 @@ class MitClient : public ::testing::Test {
     credential_ = std::make_unique<Credential>(auth::Package::kNegotiate, std::move(keys));
   }
 
-  AcceptReply accept(Bytes token) {
+  AcceptReply accept(Bytes token, ContextHandle context = {}) {
     const AcceptRequest request{.credential = credential_.get(),
-                                .context = {},
+                                .context = context,
                                 .token = token,
                                 .reply = buffer_,
-                                .error_tokens = false,
+                                .error_tokens = error_tokens_,
                                 .recorded_challenge = {}};
     AcceptReply reply;
     auth::accept(*desk_, engine_->environment(), std::span(&request, 1), std::span(&reply, 1));
@@ -131,6 +131,7 @@ class MitClient : public ::testing::Test {
   std::unique_ptr<Desk> desk_ = Desk::make(1);
   std::unique_ptr<Credential> credential_;
   std::array<std::uint8_t, kReplySizeMax> buffer_{};
+  bool error_tokens_ = false;
 };
 
 // Case is a service whose only key is of one etype, and how the client comes to it.
@@ -250,9 +251,44 @@ TEST_F(MitClient, MaySendChannelBindings) {
   EXPECT_EQ(accept(client.step({})).verdict.status, Status::kEstablished);
 }
 
-TEST_F(MitClient, IsRefusedInDceStyle) {
-  Initiator client("HTTP/t18.localhost", &g_krb5, kMutual | GSS_C_DCE_STYLE);
-  EXPECT_EQ(accept(client.step({})).verdict.status, Status::kDceStyle);
+TEST_F(MitClient, SignsOnInDceStyle) {
+  for (const gss_OID mechanism : {&g_krb5, &g_spnego}) {
+    Initiator client("HTTP/t18.localhost", mechanism, kMutual | kIntegrity | GSS_C_DCE_STYLE);
+    const AcceptReply first = accept(client.step({}));
+    ASSERT_EQ(text_of(first.verdict.status), text_of(Status::kContinue));
+    const Octets third_leg = client.step(token_of(first));
+    ASSERT_FALSE(third_leg.empty()) << client.error();
+    const AcceptReply last = accept(third_leg, first.context);
+    ASSERT_EQ(text_of(last.verdict.status), text_of(Status::kEstablished));
+    EXPECT_TRUE(gss::has(last.flags, gss::ContextFlags::kDceStyle));
+    if (mechanism == &g_spnego) {
+      client.step(token_of(last));
+    }
+    EXPECT_TRUE(client.complete()) << client.error();
+
+    const Octets message = {'m', 'e', 's', 's', 'a', 'g', 'e'};
+    const Octets from_client = client.get_mic(message);
+    const Status inspected = engine_->inspect(last.context, [&](const Context& context) {
+      const protect::KerberosMicKey key{crypto::profile_of(context.key_etype), context.key.bytes(),
+                                        context.key_is_acceptor_subkey};
+      EXPECT_TRUE(protect::check_mic(*kit_, key, protect::Sender::kInitiator,
+                                     std::uint64_t{context.initiator_sequence}, message,
+                                     from_client));
+    });
+    EXPECT_EQ(inspected, Status::kEstablished);
+  }
+}
+
+TEST_F(MitClient, UnderstandsWhyItIsRefused) {
+  error_tokens_ = true;
+  Initiator client("HTTP/t18.localhost", &g_krb5, kMutual);
+  const Octets token = client.step({});
+  EXPECT_EQ(accept(token).verdict.status, Status::kEstablished);
+  const AcceptReply refused = accept(token);
+  EXPECT_EQ(refused.verdict.status, Status::kReplay);
+  client.step(token_of(refused));
+  EXPECT_FALSE(client.complete());
+  EXPECT_EQ(client.error(), "Request is a replay") << "RFC 4121 4.1: KRB_AP_ERR_REPEAT";
 }
 
 }  // namespace
