@@ -168,8 +168,8 @@ namespace usher::fuzz {
     "decodes and refuses what Usher does not", "RFC 4120 5", \
     "fuzz_diff_mit_der has a row for each way") \
   X(kMitRdNotServed, "diff_mit_ap_req", "MIT krb5", \
-    "serves user-to-user and DCE style", "RFC 4120 3.7, MS-KILE 3.4.5.1", \
-    "not served by Usher yet; refused rather than half done") \
+    "serves user-to-user", "RFC 4120 3.7", \
+    "not served by Usher; refused rather than half done") \
   X(kMitRdAnyService, "diff_mit_ap_req", "MIT krb5", \
     "takes a ticket for any name that our key opens", "RFC 4120 3.2.3", \
     "a ticket is for the service it names; keys may be shared by several") \
@@ -210,8 +210,8 @@ namespace usher::fuzz {
     "decodes and refuses what Usher does not", "RFC 4120 5", \
     "fuzz_diff_heimdal_der has a row for each way") \
   X(kHeimdalRdNotServed, "diff_heimdal_ap_req", "Heimdal", \
-    "serves user-to-user and DCE style", "RFC 4120 3.7, MS-KILE 3.4.5.1", \
-    "not served by Usher yet; refused rather than half done") \
+    "serves user-to-user", "RFC 4120 3.7", \
+    "not served by Usher; refused rather than half done") \
   X(kHeimdalRdAnyService, "diff_heimdal_ap_req", "Heimdal", \
     "takes a ticket for any name that our key opens", "RFC 4120 3.2.3", \
     "a ticket is for the service it names; keys may be shared by several") \

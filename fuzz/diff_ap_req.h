@@ -127,7 +127,8 @@ inline void check_same_sign_on(const SignOn& ours, const TheirSignOn& theirs) {
                             .seq_number = 0};
   const mint::KerberosMint::Answer answer = client.check_ap_rep(ticket, request, ours.reply);
   check(answer.error.empty(), "who has the peer's session key believes Usher's answer");
-  check(answer.subkey_etype == client_key.etype, "the acceptor's subkey is of the client's etype");
+  check(answer.subkey_etype == ours.key_etype && answer.subkey == ours.key,
+        "and has the key that Usher keeps");
 }
 
 }  // namespace usher::fuzz

@@ -54,6 +54,7 @@ struct Held {
   Octets reply;         // The last one.
   mint::Ticket ticket;
   mint::ApReq request;
+  bool dce = false;  // The request was sent bare.
 };
 
 // Play is one input's run.
@@ -135,8 +136,11 @@ class Play {
         ticket.authorization_data = mint::authorization_data(128, pac);
         break;
       }
-      case 11: {  // Authorization data of the ticket, or of the authenticator.
-        const bool client = (script_.byte() & 1) != 0;
+      case 11: {  // Authorization data of the ticket, or of the authenticator; DCE style.
+        const std::uint8_t which = script_.byte();
+        const bool client = (which & 1) != 0;
+        authenticator.context_flags |=
+            (which & 2) != 0 ? std::uint32_t(gss::ContextFlags::kDceStyle) : 0;
         const Octets element = mint::octets_of(script_.chunk());
         (client ? authenticator.authorization_data : ticket.authorization_data) = element;
         break;
@@ -168,7 +172,7 @@ class Play {
         break;
       }
       default:
-        return offer(patch(mic_alone(), script_.chunk()), true);
+        return offer(patch(last_leg(), script_.chunk()), true);
     }
     offer(kerberos(ticket, authenticator), true);
     service_ = 0;
@@ -186,20 +190,33 @@ class Play {
     Held& held = current();
     held.ticket = mint.ticket(world().services[service_], ticket);
     held.request = mint.ap_req(held.ticket, authenticator);
+    held.dce = (authenticator.context_flags & std::uint32_t(gss::ContextFlags::kDceStyle)) != 0;
+    const Octets token = held.dce ? held.request.message : mint::gss_token(held.request.message);
     if (held.context != kNone) {
       mint::NegTokenRespFields fields;
-      fields.response_token = mint::gss_token(held.request.message);
+      fields.response_token = token;
       if (with_mic_ && !held.mech_types.empty()) {
         fields.mech_list_mic =
             mint.write_mech_list_mic(held.ticket, held.request, {}, held.mech_types);
       }
       return spnego_ ? mint::neg_token_resp(fields) : *fields.response_token;
     }
-    return spnego_ ? mint::spnego_token(held.request.message)
-                   : mint::gss_token(held.request.message);
+    return spnego_ ? mint::optimistic({gss::Mechanism::kKerberos, gss::Mechanism::kMsKerberos,
+                                       gss::Mechanism::kNtlm},
+                                      token)
+                   : token;
   }
 
-  // mic_alone is the client's mechListMIC after an AP-REP, the last token of an exchange.
+  // last_leg is what ends an exchange: the third leg of DCE style, or a mechListMIC.
+  Octets last_leg() {
+    const Held& held = current();
+    const Bytes types = with_mic_ ? Bytes(held.mech_types) : Bytes{};
+    const std::optional<Octets> leg =
+        held.dce ? answer_ap_rep(held.request.message, held.reply, types) : std::nullopt;
+    return leg ? *leg : mic_alone();
+  }
+
+  // mic_alone is the client's mechListMIC after an AP-REP.
   Octets mic_alone() {
     const Held& held = current();
     mint::NegTokenRespFields fields;

@@ -5,16 +5,36 @@
 
 #include "fuzz/support/ap_req_layers.h"
 #include "fuzz/support/reach.h"
-#include "fuzz/support/world.h"
+#include "fuzz/support/session_layers.h"
 #include "parsers/authorization_data.h"
 #include "parsers/krb5.h"
 #include "parsers/pac.h"
 #include "parsers/spnego.h"
+#include "tools/mint/spnego_mint.h"
 
 namespace usher::fuzz {
 namespace {
 
 bool same(Bytes a, Bytes b) { return std::ranges::equal(a, b); }
+
+// place_in is a number that depends on all of a token's octets, so that many tokens together try
+// many places.
+std::uint32_t place_in(Bytes token) {
+  return std::accumulate(
+      token.begin(), token.end(), std::uint32_t{2166136261u},
+      [](std::uint32_t hash, std::uint8_t octet) { return (hash ^ octet) * 16777619u; });
+}
+
+// reflected is an answer of ours as a client would send it.
+Octets reflected(const Octets& reply) {
+  const Result<spnego::NegTokenResp> resp = spnego::parse_neg_token_resp(reply);
+  if (!resp.ok()) {
+    return reply;
+  }
+  mint::NegTokenRespFields fields;
+  fields.response_token = mint::octets_of(resp->response_token);
+  return mint::neg_token_resp(fields);
+}
 
 // Identity is what an established context says about the client.
 struct Identity {
@@ -31,13 +51,40 @@ struct Outcome {
   Identity who;
   Octets key;
   std::int32_t key_etype = 0;
+  bool dce_style = false;
   [[nodiscard]] Status status() const { return answer.status; }
   [[nodiscard]] bool accepted() const { return answer.status == Status::kEstablished; }
 };
 
+// finish_dce_style plays the rest of an exchange in DCE style, if that is what has begun: our own
+// AP-REP is no third leg, and the client's is.
+void finish_dce_style(Door& door, Bytes token, Outcome& outcome) {
+  if (outcome.status() != Status::kContinue) {
+    return;
+  }
+  const Result<spnego::NegTokenInit> init = spnego::parse_neg_token_init(token);
+  const std::optional<Octets> leg =
+      answer_ap_rep(init.ok() ? init->mech_token : token, outcome.answer.reply,
+                    init.ok() ? init->mech_types : Bytes{});
+  if (!leg) {
+    return;
+  }
+  if (place_in(token) % 8 == 0) {
+    const Octets back = reflected(outcome.answer.reply);
+    check(!succeeded(door.accept(back, outcome.answer.context).status),
+          "our answer is not the client's");
+    return;
+  }
+  const Door::Answer last = door.accept(*leg, outcome.answer.context);
+  check(last.status == Status::kEstablished, "the right third leg ends the exchange");
+  outcome.answer.status = last.status;
+  outcome.dce_style = true;
+}
+
 Outcome offer(Door& door, Bytes token) {
   Outcome outcome;
-  outcome.answer = door.accept(token);
+  outcome.answer = door.accept(token, {}, {.error_tokens = true});
+  finish_dce_style(door, token, outcome);
   if (outcome.accepted()) {
     Status status = Status::kEstablished;
     const Pinned<auth::Context> context =
@@ -71,6 +118,8 @@ void check_reply(const Opened& opened, const Outcome& outcome) {
   if (resp.ok()) {
     reply = resp->response_token;
   }
+  const bool bare = gss::kind_of(reply) != gss::TokenKind::kGssInitial;
+  check(reply.empty() || bare == opened.layers.bare, "a bare request is answered bare");
   const krb5::EncryptionKey& client_key =
       opened.authenticator.has_subkey ? opened.authenticator.subkey : opened.ticket.key;
   if (reply.empty()) {
@@ -93,6 +142,11 @@ void check_reply(const Opened& opened, const Outcome& outcome) {
                             .seq_number = 0};
   const mint::KerberosMint::Answer answer = client.check_ap_rep(ticket, request, reply);
   check(answer.error.empty(), "the client believes the AP-REP");
+  const auto data = krb5::parse_authorization_data(opened.authenticator.authorization_data);
+  bool listed = answer.subkey_etype == client_key.etype;
+  krb5::each_etype(data->etype_list,
+                   [&](std::int32_t etype) { listed = listed || etype == answer.subkey_etype; });
+  check(listed, "the acceptor's subkey is of an etype that the client wants");
   check(answer.subkey_etype == outcome.key_etype && same(answer.subkey, outcome.key),
         "both sides have the same key");
 }
@@ -106,7 +160,8 @@ void check_understood(Bytes element) {
 // check_accepted compares a sign-on with the token that was opened here.
 void check_accepted(Bytes token, const Outcome& outcome) {
   std::optional<ApReqLayers> layers = open_layers(token);
-  check(layers.has_value() && !layers->bare, "what is accepted is sealed with these keys");
+  check(layers.has_value(), "what is accepted is sealed with these keys");
+  check(layers->bare == outcome.dce_style, "who leaves the framing out owes a third leg");
   const Result<krb5::EncTicketPart> ticket = krb5::parse_enc_ticket_part(layers->ticket);
   const Result<krb5::Authenticator> authenticator =
       krb5::parse_authenticator(layers->authenticator);
@@ -133,14 +188,6 @@ void check_accepted(Bytes token, const Outcome& outcome) {
   check_understood(ticket->authorization_data);
   check_understood(authenticator->authorization_data);
   check_reply({*layers, *ticket, *authenticator}, outcome);
-}
-
-// place_in is a number that depends on all of a token's octets, so that many tokens together try
-// many places.
-std::uint32_t place_in(Bytes token) {
-  return std::accumulate(
-      token.begin(), token.end(), std::uint32_t{2166136261u},
-      [](std::uint32_t hash, std::uint8_t octet) { return (hash ^ octet) * 16777619u; });
 }
 
 // check_neighbours offers a token that was accepted once more, changed in one place.

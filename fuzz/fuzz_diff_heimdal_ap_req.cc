@@ -182,7 +182,7 @@ bool is_mislabelled(Bytes token) {
 // refusal_allowed is which of Usher's refusals Heimdal need not share.
 bool refusal_allowed(Bytes token, const TheirSignOn& theirs, Status status) {
   switch (status) {
-    case Status::kContinue:  // A MIC is owed.
+    case Status::kContinue:  // A MIC or the third leg of DCE style is owed.
     case Status::kNotAToken:
     case Status::kMalformedSpnego:
     case Status::kMalformedGss:
@@ -194,12 +194,12 @@ bool refusal_allowed(Bytes token, const TheirSignOn& theirs, Status status) {
     case Status::kMechListMicWrong:
     case Status::kMalformedGssChecksum:
     case Status::kChecksumType:
+    case Status::kDceStyle:  // Framing and flag contradict each other.
       return excuses.use(Allowed::kHeimdalRdGssLayer);
     case Status::kMalformedApReq:
     case Status::kMalformedTicket:
     case Status::kMalformedAuthenticator:
       return excuses.use(Allowed::kHeimdalRdDecoder);
-    case Status::kDceStyle:
     case Status::kUserToUser:
       return excuses.use(Allowed::kHeimdalRdNotServed);
     case Status::kTicketGranting:

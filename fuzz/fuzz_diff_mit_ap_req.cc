@@ -107,7 +107,7 @@ class Mit {
 // refusal_allowed is which of Usher's refusals MIT need not share.
 bool refusal_allowed(Bytes token, const TheirSignOn& theirs, Status status) {
   switch (status) {
-    case Status::kContinue:  // A MIC is owed.
+    case Status::kContinue:  // A MIC or the third leg of DCE style is owed.
     case Status::kNotAToken:
     case Status::kMalformedSpnego:
     case Status::kMalformedGss:
@@ -119,12 +119,12 @@ bool refusal_allowed(Bytes token, const TheirSignOn& theirs, Status status) {
     case Status::kMechListMicWrong:
     case Status::kMalformedGssChecksum:
     case Status::kChecksumType:
+    case Status::kDceStyle:  // Framing and flag contradict each other.
       return excuses.use(Allowed::kMitRdGssLayer);
     case Status::kMalformedApReq:
     case Status::kMalformedTicket:
     case Status::kMalformedAuthenticator:
       return excuses.use(Allowed::kMitRdDecoder);
-    case Status::kDceStyle:
     case Status::kUserToUser:
       return excuses.use(Allowed::kMitRdNotServed);
     case Status::kTicketGranting:

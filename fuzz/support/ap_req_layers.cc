@@ -28,13 +28,13 @@ struct Framed {
 };
 Framed unframe(Bytes token) {
   Framed out;
-  if (gss::kind_of(token) == gss::TokenKind::kApReq) {
-    return {.message = token, .spnego = false, .bare = true};
-  }
   const Result<spnego::NegTokenInit> init = spnego::parse_neg_token_init(token);
   if (init.ok()) {
     out.spnego = true;
     token = init->mech_token;
+  }
+  if (gss::kind_of(token) == gss::TokenKind::kApReq) {
+    return {.message = token, .spnego = out.spnego, .bare = true};
   }
   const Result<gss::InitialToken> framed = gss::parse_initial_token(token);
   if (!framed.ok()) {
@@ -283,10 +283,11 @@ std::optional<ApReqLayers> open_layers(Bytes token) {
 
 Octets seal_layers(const ApReqLayers& layers, const Forgery& forgery) {
   const Octets message = seal_message(layers, forgery);
-  if (layers.spnego) {
-    return mint::spnego_token(message);
-  }
-  return layers.bare ? message : mint::gss_token(message);
+  const Octets token = layers.bare ? message : mint::gss_token(message);
+  return layers.spnego ? mint::optimistic({gss::Mechanism::kKerberos, gss::Mechanism::kMsKerberos,
+                                           gss::Mechanism::kNtlm},
+                                          token)
+                       : token;
 }
 
 Octets mutate_ap_req(Bytes token, std::size_t size_max, unsigned seed) {
@@ -315,7 +316,8 @@ Octets mutate_ap_req(Bytes token, std::size_t size_max, unsigned seed) {
       .ticket = mutator.chance(2), .authenticator = mutator.chance(2), .pac = mutator.chance(10)};
   const Octets message = seal_message(*layers, forgery);
   // What is around the AP-REQ stays as it is.
-  Octets changed = layers->bare ? message : replace_part(token, ap_req_in(token), message);
+  Octets changed =
+      layers->bare && !layers->spnego ? message : replace_part(token, ap_req_in(token), message);
   if (changed.empty() || changed.size() > size_max) {
     changed = mint::octets_of(token);
     mutator.change(changed, size_max);

@@ -13,7 +13,7 @@ namespace usher::fuzz {
 // `ticket` holds when it is put together, so a mutated session key stays consistent.
 struct ApReqLayers {
   bool spnego = false;  // In a NegTokenInit.
-  bool bare = false;    // Without GSS framing; only if not spnego.
+  bool bare = false;    // Without GSS framing: DCE style.
   std::uint32_t ap_options = 0;
   mint::Principal service;  // Clear part: realm and sname.
   std::int32_t ticket_etype = 18;

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "fuzz/support/ap_req_layers.h"
 #include "parsers/ntlm.h"
 #include "parsers/spnego.h"
+#include "tools/mint/dce_mint.h"
 #include "tools/mint/ntlm_mint.h"
 #include "tools/mint/spnego_mint.h"
 
@@ -34,6 +36,10 @@ const std::vector<Octets>& ready_tokens() {
     authenticator.ctime = kNowSeconds;
     const Octets ap_req =
         client.ap_req(client.ticket(world().services[1], ticket), authenticator).message;
+    authenticator.cusec = 1;
+    authenticator.context_flags = mint::kContextFlagsDce;
+    const Octets dce =
+        client.ap_req(client.ticket(world().services[1], ticket), authenticator).message;
     const Octets negotiate = mint::ntlm_negotiate({});
     mint::NegTokenInitFields unfit;
     unfit.mechs = {Mechanism::kNegoEx, Mechanism::kNtlm};
@@ -50,6 +56,8 @@ const std::vector<Octets>& ready_tokens() {
                                mint::optimistic({Mechanism::kNtlm}, negotiate),
                                mint::gss_token(ap_req),
                                mint::spnego_token(ap_req),
+                               dce,
+                               mint::optimistic({Mechanism::kKerberos}, dce),
                                mint::neg_token_init(unfit),
                                mint::neg_token_init(plain),
                                mint::neg_token_resp(completed),
@@ -117,7 +125,8 @@ Bytes mechanism_token(Bytes token) {
   return resp.ok() ? resp->response_token : token;
 }
 
-// answer_one plays up to a frame that drew a CHALLENGE and puts the answer behind it.
+// answer_one plays up to a frame that drew a CHALLENGE, or a DCE client's AP-REP, and puts the
+// answer behind it.
 bool answer_one(Mutator& mutator, std::vector<OwnedFrame>& frames, auth::Desk& desk) {
   Player player(desk);
   const std::size_t start = mutator.below(static_cast<std::uint32_t>(frames.size()));
@@ -128,9 +137,12 @@ bool answer_one(Mutator& mutator, std::vector<OwnedFrame>& frames, auth::Desk& d
       continue;
     }
     const Result<spnego::NegTokenInit> init = spnego::parse_neg_token_init(leg.first);
-    const std::optional<Octets> answer =
-        answer_challenge(mechanism_token(leg.negotiate), leg.reply,
-                         init.ok() && mutator.chance(90) ? init->mech_types : Bytes{});
+    const Bytes types = init.ok() && mutator.chance(90) ? init->mech_types : Bytes{};
+    std::optional<Octets> answer =
+        answer_challenge(mechanism_token(leg.negotiate), leg.reply, types);
+    if (!answer) {
+      answer = answer_ap_rep(mechanism_token(leg.negotiate), leg.reply, types);
+    }
     if (answer) {
       frames.insert(frames.begin() + static_cast<std::ptrdiff_t>(i) + 1,
                     {Frame::Kind::kOffer, frames[i].place, *answer});
@@ -236,6 +248,45 @@ std::optional<Octets> answer_challenge(Bytes negotiate, Bytes reply, Bytes mech_
   fields.response_token = answer.message;
   if (!mech_types.empty() && has(answer.flags, ntlm::NegotiateFlags::kExtendedSessionSecurity)) {
     fields.mech_list_mic = mint::ntlm_mech_list_mic(*world().kit, answer, mech_types);
+  }
+  return mint::neg_token_resp(fields);
+}
+
+std::optional<Octets> answer_ap_rep(Bytes first, Bytes reply, Bytes mech_types) {
+  if (gss::kind_of(first) != gss::TokenKind::kApReq) {
+    return std::nullopt;
+  }
+  const std::optional<ApReqLayers> layers = open_layers(first);
+  const auto sealed = krb5::parse_enc_ticket_part(layers ? Bytes(layers->ticket) : Bytes{});
+  const auto said = krb5::parse_authenticator(layers ? Bytes(layers->authenticator) : Bytes{});
+  if (!sealed.ok() || !said.ok() || crypto::profile_of(sealed->key.etype) == nullptr) {
+    return std::nullopt;
+  }
+  const mint::KerberosMint client(*world().kit, shared_random());
+  const mint::Ticket ticket{.encoded = {},
+                            .session_etype = sealed->key.etype,
+                            .session_key = mint::octets_of(sealed->key.value),
+                            .client = {}};
+  const mint::ApReq request{.message = {},
+                            .ctime = said->ctime,
+                            .cusec = said->cusec,
+                            .subkey_etype = said->has_subkey ? said->subkey.etype : 0,
+                            .subkey = mint::octets_of(said->subkey.value),
+                            .seq_number = said->seq_number};
+  const Result<spnego::NegTokenResp> resp = spnego::parse_neg_token_resp(reply);
+  const mint::KerberosMint::Answer answer =
+      client.check_ap_rep(ticket, request, resp.ok() ? resp->response_token : reply);
+  if (!answer.error.empty()) {
+    return std::nullopt;
+  }
+  const Octets third_leg = mint::third_leg_to(client, ticket, request, answer);
+  if (!resp.ok()) {
+    return third_leg;
+  }
+  mint::NegTokenRespFields fields;
+  fields.response_token = third_leg;
+  if (!mech_types.empty()) {
+    fields.mech_list_mic = client.write_mech_list_mic(ticket, request, answer, mech_types);
   }
   return mint::neg_token_resp(fields);
 }

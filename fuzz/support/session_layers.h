@@ -14,7 +14,7 @@ namespace usher::fuzz {
 struct Frame {
   enum class Kind : std::uint8_t {
     kOffer = 0,        // `octets` is a token for the context.
-    kOfferErrors = 1,  // Likewise, and a refusal inside SPNEGO may be answered.
+    kOfferErrors = 1,  // Likewise, and a refusal may be answered.
     kOfferTight = 2,   // Likewise; the first octet is the room for the reply.
     kEnd = 3,          // The context is given up.
     kWait = 4,         // As many seconds pass as the first octet says.
@@ -53,9 +53,14 @@ void set_policy(std::uint8_t choice);
 // nothing if `reply` is no CHALLENGE. With `mech_types` comes a mechListMIC over them.
 std::optional<Octets> answer_challenge(Bytes negotiate, Bytes reply, Bytes mech_types);
 
+// answer_ap_rep is the third leg, in SPNEGO if the AP-REP came so, that a client in DCE style
+// sends; nothing if `first` is no AP-REQ sealed with world()'s keys or `reply` not the answer to
+// it. With `mech_types` comes a mechListMIC over them.
+std::optional<Octets> answer_ap_rep(Bytes first, Bytes reply, Bytes mech_types);
+
 // mutate_session is a custom mutator: it changes, adds, doubles, drops or swaps frames, or plays
-// the session up to a CHALLENGE and answers it as a client does. `desk` is the target's: an answer
-// is worth something only to a desk that draws the same challenge again.
+// the session up to a CHALLENGE or an AP-REP and answers it as a client does. `desk` is the
+// target's: an answer is worth something only to a desk that draws the same challenge again.
 Octets mutate_session(Bytes input, std::size_t size_max, unsigned seed,
                       auth::Desk& desk = *world().desk);
 

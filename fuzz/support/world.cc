@@ -5,6 +5,9 @@
 #include <numeric>
 
 #include "fuzz/support/kit_boundary.h"
+#include "parsers/gss.h"
+#include "parsers/krb5.h"
+#include "parsers/spnego.h"
 
 namespace usher::fuzz {
 namespace {
@@ -96,6 +99,41 @@ Door::~Door() {
   g_door_open = false;
 }
 
+namespace {
+
+// check_error_token looks at what a refused client is told: inside SPNEGO that it is rejected, and
+// of Kerberos a KRB-ERROR at most, which says what time it is here and nothing of what was sealed.
+void check_error_token(Bytes reply, std::int64_t now_us) {
+  const Result<spnego::NegTokenResp> resp = spnego::parse_neg_token_resp(reply);
+  if (resp.ok()) {
+    check(resp->has_state && resp->state == spnego::NegState::kReject && !resp->has_mech_list_mic,
+          "a reject is a reject");
+    if (!resp->has_response_token) {
+      return;
+    }
+    reply = resp->response_token;
+  }
+  const Result<gss::InitialToken> framed = gss::parse_initial_token(reply);
+  if (framed.ok()) {
+    const Result<gss::KerberosToken> inner = gss::parse_kerberos_token(framed->inner);
+    check(inner.ok() && inner->id == gss::KerberosTokenId::kError, "an error says that it is one");
+    reply = inner->message;
+  }
+  const Result<krb5::KrbError> error = krb5::parse_krb_error(reply);
+  check(error.ok() && error->error_code != 0, "an error is a KRB-ERROR");
+  check(error->stime == now_us / kMicrosPerSecond && error->susec == now_us % kMicrosPerSecond,
+        "it tells the time");
+  check(!error->has_client_time && error->crealm.empty() && error->cname.components.empty() &&
+            error->e_text.empty(),
+        "and nothing that was encrypted");
+  constexpr std::int32_t kSkew = std::int32_t(krb5::ErrorCode::kSkew);
+  check(error->e_data.empty() == (error->error_code != kSkew) &&
+            (error->e_data.empty() || krb5::parse_error_data(error->e_data).ok()),
+        "only clock skew comes with data");
+}
+
+}  // namespace
+
 Door::Answer Door::accept(Bytes token, ContextHandle context, const Options& options) {
   static std::array<std::uint8_t, kReplySizeMax + kGuardSize> room;
   check(options.reply_room <= kReplySizeMax, "a target asks for the room there is");
@@ -120,6 +158,10 @@ Door::Answer Door::accept(Bytes token, ContextHandle context, const Options& opt
   check(succeeded(status) == (reply.context != ContextHandle{}),
         "a refusal gives no handle and everything else one");
   check(status != Status::kContinue || reply.reply_size > 0, "who waits has asked");
+  if (!succeeded(status) && reply.reply_size > 0) {
+    check(options.error_tokens, "a refusal says nothing unless asked");
+    check_error_token(Bytes(room).first(reply.reply_size), clock_.us);
+  }
   if (succeeded(status)) {
     check(context == ContextHandle{} || context == reply.context, "an exchange keeps its handle");
     if (context == ContextHandle{}) {

@@ -3,7 +3,8 @@
 
 #include "fuzz/support/pac_edit.h"
 #include "fuzz/support/world.h"
-#include "tools/mint/kerberos_mint.h"
+#include "tools/mint/dce_mint.h"
+#include "tools/mint/spnego_mint.h"
 
 namespace usher::testing {
 
@@ -12,6 +13,7 @@ struct Minted {
   bool pac = true;
   bool spnego = false;
   bool bare = false;
+  bool dce = false;  // Bare, and the client says so.
 };
 inline mint::Octets minted(const Minted& how) {
   fuzz::World& world = fuzz::world();
@@ -28,8 +30,16 @@ inline mint::Octets minted(const Minted& how) {
   }
   mint::AuthenticatorFields authenticator;
   authenticator.ctime = fuzz::kNowSeconds;
+  if (how.dce) {
+    authenticator.context_flags = mint::kContextFlagsDce;
+  }
   const mint::Octets message = mint.ap_req(mint.ticket(service, ticket), authenticator).message;
-  return how.bare ? message : how.spnego ? mint::spnego_token(message) : mint::gss_token(message);
+  if (how.dce && how.spnego) {
+    return mint::optimistic({gss::Mechanism::kKerberos}, message);
+  }
+  return how.bare || how.dce ? message
+         : how.spnego        ? mint::spnego_token(message)
+                             : mint::gss_token(message);
 }
 
 }  // namespace usher::testing

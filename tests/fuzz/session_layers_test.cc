@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <set>
 
+#include "parsers/spnego.h"
+#include "tests/fuzz/minted.h"
 #include "tools/mint/ntlm_mint.h"
 #include "tools/mint/spnego_mint.h"
 
@@ -73,6 +75,45 @@ bool signs_on(auth::Desk& made_for, auth::Desk& offered_to) {
     }
   }
   return false;
+}
+
+TEST(AnswerApRep, SignsOnBareAndInSpnego) {
+  for (const bool spnego : {false, true}) {
+    Door door;
+    const Octets first = testing::minted({.spnego = spnego, .dce = true});
+    const Result<spnego::NegTokenInit> init = spnego::parse_neg_token_init(first);
+    EXPECT_EQ(init.ok(), spnego);
+    const Octets ap_req = spnego ? mint::octets_of(init->mech_token) : first;
+    const Octets types = spnego ? mint::octets_of(init->mech_types) : Octets{};
+    EXPECT_FALSE(answer_ap_rep(ap_req, ap_req, types)) << "an AP-REQ is no answer";
+    const Door::Answer answer = door.accept(first);
+    ASSERT_EQ(answer.status, Status::kContinue);
+    const std::optional<Octets> leg = answer_ap_rep(ap_req, answer.reply, types);
+    ASSERT_TRUE(leg);
+    EXPECT_EQ(door.accept(*leg, answer.context).status, Status::kEstablished);
+  }
+  EXPECT_FALSE(answer_ap_rep(testing::minted({}), {}, {})) << "framed: no third leg is owed";
+}
+
+TEST(MutateSession, AnswersADceClientToo) {
+  const Octets input =
+      write_frames({{Frame::Kind::kOffer, 1, testing::minted({.pac = false, .dce = true})}});
+  bool answered = false;
+  for (unsigned seed = 0; seed < 500 && !answered; ++seed) {
+    const Octets changed = mutate_session(input, 4000, seed);
+    FrameReader reader(changed);
+    Door door;
+    ContextHandle context;
+    while (const std::optional<Frame> frame = reader.next()) {
+      if (frame->kind == Frame::Kind::kOffer && frame->place == 1) {
+        const Door::Answer answer = door.accept(frame->octets, context);
+        answered =
+            answered || (answer.status == Status::kEstablished && context != ContextHandle{});
+        context = answer.context;
+      }
+    }
+  }
+  EXPECT_TRUE(answered);
 }
 
 TEST(MutateSession, AnswersTheDeskItIsToldOf) {
