@@ -99,6 +99,8 @@ namespace usher {
   X(kMalformedDelegation, SEC_E_INVALID_TOKEN, "delegated credentials (KRB-CRED) are malformed")   \
   X(kDelegationKey, SEC_E_MESSAGE_ALTERED,                                                         \
     "neither session key nor subkey opens the delegated credentials (KRB-CRED)")                   \
+  X(kDelegationClient, SEC_E_LOGON_DENIED,                                                         \
+    "the delegated credentials (KRB-CRED) are those of another client")                            \
   X(kClockSkew, SEC_E_TIME_SKEW, "the authenticator's time is outside the allowed clock skew")     \
   X(kClientNameMismatch, SEC_E_LOGON_DENIED, "ticket and authenticator name different clients")    \
   X(kReplay, SEC_E_LOGON_DENIED, "the authenticator has been seen before: a replay")               \

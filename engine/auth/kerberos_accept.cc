@@ -11,8 +11,8 @@ namespace {
 
 using crypto::Outcome;
 
-// The flags this acceptor grants when the client asks for them. Delegation is not: credentials are
-// not taken over.
+// The flags this acceptor grants when the client asks for them. Delegation is granted when what was
+// delegated has been kept.
 constexpr std::uint32_t kGrantable =
     std::uint32_t(gss::ContextFlags::kMutual) | std::uint32_t(gss::ContextFlags::kReplay) |
     std::uint32_t(gss::ContextFlags::kSequence) |
@@ -126,7 +126,9 @@ void establish(Exchange& exchange) noexcept {
   Context& context = *exchange.context;
   const krb5::EncryptionKey& client_key =
       work.authenticator.has_subkey ? work.authenticator.subkey : work.ticket.key;
-  context.flags = gss::ContextFlags(std::uint32_t(work.checksum.flags) & kGrantable);
+  const std::uint32_t delegate =
+      context.delegated.empty() ? 0 : std::uint32_t(gss::ContextFlags::kDelegate);
+  context.flags = gss::ContextFlags((std::uint32_t(work.checksum.flags) & kGrantable) | delegate);
   context.key.assign(client_key.value);
   context.key_etype = client_key.etype;
   context.start_s = work.ticket.start_time;

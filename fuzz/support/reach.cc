@@ -100,6 +100,7 @@ constexpr std::array kRows = {
     Row{Stage::kAuthenticator, Status::kPacClient},
     Row{Stage::kAuthenticator, Status::kMalformedDelegation},
     Row{Stage::kAuthenticator, Status::kDelegationKey},
+    Row{Stage::kAuthenticator, Status::kDelegationClient},
     Row{Stage::kAuthenticator, Status::kNoFreePage},
     Row{Stage::kAuthenticator, Status::kReplay},
     Row{Stage::kAuthenticator, Status::kReplayCacheFull},

@@ -14,7 +14,6 @@ using der::Writer;
 
 constexpr std::uint32_t kProtocolVersion = 5;
 constexpr std::uint32_t kMessageTypeKrbCred = 22;
-constexpr auto kKrbCredUsage = static_cast<crypto::KeyUsage>(14);  // RFC 4120 7.5.1
 
 void maybe_time(Writer& writer, std::uint8_t number, const std::optional<std::int64_t>& seconds) {
   if (seconds) {
@@ -120,8 +119,8 @@ Octets krb_cred(const KerberosMint& mint, std::int32_t etype, Bytes key, const C
   if (sealing.cipher) {
     cipher = *sealing.cipher;
   } else if (etype != 0) {
-    cipher = mint.seal(etype, sealing.key ? Bytes(*sealing.key) : key,
-                       kKrbCredUsage, plain);
+    cipher = mint.seal(etype, sealing.key ? Bytes(*sealing.key) : key, crypto::KeyUsage::kKrbCred,
+                       plain);
   }
   return build([&](Writer& writer) {
     writer.in(application(22), [&](Writer& choice) {
