@@ -72,6 +72,18 @@ USHER_API SECURITY_STATUS usher_start(const USHER_OPTIONS* options);
 // returns. If either cannot be used, SEC_E_NO_CREDENTIALS, and the old ones stay.
 USHER_API SECURITY_STATUS usher_reload(PCredHandle phCredential);
 
+// usher_store_delegated writes what the client of a complete context delegated to a credential
+// cache of MIT krb5, in place of what is in it: "FILE:/run/web/krb5cc_alice", which only its owner
+// may read and which is complete the moment it is there, or "MEMORY:name", the process's own. In it
+// are the client's tickets, as a rule one ticket-granting ticket: whoever reads it can act as the
+// client. The context keeps its copy until it is deleted, so this can be called again.
+//
+// There is something to store if ASC_RET_DELEGATE was granted, for which the client,
+// ASC_REQ_DELEGATE and the policy delegation=accept are needed; else SEC_E_NO_CREDENTIALS.
+// SEC_E_OUT_OF_SEQUENCE if the context is not complete, SEC_E_INVALID_PARAMETER for another kind of
+// cache, SEC_E_INTERNAL_ERROR if it cannot be written. Allocates and does I/O. Any thread.
+USHER_API SECURITY_STATUS usher_store_delegated(PCtxtHandle phContext, const char* ccache_name);
+
 // usher_last_refusal says in words why the calling thread's last refused call was refused: which
 // check said no and, for a malformed token, what is wrong at which byte. "" if none was. It never
 // holds any part of a token or a key. The text is good until the thread's next call of a function

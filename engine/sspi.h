@@ -374,8 +374,11 @@ typedef void(SEC_ENTRY* SEC_GET_KEY_FN)(void* Arg, void* Principal, uint32_t Key
                                         SECURITY_STATUS* Status);
 
 // AcquireCredentialsHandle loads what an acceptor accepts with.
-//   pszPrincipal    NULL or empty; a name is refused with SEC_E_UNKNOWN_CREDENTIALS, because every
-//                   principal of the keytab is accepted.
+//   pszPrincipal    NULL or empty: every principal of the keytab. "HTTP/web" or "HTTP/web@REALM":
+//                   tickets for that one only, as the policy kerberos.targets=HTTP/web would (not
+//                   both: SEC_E_INVALID_PARAMETER); the keytab must have a key of that name, at
+//                   each reload again, else SEC_E_NO_CREDENTIALS. SEC_E_UNKNOWN_CREDENTIALS for
+//                   NTLM alone, which has no principals.
 //   pszPackage      "Negotiate", "Kerberos" or "NTLM", in any case; else SEC_E_SECPKG_NOT_FOUND.
 //   fCredentialUse  SECPKG_CRED_INBOUND or _BOTH. _OUTBOUND alone is
 //                   SEC_E_UNSUPPORTED_FUNCTION, not _NO_CREDENTIALS: no password or ticket would
@@ -408,8 +411,10 @@ USHER_API SECURITY_STATUS SEC_ENTRY FreeCredentialsHandle(PCredHandle phCredenti
 //                SEC_E_UNSUPPORTED_FUNCTION in this version, because nobody would check bindings.
 //   fContextReq  ASC_REQ_ALLOCATE_MEMORY: pvBuffer of the reply is allocated, to be freed with
 //                FreeContextBuffer. ASC_REQ_EXTENDED_ERROR: a refusal may come with a token to
-//                send. ASC_REQ_CONNECTION is echoed. All others change nothing: what the client got
-//                is in pfContextAttr, and a caller that needs integrity, say, must look there.
+//                send. ASC_REQ_DELEGATE: what the client delegates is kept, if the policy
+//                delegation=accept allows it (usher_store_delegated).
+//                ASC_REQ_CONNECTION is echoed. All others change nothing: what the client got is in
+//                pfContextAttr, and a caller that needs integrity, say, must look there.
 //   TargetDataRep  Not used by these packages.
 //   phNewContext Never NULL; may be the same address as phContext.
 //   pOutput      One SECBUFFER_TOKEN with room for the reply (cbMaxToken is always enough);

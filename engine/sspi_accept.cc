@@ -184,6 +184,7 @@ SECURITY_STATUS run(Leg& leg, const Engine& engine) noexcept {
                               .token = leg.token,
                               .reply = reply_bytes,
                               .error_tokens = (leg.request & ASC_REQ_EXTENDED_ERROR) != 0,
+                              .take_delegation = (leg.request & ASC_REQ_DELEGATE) != 0,
                               .recorded_challenge = {}};
   AcceptReply reply;
   leg.context = {};  // From here on it is auth's to end.

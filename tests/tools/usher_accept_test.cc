@@ -124,6 +124,21 @@ TEST_F(UsherAccept, WritesTheWholeObject) {
   EXPECT_EQ(verdict(file), expected);
 }
 
+TEST_F(UsherAccept, TakesWhatIsDelegatedIfThePolicySaysSo) {
+  const auto delegates = [&](const Json& object) {
+    const Json& attributes = object.at("attributes");
+    return std::ranges::find(attributes, "DELEGATE") != attributes.end();
+  };
+  for (const char* file : {"ad/aes256-krb5-deleg.hex", "http/curl-nego-krb-deleg.txt"}) {
+    EXPECT_FALSE(delegates(verdict(transcript_path(file)))) << file;
+    const Json object = verdict(transcript_path(file), {"--policy", "delegation=accept"});
+    EXPECT_EQ(object.at("status"), kAccepted) << file << ": " << why(object);
+    EXPECT_TRUE(delegates(object)) << file;
+  }
+  EXPECT_FALSE(
+      delegates(verdict(transcript_path("ad/aes256-krb5.hex"), {"--policy", "delegation=accept"})));
+}
+
 constexpr std::array kNtlmFiles = {
     "http/chromium-ntlm.txt",      "http/chromium-ntlm-tls.txt",
     "http/curl-nego-ntlmssp.txt",  "http/curl-ntlm-fixed.txt",

@@ -51,6 +51,7 @@ Leg Replayer::step(const Piece& piece, Bytes recorded_challenge, ContextHandle& 
                               .context = context,
                               .token = piece.token,
                               .reply = room,
+                              .take_delegation = credential_->policy.accept_delegation,
                               .recorded_challenge = recorded_challenge};
   AcceptReply reply;
   auth::accept(*desk_, engine_->environment(), {&request, 1}, {&reply, 1});
