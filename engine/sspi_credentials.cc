@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "engine/auth/unicode.h"
 #include "engine/crypto/kit.h"
 #include "engine/sspi_internal.h"
 
@@ -19,6 +20,14 @@ struct LoadedKeys {
   SECURITY_STATUS status = SEC_E_OK;
 };
 
+// has_principal says whether a ring has a key of the principal that was asked for, if one was.
+bool has_principal(const crypto::KeyRing& ring, const std::string& principal) {
+  return principal.empty() ||
+         std::ranges::any_of(ring.principals(), [&](const crypto::KeyRing::Principal& other) {
+           return auth::is_target(principal, other.text);
+         });
+}
+
 LoadedKeys load_keys(const Sources& sources) {
   const std::unique_ptr<crypto::Kit> kit = crypto::Kit::make();
   if (kit == nullptr) {
@@ -29,6 +38,11 @@ LoadedKeys load_keys(const Sources& sources) {
     crypto::KeyRing::Loaded loaded = crypto::KeyRing::load_keytab(*kit, sources.keytab);
     if (loaded.ring == nullptr && !sources.keytab_optional) {
       return {nullptr, refuse_copying(SEC_E_NO_CREDENTIALS, loaded.error)};
+    }
+    if (loaded.ring != nullptr && !has_principal(*loaded.ring, sources.principal)) {
+      return {nullptr,
+              refuse_copying(SEC_E_NO_CREDENTIALS,
+                             "pszPrincipal: the keytab has no key of " + sources.principal)};
     }
     keys->ring = std::move(loaded.ring);
   }
@@ -47,7 +61,11 @@ SECURITY_STATUS choose_sources(Package package, AcquireOptions& options) {
   Sources& sources = options.sources;
   sources.kerberos = package != Package::kNtlm && options.allow_kerberos;
   sources.ntlm = package != Package::kKerberos && options.allow_ntlm && !sources.accounts.empty();
-  sources.keytab_optional = sources.keytab.empty() && sources.ntlm;
+  sources.keytab_optional = sources.keytab.empty() && sources.ntlm && sources.principal.empty();
+  if (!sources.principal.empty() && !sources.kerberos) {
+    return refuse(SEC_E_UNKNOWN_CREDENTIALS,
+                  "pszPrincipal names a Kerberos service, and this credential serves NTLM alone");
+  }
   if (!sources.kerberos && !sources.ntlm) {
     return refuse(SEC_E_NO_CREDENTIALS,
                   "nothing is left to accept: NTLM needs USHER_ACCEPTOR.Accounts, and PackageList "
@@ -78,10 +96,28 @@ SECURITY_STATUS check_skew(const auth::Policy& policy) {
   return SEC_E_OK;
 }
 
-SECURITY_STATUS acquire(Package package, const void* auth_data, SecHandle& out) {
+// use_principal makes one principal the only one that tickets may be for: what the policy
+// kerberos.targets does, and a key of that name has to be there as well.
+SECURITY_STATUS use_principal(const std::string& principal, AcquireOptions& options) {
+  if (principal.empty()) {
+    return SEC_E_OK;
+  }
+  if (options.policy.target_policy != auth::TargetPolicy::kKeytab) {
+    return refuse(SEC_E_INVALID_PARAMETER,
+                  "pszPrincipal and the policy kerberos.targets both say which service it is for");
+  }
+  options.policy.target_policy = auth::TargetPolicy::kListed;
+  options.policy.targets = {principal};
+  options.sources.principal = principal;
+  return SEC_E_OK;
+}
+
+SECURITY_STATUS acquire(Package package, const std::string& principal, const void* auth_data,
+                        SecHandle& out) {
   AcquireOptions options;
   options.target = auth::local_ntlm_target();
   SECURITY_STATUS status = read_auth_data(auth_data, options);
+  status = status == SEC_E_OK ? use_principal(principal, options) : status;
   status = status == SEC_E_OK ? check_skew(options.policy) : status;
   status = status == SEC_E_OK ? check_target(options.target) : status;
   status = status == SEC_E_OK ? choose_sources(package, options) : status;
@@ -109,7 +145,7 @@ SECURITY_STATUS acquire(Package package, const void* auth_data, SecHandle& out) 
 // Arguments is what AcquireCredentialsHandleA and W have in common.
 struct Arguments {
   const PackageRow* package;
-  bool principal_named;
+  std::optional<std::string> principal;  // UTF-8; "" for none, nothing if it cannot be read.
   std::uint32_t use;
   const void* logon_id;
   const void* auth_data;
@@ -130,25 +166,38 @@ SECURITY_STATUS check_and_acquire(const Arguments& arguments) {
     return refuse(SEC_E_UNSUPPORTED_FUNCTION,
                   "fCredentialUse: only SECPKG_CRED_INBOUND; there is no initiator here");
   }
-  if (arguments.principal_named) {
-    return refuse(SEC_E_UNKNOWN_CREDENTIALS,
-                  "pszPrincipal: this version cannot restrict a credential to one principal; pass "
-                  "NULL, and a keytab with that principal only");
+  if (!arguments.principal) {
+    return refuse(SEC_E_UNKNOWN_CREDENTIALS, "pszPrincipal is not valid UTF-16");
   }
   if (arguments.logon_id != nullptr || arguments.key_callback) {
     return refuse(SEC_E_UNSUPPORTED_FUNCTION, "pvLogonId and pGetKeyFn must be null");
   }
-  const SECURITY_STATUS status =
-      acquire(arguments.package->package, arguments.auth_data, *arguments.out);
+  const SECURITY_STATUS status = acquire(arguments.package->package, *arguments.principal,
+                                         arguments.auth_data, *arguments.out);
   if (status == SEC_E_OK && arguments.expiry != nullptr) {
     *arguments.expiry = to_filetime(kUnixNever);
   }
   return status;
 }
 
-template <class Char>
-bool is_named(const Char* principal) noexcept {
-  return principal != nullptr && *principal != Char(0);
+// principal_of is a name as a caller gives it, in UTF-8.
+std::optional<std::string> principal_of(const SEC_CHAR* name) {
+  return std::string(name == nullptr ? "" : name);
+}
+std::optional<std::string> principal_of(const SEC_WCHAR* name) {
+  std::size_t length = 0;
+  while (name != nullptr && name[length] != 0) {
+    ++length;
+  }
+  std::string text(3 * length, '\0');
+  const std::optional<Bytes> utf8 =
+      auth::utf16_to_utf8({reinterpret_cast<const std::uint8_t*>(name), sizeof(SEC_WCHAR) * length},
+                          {reinterpret_cast<std::uint8_t*>(text.data()), text.size()});
+  if (!utf8) {
+    return std::nullopt;
+  }
+  text.resize(utf8->size());
+  return text;
 }
 
 }  // namespace
@@ -169,7 +218,7 @@ extern "C" SECURITY_STATUS AcquireCredentialsHandleA(const SEC_CHAR* principal,
                                                      void* /*get_key_argument*/,
                                                      PCredHandle credential, PTimeStamp expiry) {
   return usher::sspi::check_and_acquire({.package = usher::sspi::find_package(package),
-                                         .principal_named = usher::sspi::is_named(principal),
+                                         .principal = usher::sspi::principal_of(principal),
                                          .use = use,
                                          .logon_id = logon_id,
                                          .auth_data = auth_data,
@@ -186,7 +235,7 @@ extern "C" SECURITY_STATUS AcquireCredentialsHandleW(const SEC_WCHAR* principal,
                                                      void* /*get_key_argument*/,
                                                      PCredHandle credential, PTimeStamp expiry) {
   return usher::sspi::check_and_acquire({.package = usher::sspi::find_package(package),
-                                         .principal_named = usher::sspi::is_named(principal),
+                                         .principal = usher::sspi::principal_of(principal),
                                          .use = use,
                                          .logon_id = logon_id,
                                          .auth_data = auth_data,

@@ -47,6 +47,7 @@ struct Sources {
   bool keytab_optional = false;  // No keytab was named and there is something else to serve.
   std::string keytab;            // Empty: the system's.
   std::string accounts;          // Empty: none.
+  std::string principal;         // The keytab must have a key of it; empty: any.
 };
 
 // Acceptor is one credential handle's tenant. Only its keys change, and where they come from does

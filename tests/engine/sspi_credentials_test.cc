@@ -89,9 +89,6 @@ TEST_F(SspiCredentials, AreForAccepting) {
 TEST_F(SspiCredentials, RefuseWhatWouldBeIgnored) {
   USHER_ACCEPTOR with = acceptor();
   EXPECT_EQ(acquire(&with, NEGOSSP_NAME_A, SECPKG_CRED_INBOUND, ""), SEC_E_OK);
-  EXPECT_EQ(acquire(&with, NEGOSSP_NAME_A, SECPKG_CRED_INBOUND, "HTTP/web"),
-            SEC_E_UNKNOWN_CREDENTIALS);
-  EXPECT_TRUE(refusal_says("pszPrincipal")) << usher_last_refusal();
   CredHandle handle;
   int logon = 0;
   EXPECT_EQ(AcquireCredentialsHandleA(nullptr, NEGOSSP_NAME_A, SECPKG_CRED_INBOUND, &logon, &with,
@@ -104,6 +101,76 @@ TEST_F(SspiCredentials, RefuseWhatWouldBeIgnored) {
   EXPECT_EQ(AcquireCredentialsHandleA(nullptr, NEGOSSP_NAME_A, SECPKG_CRED_INBOUND, nullptr, &with,
                                       nullptr, nullptr, nullptr, nullptr),
             SEC_E_INVALID_PARAMETER);
+}
+
+TEST_F(SspiCredentials, AreForOnePrincipalIfOneIsNamed) {
+  const mint::Service other =
+      mint::make_service(*realm.random, "cifs/web.example.test@EXAMPLE.TEST");
+  const std::array services = {realm.service, other};
+  const std::string both = folder.write("both.keytab", mint::keytab_image(services));
+  USHER_ACCEPTOR with = acceptor();
+  with.Keytab = both.c_str();
+  const auto status_for = [&](CredHandle& handle, const mint::Service& service) {
+    Called leg = accept(handle, mint::gss_token(realm.ap_req(realm.ticket(service)).message));
+    DeleteSecurityContext(&leg.context);
+    return leg.status;
+  };
+  for (const char* name : {"HTTP/web.example.test", "HTTP/web.example.test@EXAMPLE.TEST",
+                           "http/WEB.example.test@example.test"}) {
+    CredHandle handle;
+    ASSERT_EQ(AcquireCredentialsHandleA(name, NEGOSSP_NAME_A, SECPKG_CRED_INBOUND, nullptr, &with,
+                                        nullptr, nullptr, &handle, nullptr),
+              SEC_E_OK)
+        << name << ": " << usher_last_refusal();
+    EXPECT_EQ(status_for(handle, realm.service), SEC_E_OK) << name;
+    EXPECT_EQ(status_for(handle, other), SEC_E_WRONG_PRINCIPAL) << name;
+    // At the next reload the key is gone: the credential stays what it was.
+    folder.write("both.keytab", mint::keytab_image({&other, 1}));
+    EXPECT_EQ(usher_reload(&handle), SEC_E_NO_CREDENTIALS);
+    EXPECT_EQ(status_for(handle, realm.service), SEC_E_OK);
+    folder.write("both.keytab", mint::keytab_image(services));
+    EXPECT_EQ(usher_reload(&handle), SEC_E_OK) << usher_last_refusal();
+    EXPECT_EQ(FreeCredentialsHandle(&handle), SEC_E_OK);
+  }
+  OwnCredential everybody(with);
+  EXPECT_EQ(status_for(everybody.handle, other), SEC_E_OK) << "the positive twin";
+
+  const SEC_WCHAR wide[] = {'c', 'i', 'f', 's', '/', 'w', 'e', 'b', '.', 'e', 'x',
+                            'a', 'm', 'p', 'l', 'e', '.', 't', 'e', 's', 't', 0};
+  CredHandle handle;
+  SEC_WCHAR package[] = {'K', 'e', 'r', 'b', 'e', 'r', 'o', 's', 0};
+  ASSERT_EQ(AcquireCredentialsHandleW(wide, package, SECPKG_CRED_INBOUND, nullptr, &with, nullptr,
+                                      nullptr, &handle, nullptr),
+            SEC_E_OK)
+      << usher_last_refusal();
+  EXPECT_EQ(status_for(handle, other), SEC_E_OK);
+  EXPECT_EQ(status_for(handle, realm.service), SEC_E_WRONG_PRINCIPAL);
+  EXPECT_EQ(FreeCredentialsHandle(&handle), SEC_E_OK);
+  const SEC_WCHAR lone_surrogate[] = {0xd800, 0};
+  EXPECT_EQ(AcquireCredentialsHandleW(lone_surrogate, package, SECPKG_CRED_INBOUND, nullptr, &with,
+                                      nullptr, nullptr, &handle, nullptr),
+            SEC_E_UNKNOWN_CREDENTIALS);
+}
+
+TEST_F(SspiCredentials, ForAPrincipalNeedItsKey) {
+  USHER_ACCEPTOR with = acceptor();
+  const char* const service = "HTTP/web.example.test";
+  const std::uint32_t use = SECPKG_CRED_INBOUND;
+  for (const char* name : {"HTTP/web", "HTTP/web.example.test@OTHER.TEST", "web.example.test"}) {
+    EXPECT_EQ(acquire(&with, NEGOSSP_NAME_A, use, name), SEC_E_NO_CREDENTIALS) << name;
+    EXPECT_TRUE(refusal_says(name)) << usher_last_refusal();
+  }
+  EXPECT_EQ(acquire(&with, NTLMSP_NAME_A, use, service), SEC_E_UNKNOWN_CREDENTIALS);
+  with.PackageList = "!kerberos";
+  EXPECT_EQ(acquire(&with, NEGOSSP_NAME_A, use, service), SEC_E_UNKNOWN_CREDENTIALS);
+  with.PackageList = nullptr;
+  for (const char* policy : {"kerberos.targets=any", "kerberos.targets=HTTP/web.example.test"}) {
+    with.Policy = policy;
+    EXPECT_EQ(acquire(&with, NEGOSSP_NAME_A, use, service), SEC_E_INVALID_PARAMETER) << policy;
+  }
+  with.Policy = "kerberos.targets=keytab";
+  EXPECT_EQ(acquire(&with, NEGOSSP_NAME_A, use, service), SEC_E_OK) << usher_last_refusal();
+  EXPECT_EQ(acquire(&with, NEGOSSP_NAME_A, use, ""), SEC_E_OK) << usher_last_refusal();
 }
 
 TEST_F(SspiCredentials, NeedAPackageThatExists) {
@@ -275,7 +342,8 @@ TEST_F(SspiCredentials, TakeThePackageListOfAnIdentity) {
   EXPECT_EQ(FreeCredentialsHandle(&handle), SEC_E_OK);
   EXPECT_EQ(AcquireCredentialsHandleW(u"HTTP/web", NEGOSSP_NAME_W, SECPKG_CRED_INBOUND, nullptr,
                                       &wide, nullptr, nullptr, &handle, nullptr),
-            SEC_E_UNKNOWN_CREDENTIALS);
+            SEC_E_NO_CREDENTIALS)
+      << "the keytab has no such key";
   ::unsetenv("KRB5_KTNAME");
 }
 
