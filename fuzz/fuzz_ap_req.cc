@@ -7,7 +7,9 @@
 #include "fuzz/support/reach.h"
 #include "fuzz/support/session_layers.h"
 #include "parsers/authorization_data.h"
+#include "parsers/host_addresses.h"
 #include "parsers/krb5.h"
+#include "parsers/krb_cred.h"
 #include "parsers/pac.h"
 #include "parsers/spnego.h"
 #include "tools/mint/spnego_mint.h"
@@ -213,6 +215,56 @@ void check_neighbours(Bytes token, const Outcome& outcome) {
         "whoever changes a clear one stays who he is");
 }
 
+bool is_about_delegation(Status status) {
+  return status == Status::kMalformedDelegation || status == Status::kDelegationKey ||
+         status == Status::kDelegationClient || status == Status::kNoFreePage;
+}
+
+// check_kept reads what a context keeps: a size, a KRB-CRED and its EncKrbCredPart.
+void check_kept(Bytes kept, const krb5::EncTicketPart& ticket) {
+  check(kept.size() > 4, "credentials are there");
+  const std::uint32_t size = load_le<std::uint32_t>(kept);
+  check(size < kept.size() - 4, "and both parts of them");
+  const Result<krb5::KrbCred> cred = krb5::parse_krb_cred(kept.subspan(4, size));
+  const Result<krb5::EncKrbCredPart> part = krb5::parse_enc_krb_cred_part(kept.subspan(4 + size));
+  check(cred.ok() && part.ok(), "which can be read");
+  check(cred->ticket_count == part->info_count, "one info for each ticket");
+  for (std::uint32_t n = 0; n < part->info_count; ++n) {
+    const krb5::KrbCredInfo info = krb5::info_at(*part, n);
+    check(!info.has_client || (same(info.prealm, ticket.crealm) &&
+                               same(info.pname.components, ticket.cname.components)),
+          "every one of them is the client's");
+    check(krb5::parse_host_addresses(info.addresses).ok(), "with addresses that can be read");
+  }
+}
+
+// check_delegation offers a token that was accepted where delegated credentials are taken.
+void check_delegation(Bytes token) {
+  const std::optional<ApReqLayers> layers = open_layers(token);
+  const Result<krb5::EncTicketPart> ticket = krb5::parse_enc_ticket_part(layers->ticket);
+  const auto authenticator = krb5::parse_authenticator(layers->authenticator);
+  const Result<gss::GssChecksum> checksum = gss::parse_gss_checksum(authenticator->checksum);
+  const bool delegates = checksum.ok() && gss::has(checksum->flags, gss::ContextFlags::kDelegate);
+  Door door;
+  world().credential->policy.accept_delegation = true;
+  const Door::Answer answer = door.accept(token, {}, {.take_delegation = true});
+  check(answer.status == Status::kEstablished || (delegates && is_about_delegation(answer.status)),
+        "delegation is all that can be wrong with it");
+  if (answer.status != Status::kEstablished) {
+    return;
+  }
+  check(gss::has(answer.flags, gss::ContextFlags::kDelegate) == delegates,
+        "what is delegated is granted");
+  Status status = Status::kEstablished;
+  const Pinned<auth::Context> context = door.environment().contexts.pin(answer.context, status);
+  check(context->delegated.empty() != delegates, "and kept");
+  Octets kept(context->delegated.size);
+  door.environment().contexts.pages()->read(context->delegated, kept);
+  if (delegates) {
+    check_kept(kept, *ticket);
+  }
+}
+
 void count(Bytes token, Status status) {
   const Stage stage = stage_of(status);
   reached(stage);
@@ -247,6 +299,7 @@ void run_one(Bytes token) {
   if (outcome.accepted()) {
     check_accepted(token, outcome);
     check_neighbours(token, outcome);
+    check_delegation(token);
   }
 }
 

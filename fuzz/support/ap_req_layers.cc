@@ -5,8 +5,10 @@
 #include "fuzz/support/der_edit.h"
 #include "fuzz/support/pac_edit.h"
 #include "parsers/krb5.h"
+#include "parsers/krb_cred.h"
 #include "parsers/pac.h"
 #include "parsers/spnego.h"
+#include "tools/mint/cred_mint.h"
 #include "tools/mint/spnego_mint.h"
 
 namespace usher::fuzz {
@@ -123,6 +125,66 @@ Octets with_pac(const ApReqLayers& layers, bool sign) {
   return replace_contents(layers.ticket, elements, index, pac);
 }
 
+// Delegation is a KRB-CRED in an authenticator, views into that.
+struct Delegation {
+  Bytes checksum;
+  gss::GssChecksum fields;
+  krb5::EncryptedData part;
+};
+std::optional<Delegation> delegation_in(Bytes authenticator) {
+  const Result<krb5::Authenticator> said = krb5::parse_authenticator(authenticator);
+  if (!said.ok() || !said->has_checksum || said->checksum_type != gss::kGssChecksumType) {
+    return std::nullopt;
+  }
+  const Result<gss::GssChecksum> checksum = gss::parse_gss_checksum(said->checksum);
+  if (!checksum.ok() || !gss::has(checksum->flags, gss::ContextFlags::kDelegate)) {
+    return std::nullopt;
+  }
+  const Result<krb5::KrbCred> cred = krb5::parse_krb_cred(checksum->delegation);
+  return cred.ok() ? std::optional(Delegation{said->checksum, *checksum, cred->enc_part})
+                   : std::nullopt;
+}
+
+constexpr std::int32_t kNoEncryption = 0;
+
+std::optional<Octets> delegated_of(const ApReqLayers& layers) {
+  const std::optional<Delegation> delegation = delegation_in(layers.authenticator);
+  const SessionKey session = session_key_of(layers.ticket);
+  if (delegation && delegation->part.etype == kNoEncryption) {
+    return mint::octets_of(delegation->part.cipher);
+  }
+  if (!delegation || delegation->part.etype != session.etype) {
+    return std::nullopt;
+  }
+  Octets plain =
+      client().open(session.etype, session.value, KeyUsage::kKrbCred, delegation->part.cipher);
+  return plain.empty() ? std::nullopt : std::optional(std::move(plain));
+}
+
+// with_delegated puts the layers' EncKrbCredPart where the authenticator has one, sealed with
+// `session`.
+Octets with_delegated(const ApReqLayers& layers, const SessionKey& session) {
+  const std::optional<Delegation> delegation = delegation_in(layers.authenticator);
+  if (!layers.delegated || !delegation) {
+    return layers.authenticator;
+  }
+  const Octets cipher =
+      delegation->part.etype == kNoEncryption
+          ? *layers.delegated
+          : client().seal(session.etype, session.value, KeyUsage::kKrbCred, *layers.delegated);
+  const Octets cred = replace_part(delegation->fields.delegation, delegation->part.cipher, cipher);
+  if (cred.empty() || cred.size() > UINT16_MAX) {
+    return layers.authenticator;
+  }
+  constexpr std::size_t kBeforeSize = 26;  // RFC 4121 4.1.1: Lgth, Bnd, Flags, DlgOpt.
+  Octets checksum = mint::octets_of(delegation->checksum.first(kBeforeSize));
+  mint::append_le(checksum, static_cast<std::uint16_t>(cred.size()));
+  mint::append(checksum, cred);
+  mint::append(checksum, delegation->fields.extensions);
+  Octets authenticator = replace_part(layers.authenticator, delegation->checksum, checksum);
+  return authenticator.empty() ? layers.authenticator : authenticator;
+}
+
 // seal_message is the AP-REQ alone.
 Octets seal_message(const ApReqLayers& layers, const Forgery& forgery) {
   const mint::Service& service = *service_of(layers.ticket_etype);
@@ -143,7 +205,8 @@ Octets seal_message(const ApReqLayers& layers, const Forgery& forgery) {
   }
   mint::AuthenticatorFields authenticator;
   authenticator.ap_options = layers.ap_options;
-  authenticator.sealing.plain = layers.authenticator;
+  authenticator.sealing.plain = with_delegated(
+      layers, {session.etype, forgery.delegation ? other(session.value) : session.value});
   if (forgery.authenticator) {
     authenticator.sealing.key = other(session.value);
   }
@@ -237,6 +300,8 @@ void change_layers(Mutator& mutator, ApReqLayers& layers, std::size_t size_max) 
   const std::uint32_t what = mutator.below(100);
   if (what < 10) {
     change_clear(mutator, layers);
+  } else if (layers.delegated && what < 40) {
+    mutator.change_der(*layers.delegated, size_max);
   } else if (layers.pac && what < 45) {
     change_pac(mutator, *layers.pac, size_max);
   } else if (what < 70) {
@@ -244,6 +309,7 @@ void change_layers(Mutator& mutator, ApReqLayers& layers, std::size_t size_max) 
     layers.pac = pac_of(layers.ticket);
   } else {
     mutator.change_der(layers.authenticator, size_max);
+    layers.delegated = delegated_of(layers);
   }
 }
 
@@ -278,6 +344,7 @@ std::optional<ApReqLayers> open_layers(Bytes token) {
     return std::nullopt;
   }
   layers.pac = pac_of(layers.ticket);
+  layers.delegated = delegated_of(layers);
   return layers;
 }
 
@@ -312,8 +379,10 @@ Octets mutate_ap_req(Bytes token, std::size_t size_max, unsigned seed) {
   for (std::uint32_t turns = mutator.chance(25) ? 2 : 1; turns > 0; --turns) {
     change_layers(mutator, *layers, size_max);
   }
-  const Forgery forgery{
-      .ticket = mutator.chance(2), .authenticator = mutator.chance(2), .pac = mutator.chance(10)};
+  const Forgery forgery{.ticket = mutator.chance(2),
+                        .authenticator = mutator.chance(2),
+                        .pac = mutator.chance(10),
+                        .delegation = mutator.chance(5)};
   const Octets message = seal_message(*layers, forgery);
   // What is around the AP-REQ stays as it is.
   Octets changed =

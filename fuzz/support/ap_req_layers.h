@@ -23,6 +23,9 @@ struct ApReqLayers {
   // The PAC that lies in `ticket`, if there is one; `seal` puts it back and, unless told not to,
   // signs it anew with the service's key.
   std::optional<Octets> pac;
+  // The EncKrbCredPart of a KRB-CRED that lies in the authenticator's checksum, if there is one
+  // that is sealed with the session key or not at all; `seal` puts it back, sealed as it was.
+  std::optional<Octets> delegated;
 };
 
 // open_layers opens a token sealed with world()'s keys; nothing if it cannot be opened.
@@ -36,6 +39,7 @@ struct Forgery {
   bool ticket = false;
   bool authenticator = false;
   bool pac = false;  // The server signature of the PAC before the change.
+  bool delegation = false;
 };
 Octets seal_layers(const ApReqLayers& layers, const Forgery& forgery = {});
 

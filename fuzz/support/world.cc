@@ -28,6 +28,7 @@ constexpr auto kGuard = [] {
 
 mint::SeededRandom g_random(2);
 std::array<auth::Context, Door::kSlots> g_contexts;
+std::array<PageStore::Page, Door::kPages> g_pages;
 bool g_door_open = false;
 
 // FromShared lets the desk draw from the source that mints draw from.
@@ -77,7 +78,8 @@ Door::Door(auth::Desk& desk)
     : desk_(desk),
       contexts_(unused_contexts()),
       places_(ReplayCache::kProbesMax),
-      pool_(slots_, contexts_, kHalfOpenSecondsDefault),
+      pages_(g_pages, links_),
+      pool_(slots_, contexts_, kHalfOpenSecondsDefault, &pages_),
       replays_(places_, ReplayKey{1, 2, 3, 4}, kSkewMaxSeconds),
       environment_{pool_, replays_, clock_} {
   auth::Credential& credential = *world().credential;
@@ -96,6 +98,7 @@ Door::~Door() {
     }
   }
   check(pool_.live() == 0, "every slot comes back");
+  check(pages_.free_count() == kPages, "and every page");
   g_door_open = false;
 }
 
@@ -146,6 +149,7 @@ Door::Answer Door::accept(Bytes token, ContextHandle context, const Options& opt
                                     .token = {copy.get(), token.size()},
                                     .reply = std::span(room).first(options.reply_room),
                                     .error_tokens = options.error_tokens,
+                                    .take_delegation = options.take_delegation,
                                     .recorded_challenge = options.recorded_challenge};
   auth::AcceptReply reply;
   auth::accept(desk_, environment_, {&request, 1}, {&reply, 1});
@@ -174,7 +178,8 @@ Door::Answer Door::accept(Bytes token, ContextHandle context, const Options& opt
   check(pool_.live() <= open_.size(), "whoever was refused has no slot");
   return {.status = status,
           .context = reply.context,
-          .reply = Octets(room.begin(), room.begin() + reply.reply_size)};
+          .reply = Octets(room.begin(), room.begin() + reply.reply_size),
+          .flags = reply.flags};
 }
 
 bool Door::is_live(ContextHandle context) {

@@ -54,11 +54,12 @@ void restart_random();
 class Door {
  public:
   static constexpr std::size_t kSlots = 8;
+  static constexpr std::size_t kPages = 64;
 
   // Tokens go over `desk`. Also restarts randomness and puts world()'s credential back to its
   // defaults.
   explicit Door(auth::Desk& desk = *world().desk);
-  ~Door();  // Ends what is still open and checks that every slot is back.
+  ~Door();  // Ends what is still open and checks that every slot and page is back.
   Door(const Door&) = delete;
   Door& operator=(const Door&) = delete;
 
@@ -66,9 +67,11 @@ class Door {
     Status status{};
     ContextHandle context;
     Octets reply;
+    gss::ContextFlags flags{};
   };
   struct Options {
     bool error_tokens = false;
+    bool take_delegation = false;
     std::size_t reply_room = kReplySizeMax;
     Bytes recorded_challenge{};
   };
@@ -89,6 +92,8 @@ class Door {
   std::array<SlotPool::Slot, kSlots> slots_;
   std::array<auth::Context, kSlots>& contexts_;
   std::vector<ReplayCache::Place> places_;
+  std::array<PageStore::Link, kPages> links_;
+  PageStore pages_;
   auth::ContextPool pool_;
   ReplayCache replays_;
   auth::Environment environment_;

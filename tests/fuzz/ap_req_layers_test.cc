@@ -8,8 +8,10 @@
 
 #include "fuzz/support/pac_edit.h"
 #include "parsers/krb5.h"
+#include "parsers/krb_cred.h"
 #include "parsers/pac.h"
 #include "tests/fuzz/minted.h"
+#include "tools/mint/cred_mint.h"
 
 namespace usher::fuzz {
 namespace {
@@ -109,6 +111,50 @@ TEST(SealLayers, AChangedPacIsSignedUnlessToldNotTo) {
   }
 }
 
+// delegating is a token whose authenticator holds a KRB-CRED.
+Octets delegating(std::int32_t etype) {
+  const mint::KerberosMint mint(*world().kit, shared_random());
+  mint::TicketFields ticket;
+  ticket.auth_time = kNowSeconds - 60;
+  ticket.end_time = kNowSeconds + 3600;
+  ticket.session_key = Octets(32, 0x42);
+  mint::AuthenticatorFields authenticator;
+  authenticator.ctime = kNowSeconds;
+  authenticator.context_flags |= std::uint32_t(gss::ContextFlags::kDelegate);
+  const mint::Cred cred =
+      mint::forwarded_tgt(mint, ticket.client, kNowSeconds - 60, kNowSeconds + 3600);
+  authenticator.delegation = mint::krb_cred(mint, etype, ticket.session_key, cred);
+  authenticator.extensions = Octets(8, 0xee);
+  return mint::gss_token(
+      mint.ap_req(mint.ticket(world().services[0], ticket), authenticator).message);
+}
+
+Status taken(Bytes token) {
+  Door door;
+  world().credential->policy.accept_delegation = true;
+  return door.accept(token, {}, {.take_delegation = true}).status;
+}
+
+TEST(OpenLayers, WhatIsDelegatedIsOpenedAndSealedAgain) {
+  for (const std::int32_t etype : {18, 0}) {
+    std::optional<ApReqLayers> layers = open_layers(delegating(etype));
+    ASSERT_TRUE(layers.has_value() && layers->delegated.has_value()) << etype;
+    EXPECT_TRUE(krb5::parse_enc_krb_cred_part(*layers->delegated).ok());
+    EXPECT_EQ(taken(seal_layers(*layers)), Status::kEstablished);
+    if (etype != 0) {
+      EXPECT_EQ(taken(seal_layers(*layers, {.delegation = true})), Status::kDelegationKey);
+    }
+    layers->delegated->back() ^= 1;  // In the name of the ticket-granting service.
+    const Octets changed = *layers->delegated;
+    const std::optional<ApReqLayers> again = open_layers(seal_layers(*layers));
+    ASSERT_TRUE(again.has_value() && again->delegated.has_value());
+    EXPECT_EQ(*again->delegated, changed);
+    layers->delegated->push_back(0);
+    EXPECT_EQ(taken(seal_layers(*layers)), Status::kMalformedDelegation) << "of another size";
+  }
+  EXPECT_FALSE(open_layers(minted({}))->delegated.has_value());
+}
+
 TEST(PacEdit, TakenApartAndPutTogetherIsTheSame) {
   const Octets pac = unsigned_pac(u"alice", kNowSeconds, 18);
   EXPECT_TRUE(pac::parse_pac(pac).ok());
@@ -142,6 +188,18 @@ TEST(MutateApReq, GetsBehindTheEncryption) {
        {Status::kEstablished, Status::kTicketKey, Status::kAuthenticatorKey,
         Status::kMalformedTicket, Status::kMalformedAuthenticator, Status::kMalformedGssChecksum,
         Status::kClientNameMismatch, Status::kClockSkew, Status::kNoSuchService}) {
+    EXPECT_TRUE(seen.contains(status)) << text_of(status);
+  }
+}
+
+TEST(MutateApReq, GetsIntoWhatIsDelegated) {
+  const Octets token = delegating(18);
+  std::set<Status> seen;
+  for (unsigned seed = 0; seed < 2000; ++seed) {
+    seen.insert(taken(mutate_ap_req(token, 4096, seed)));
+  }
+  for (const Status status : {Status::kEstablished, Status::kMalformedDelegation,
+                              Status::kDelegationKey, Status::kDelegationClient}) {
     EXPECT_TRUE(seen.contains(status)) << text_of(status);
   }
 }
