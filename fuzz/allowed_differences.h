@@ -175,7 +175,7 @@ namespace usher::fuzz {
     "a ticket is for the service it names; keys may be shared by several") \
   X(kMitRdEtype, "diff_mit_ap_req", "MIT krb5", \
     "takes session keys and subkeys of other etypes", "RFC 8429 4", \
-    "only AES is served; RC4 and DES are deprecated") \
+    "AES is served, and RC4 by policy; DES, DES3 and Camellia are not") \
   X(kMitRdAnonymous, "diff_mit_ap_req", "MIT krb5", \
     "signs anonymous clients on", "RFC 8062 3", \
     "whether to serve them is policy, and ours is not to") \
@@ -217,7 +217,7 @@ namespace usher::fuzz {
     "a ticket is for the service it names; keys may be shared by several") \
   X(kHeimdalRdEtype, "diff_heimdal_ap_req", "Heimdal", \
     "takes session keys and subkeys of other etypes", "RFC 8429 4", \
-    "only AES is served; RC4 and DES are deprecated") \
+    "AES is served, and RC4 by policy; DES, DES3 and Camellia are not") \
   X(kHeimdalRdAnonymous, "diff_heimdal_ap_req", "Heimdal", \
     "signs anonymous clients on", "RFC 8062 3", \
     "whether to serve them is policy, and ours is not to") \

@@ -86,6 +86,15 @@ void finish_dce_style(Door& door, Bytes token, Outcome& outcome) {
 Outcome offer(Door& door, Bytes token) {
   Outcome outcome;
   outcome.answer = door.accept(token, {}, {.error_tokens = true});
+  if (outcome.status() == Status::kRc4 || outcome.status() == Status::kWeakerKey) {
+    // Refused by default; what comes of it where policy is lenient?
+    auth::Policy& policy = world().credential->policy;
+    policy.allow_rc4 = policy.allow_weaker_keys = true;
+    outcome.answer = door.accept(token, {}, {.error_tokens = true});
+    policy.allow_rc4 = policy.allow_weaker_keys = false;
+    check(outcome.status() != Status::kRc4 && outcome.status() != Status::kWeakerKey,
+          "a policy that allows it allows it");
+  }
   finish_dce_style(door, token, outcome);
   if (outcome.accepted()) {
     Status status = Status::kEstablished;
@@ -144,6 +153,10 @@ void check_reply(const Opened& opened, const Outcome& outcome) {
                             .seq_number = 0};
   const mint::KerberosMint::Answer answer = client.check_ap_rep(ticket, request, reply);
   check(answer.error.empty(), "the client believes the AP-REP");
+  if (answer.subkey_etype == 0) {
+    return check(client_key.etype == 23 && same(outcome.key, client_key.value),
+                 "only with RC4 has the acceptor no key of its own");
+  }
   const auto data = krb5::parse_authorization_data(opened.authenticator.authorization_data);
   bool listed = answer.subkey_etype == client_key.etype;
   krb5::each_etype(data->etype_list,

@@ -479,7 +479,7 @@ class Play {
   // F8: the keytab is replaced while exchanges are open, and put back.
   void change_keytab() {
     if (reloads_++ < kReloadsMax) {
-      std::array<mint::Service, 2> others = world().services;
+      auto others = world().services;
       for (mint::Service& service : others) {
         service.key[0] ^= 1;
       }

@@ -107,9 +107,13 @@ std::vector<mint::Service> services_of(Script script) {
   std::vector<mint::Service> services(1 + script.byte() % kServicesMax);
   for (mint::Service& service : services) {
     const std::uint8_t options = script.byte();
-    service.etype = (options & 1) != 0 ? 18 : 17;
+    const std::uint8_t fill = script.byte();
+    constexpr std::array<std::int32_t, 2> kWithSha1 = {17, 18};
+    constexpr std::array<std::int32_t, 4> kOthers = {19, 20, 23, 23};
+    service.etype =
+        (options & 8) == 0 ? kWithSha1[options & 1] : kOthers[(options & 1) | (fill & 1) << 1];
     service.kvno = 1 + (options >> 4);
-    service.key.assign(service.etype == 18 ? 32 : 16, script.byte());
+    service.key.assign(crypto::profile_of(service.etype)->key_size, fill);
     service.name.realm = "R" + script.text(8);
     service.name.components = {"HTTP"};
     for (int more = options >> 1 & 3; more > 0; --more) {

@@ -95,8 +95,10 @@ void check_changes(const Case& one, const Key& key, const Key& other_key, Sequen
 }
 
 void check_kerberos(const Case& one) {
-  const crypto::EtypeProfile* const profile = crypto::profile_of((one.mode & 8) != 0 ? 17 : 18);
-  check(profile != nullptr, "AES is served");
+  constexpr std::array<std::int32_t, 8> kEtypes = {18, 17, 20, 19, 23, 23, 23, 23};
+  const crypto::EtypeProfile* const profile =
+      crypto::profile_of(kEtypes[(one.mode >> 5 & 6) | (one.mode >> 3 & 1)]);
+  check(profile != nullptr, "all of them are served");
   const Bytes secret = one.key.first(profile->key_size);
   std::array<std::uint8_t, 32> changed{};
   std::ranges::copy(secret, changed.begin());
@@ -104,10 +106,15 @@ void check_kerberos(const Case& one) {
   const protect::KerberosMicKey key{
       .profile = profile, .key = secret, .key_is_acceptor_subkey = (one.mode & 16) != 0};
   protect::KerberosMicKey other_key = key;
-  if ((one.mode & 32) != 0) {
+  const bool legacy = profile->family == crypto::Family::kRc4;
+  if ((one.mode & 32) != 0 && !legacy) {  // RC4's tokens do not say whose key it is.
     other_key.key_is_acceptor_subkey = !key.key_is_acceptor_subkey;
   } else {
     other_key.key = std::span(changed).first(secret.size());
+  }
+  if (legacy) {
+    return check_changes<protect::KerberosMicKey, std::uint32_t>(
+        one, key, other_key, static_cast<std::uint32_t>(one.sequence));
   }
   check_changes<protect::KerberosMicKey, std::uint64_t>(one, key, other_key, one.sequence);
 }

@@ -243,7 +243,10 @@ void change_clear(Mutator& mutator, ApReqLayers& layers) {
       break;
     }
     default:
-      layers.ticket_etype = layers.ticket_etype == 18 ? 17 : 18;
+      layers.ticket_etype =
+          world()
+              .services[mutator.below(static_cast<std::uint32_t>(world().services.size()))]
+              .etype;
       break;
   }
 }
@@ -257,7 +260,7 @@ void mend(ApReqLayers& layers) {
   fields.auth_time = kNowSeconds - 60;
   fields.end_time = kNowSeconds + 3600;
   fields.session_etype = layers.ticket_etype;
-  fields.session_key = Octets(layers.ticket_etype == 18 ? 32 : 16, 0x42);
+  fields.session_key = Octets(crypto::profile_of(layers.ticket_etype)->key_size, 0x42);
   if (authenticator.ok()) {
     fields.client = principal_of(authenticator->cname, authenticator->crealm);
   } else if (ticket.ok()) {

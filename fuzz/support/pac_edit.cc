@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "engine/crypto/kerberos_keys.h"
+#include "engine/crypto/checksum.h"
 #include "fuzz/fuzz_target.h"
 #include "parsers/pac.h"
 
@@ -12,15 +12,21 @@ namespace {
 
 using pac::BufferType;
 
-constexpr std::size_t kHeaderSize = 8;   // PACTYPE up to its table.
-constexpr std::size_t kEntrySize = 16;   // PAC_INFO_BUFFER
-constexpr std::size_t kTypeSize = 4;     // PAC_SIGNATURE_DATA's SignatureType.
-constexpr std::size_t kAesMacSize = 12;  // hmac-sha1-96-aes128 and -aes256.
-constexpr std::int32_t kHmacMd5 = -138;
-constexpr std::size_t kHmacMd5Size = 16;
-constexpr std::size_t kSha1Size = 20;
+constexpr std::size_t kHeaderSize = 8;  // PACTYPE up to its table.
+constexpr std::size_t kEntrySize = 16;  // PAC_INFO_BUFFER
+constexpr std::size_t kTypeSize = 4;    // PAC_SIGNATURE_DATA's SignatureType.
 constexpr std::int64_t kFiletimeEpochS = 11'644'473'600;
-constexpr auto kPacChecksumUsage = crypto::KeyUsage(17);  // RFC 4120 7.5.1, MS-PAC 2.8
+
+// signature_size is the size of a signature of that checksum type (MS-PAC 2.8).
+std::size_t signature_size(std::int32_t type) {
+  for (const std::int32_t etype : {19, 20, 23}) {
+    const crypto::EtypeProfile& profile = *crypto::profile_of(etype);
+    if (profile.checksum_type == type) {
+      return profile.checksum_size;
+    }
+  }
+  return 12;  // hmac-sha1-96-aes128 and -aes256.
+}
 
 // What a table's entry says; `offset` as far as 32 bits hold it.
 struct Entry {
@@ -52,14 +58,14 @@ MutableBytes signature_value(MutableBytes pac, const Entry& entry) {
   }
   const MutableBytes buffer = pac.subspan(static_cast<std::size_t>(entry.offset), entry.size);
   const auto type = static_cast<std::int32_t>(load_le<std::uint32_t>(buffer));
-  const std::size_t size = type == kHmacMd5 ? kHmacMd5Size : kAesMacSize;
-  return buffer.subspan(kTypeSize, std::min(size, buffer.size() - kTypeSize));
+  return buffer.subspan(kTypeSize, std::min(signature_size(type), buffer.size() - kTypeSize));
 }
 
 Octets signature_buffer(std::int32_t etype) {
   Octets buffer;
-  mint::append_le(buffer, std::uint32_t{etype == 18 ? 16u : 15u});
-  buffer.resize(kTypeSize + kAesMacSize);
+  const std::int32_t type = crypto::profile_of(etype)->checksum_type;
+  mint::append_le(buffer, static_cast<std::uint32_t>(type));
+  buffer.resize(kTypeSize + signature_size(type));
   return buffer;
 }
 
@@ -122,14 +128,14 @@ void sign_pac(crypto::Kit& kit, const mint::Service& service, Octets& pac) {
       ours = signature_value(pac, entry);
     }
   }
-  crypto::Key kc;
-  std::array<std::uint8_t, kSha1Size> mac{};
+  crypto::ChecksumKey key;
+  std::array<std::uint8_t, crypto::kChecksumSizeMax> mac{};
+  const crypto::EtypeProfile& profile = *crypto::profile_of(service.etype);
   const Bytes parts[] = {covered};
-  check(crypto::derive_checksum(kit, *crypto::profile_of(service.etype), service.key,
-                                kPacChecksumUsage, kc) &&
-            kit.hmac_sha1(kc.bytes(), parts, mac),
+  check(make_checksum_key(kit, profile, service.key, crypto::KeyUsage::kPac, key) &&
+            write_checksum(kit, key, parts, mac),
         "a PAC can be signed");
-  std::copy_n(mac.begin(), std::min(ours.size(), kAesMacSize), ours.begin());
+  std::copy_n(mac.begin(), std::min<std::size_t>(ours.size(), profile.checksum_size), ours.begin());
 }
 
 void change_pac(Mutator& mutator, Octets& pac, std::size_t size_max) {

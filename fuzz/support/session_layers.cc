@@ -231,6 +231,8 @@ void set_policy(std::uint8_t choice) {
   credential.allow_ntlm = (choice & 8) == 0;
   credential.policy.check_replays = (choice & 16) == 0;
   credential.policy.ntlm_mic_always = (choice & 32) != 0;
+  credential.policy.allow_rc4 = (choice & 64) != 0;
+  credential.policy.allow_weaker_keys = (choice & 128) != 0;
 }
 
 std::optional<Octets> answer_challenge(Bytes negotiate, Bytes reply, Bytes mech_types) {

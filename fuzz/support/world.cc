@@ -54,7 +54,8 @@ std::array<auth::Context, Door::kSlots>& unused_contexts() {
 
 World::World()
     : kit(make_kit()),
-      services{service_of(18, 32, 1), service_of(17, 16, 101)},
+      services{service_of(18, 32, 1), service_of(17, 16, 101), service_of(19, 16, 41),
+               service_of(20, 32, 151), service_of(23, 16, 201)},
       desk(auth::Desk::make(Door::kSlots, std::make_unique<FromShared>(), make_kit())) {
   const Abroad abroad;  // Accounts draw randomness from OpenSSL.
   auto keys = std::make_unique<auth::Keys>();

@@ -31,9 +31,9 @@ class SetClock final : public Clock {
 struct World {
   World();
   std::unique_ptr<crypto::Kit> kit;
-  // HTTP/web.example.test@EXAMPLE.TEST, kvno 1: etype 18, then 17. Keys are the bytes 1, 2, 3, ...
-  // and 101, 102, ...
-  std::array<mint::Service, 2> services;
+  // HTTP/web.example.test@EXAMPLE.TEST, kvno 1: etypes 18, 17, 19, 20 and 23. Keys are the bytes 1,
+  // 2, 3, ..., and from 101, 41, 151 and 201 on.
+  std::array<mint::Service, 5> services;
   // EXAMPLE\alice, password Al1ce-Passw0rd, and EXAMPLE\bob, B0b-Passw0rd.
   std::unique_ptr<auth::Credential> credential;
   std::unique_ptr<auth::Desk> desk;  // Room for eight tokens a turn.

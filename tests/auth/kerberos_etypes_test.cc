@@ -245,7 +245,7 @@ INSTANTIATE_TEST_SUITE_P(Table, KerberosEtypes, ::testing::ValuesIn(kCases),
 TEST(KerberosTicketEtype, ThatIsNotServedIsRefusedByAnyPolicy) {
   Door door;
   door.credential.policy.allow_rc4 = door.credential.policy.allow_weaker_keys = true;
-  for (const std::int32_t etype : {-2147483647, -128, -1, 0, 1, 2, 3, 5, 16, 24, 25, 26, 65553}) {
+  for (const std::int32_t etype : {INT32_MIN, -128, -1, 0, 1, 2, 3, 5, 16, 24, 25, 26, 65553}) {
     mint::TicketFields fields = door.ticket_fields();
     fields.sealing.etype = etype;
     const mint::Ticket ticket = door.client.ticket(door.services[0], fields);

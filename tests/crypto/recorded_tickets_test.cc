@@ -32,6 +32,10 @@ constexpr std::array kRecorded = {
     RecordedCase{"MitRaw", "mit/aes256-cts-krb5.hex", "mit/sha2.keytab", "alice"},
     RecordedCase{"MitBindings", "mit/aes256-cts-krb5-cb.hex", "mit/sha2.keytab", "alice"},
     RecordedCase{"MitSpnego", "mit/aes256-cts-spnego.hex", "mit/sha2.keytab", "alice"},
+    RecordedCase{"MitSha2Raw", "mit/aes128-sha2-krb5.hex", "mit/sha2.keytab", "alice"},
+    RecordedCase{"MitSha2Spnego", "mit/aes128-sha2-spnego.hex", "mit/sha2.keytab", "alice"},
+    RecordedCase{"MitRc4Raw", "mit/rc4-hmac-krb5.hex", "mit/sha2.keytab", "alice"},
+    RecordedCase{"MitRc4Spnego", "mit/rc4-hmac-spnego.hex", "mit/sha2.keytab", "alice"},
 };
 
 // ap_req_of takes the framing off, whichever of the three kinds it is.

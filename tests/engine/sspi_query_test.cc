@@ -147,6 +147,38 @@ TEST_F(SspiQuery, GivesTheSizesOfKerberosMessages) {
   EXPECT_EQ(sizes().cbMaxToken, 48000u);
 }
 
+TEST_F(SspiQuery, GivesTheSizesOfKerberosMessagesOfEveryEtype) {
+  struct SizeCase {
+    std::int32_t etype;
+    std::uint32_t signature;
+    std::uint32_t trailer;
+  };
+  // RC4: RFC 1964 1.2.1 in its framing, 37 octets, and a confounder.
+  constexpr SizeCase kSizes[] = {{17, 16 + 12, 32 + 16 + 12},
+                                 {18, 16 + 12, 32 + 16 + 12},
+                                 {19, 16 + 16, 32 + 16 + 16},
+                                 {20, 16 + 24, 32 + 16 + 24},
+                                 {23, 37, 37 + 8}};
+  USHER_ACCEPTOR lenient = acceptor();
+  lenient.Policy = "kerberos.rc4=allow,kerberos.weaker-keys=allow";
+  OwnCredential any_etype(lenient);
+  ASSERT_EQ(any_etype.status, SEC_E_OK) << usher_last_refusal();
+  for (const SizeCase& c : kSizes) {
+    mint::TicketFields fields;
+    fields.auth_time = unix_now();
+    fields.end_time = unix_now() + 60;
+    fields.session_etype = c.etype;
+    const mint::Ticket ticket = realm.mint.ticket(realm.service, fields);
+    const Called leg = accept(any_etype.handle, mint::spnego_token(realm.ap_req(ticket).message));
+    ASSERT_EQ(leg.status, SEC_E_OK) << usher_last_refusal();
+    context = leg.context;
+    EXPECT_EQ(sizes().cbMaxSignature, c.signature) << c.etype;
+    EXPECT_EQ(sizes().cbSecurityTrailer, c.trailer) << c.etype;
+    EXPECT_EQ(DeleteSecurityContext(&context), SEC_E_OK);
+  }
+  sign_on_with_kerberos();
+}
+
 TEST_F(SspiQuery, GivesTheSizesOfNtlmMessages) {
   sign_on_with_ntlm();
   EXPECT_EQ(sizes().cbMaxSignature, 16u);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 
+#include "engine/crypto/checksum.h"
 #include "fuzz/support/pac_edit.h"
 #include "parsers/krb5.h"
 #include "parsers/krb_cred.h"
@@ -24,7 +25,9 @@ Status status_of(Bytes token) { return Door().accept(token).status; }
 const Minted kAll[] = {{.etype = 18},
                        {.etype = 17},
                        {.etype = 18, .pac = false},
-                       {.etype = 17, .pac = true, .spnego = true}};
+                       {.etype = 17, .pac = true, .spnego = true},
+                       {.etype = 19},
+                       {.etype = 20}};
 
 TEST(OpenLayers, WhatIsSealedAgainIsAccepted) {
   for (const Minted& how : kAll) {
@@ -76,7 +79,8 @@ TEST(SealLayers, EachForgeryIsRefused) {
 // server_signature_is_right checks MS-PAC 2.8.1 the other way round: by the parser's views.
 bool server_signature_is_right(const Octets& pac, std::int32_t etype) {
   const Result<pac::Pac> parsed = pac::parse_pac(pac);
-  if (!parsed.ok() || parsed->server_signature.type != (etype == 18 ? 16 : 15)) {
+  const crypto::EtypeProfile& profile = *crypto::profile_of(etype);
+  if (!parsed.ok() || parsed->server_signature.type != profile.checksum_type) {
     return false;
   }
   Octets zeroed = pac;
@@ -84,18 +88,16 @@ bool server_signature_is_right(const Octets& pac, std::int32_t etype) {
     std::fill_n(zeroed.begin() + (value.data() - pac.data()), value.size(), std::uint8_t{0});
   }
   World& all = world();
-  crypto::Key kc;
-  Octets mac(20);
+  crypto::ChecksumKey key;
   const Bytes parts[] = {zeroed};
-  EXPECT_TRUE(crypto::derive_checksum(*all.kit, *crypto::profile_of(etype),
-                                      all.services[etype == 18 ? 0 : 1].key, crypto::KeyUsage(17),
-                                      kc));
-  EXPECT_TRUE(all.kit->hmac_sha1(kc.bytes(), parts, mac));
-  return std::ranges::equal(parsed->server_signature.value, Bytes(mac).first(12));
+  const auto service = std::ranges::find(all.services, etype, &mint::Service::etype);
+  EXPECT_TRUE(make_checksum_key(*all.kit, profile, service->key, crypto::KeyUsage::kPac, key));
+  return check_checksum(*all.kit, key, profile.checksum_type, parts,
+                        parsed->server_signature.value);
 }
 
 TEST(SealLayers, AChangedPacIsSignedUnlessToldNotTo) {
-  for (const std::int32_t etype : {17, 18}) {
+  for (const std::int32_t etype : {17, 18, 19, 20, 23}) {
     std::optional<ApReqLayers> layers = open_layers(minted({.etype = etype}));
     ASSERT_TRUE(layers.has_value());
     ASSERT_TRUE(server_signature_is_right(*layers->pac, etype));

@@ -1,6 +1,8 @@
 // An AP-REQ token that world()'s acceptor accepts, with or without a PAC.
 #pragma once
 
+#include <algorithm>
+
 #include "fuzz/support/pac_edit.h"
 #include "fuzz/support/world.h"
 #include "tools/mint/dce_mint.h"
@@ -17,7 +19,8 @@ struct Minted {
 };
 inline mint::Octets minted(const Minted& how) {
   fuzz::World& world = fuzz::world();
-  const mint::Service& service = world.services[how.etype == 18 ? 0 : 1];
+  const mint::Service& service =
+      *std::ranges::find(world.services, how.etype, &mint::Service::etype);
   const mint::KerberosMint mint(*world.kit, fuzz::shared_random());
   mint::TicketFields ticket;
   ticket.auth_time = fuzz::kNowSeconds - 60;

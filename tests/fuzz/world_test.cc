@@ -24,9 +24,15 @@ TEST(Door, GivesTheSameAnswerEveryTime) {
   EXPECT_EQ(Door().accept(ntlm).reply, challenge);
 }
 
-TEST(Door, TheWorldHasBothKeysAndBothAccounts) {
-  for (const std::int32_t etype : {17, 18}) {
+TEST(Door, TheWorldHasAllKeysAndBothAccounts) {
+  for (const std::int32_t etype : {17, 18, 19, 20}) {
     EXPECT_EQ(Door().accept(minted({.etype = etype})).status, Status::kEstablished);
+  }
+  {
+    Door lenient;
+    EXPECT_EQ(lenient.accept(minted({.etype = 23})).status, Status::kRc4);
+    world().credential->policy.allow_rc4 = true;
+    EXPECT_EQ(lenient.accept(minted({.etype = 23})).status, Status::kEstablished);
   }
   mint::AuthenticateFields bob;
   bob.user = u"bob";

@@ -161,13 +161,13 @@ struct WrongCase {
   std::function<void(TicketFields&, AuthenticatorFields&)> spoil;
 };
 
+Octets other_key(std::int32_t etype) { return Octets(crypto::profile_of(etype)->key_size); }
+
 const WrongCase kWrong[] = {
-    {"TicketKey", [](auto& ticket,
-                     auto&) { ticket.sealing.key = Octets(ticket.session_etype == 18 ? 32 : 16); }},
+    {"TicketKey",
+     [](auto& ticket, auto&) { ticket.sealing.key = other_key(ticket.session_etype); }},
     {"SessionKey",
-     [](auto& ticket, auto& part) {
-       part.sealing.key = Octets(ticket.session_etype == 18 ? 32 : 16);
-     }},
+     [](auto& ticket, auto& part) { part.sealing.key = other_key(ticket.session_etype); }},
     {"Expired", [](auto& ticket, auto&) { ticket.end_time -= 4000; }},
     {"NotYetValid", [](auto& ticket, auto&) { ticket.start_time = ticket.auth_time + 3000; }},
     {"InvalidFlag", [](auto& ticket, auto&) { ticket.flags |= krb5::kTicketFlagInvalid; }},
@@ -175,7 +175,7 @@ const WrongCase kWrong[] = {
     {"Skew", [](auto&, auto& part) { part.ctime -= 1000; }},
     {"ChecksumType", [](auto&, auto& part) { part.checksum_type = 7; }},
     {"ChecksumCut", [](auto&, auto& part) { part.checksum = Octets(23); }},
-    {"TicketEtypeLabel", [](auto& ticket, auto&) { ticket.sealing.etype = 23; }},
+    {"TicketEtypeLabel", [](auto& ticket, auto&) { ticket.sealing.etype = 25; }},
     {"TicketCut", [](auto& ticket, auto&) { ticket.sealing.cipher = Octets(27); }},
     {"AuthenticatorNotDer", [](auto&, auto& part) { part.sealing.plain = Octets(60); }},
 };
@@ -214,7 +214,7 @@ TEST_P(MintTest, TheRingHoldsTheKeyThatTheKeytabHolds) {
   EXPECT_FALSE(ring->find(realm, other, etype_, true, 3).principal);
 }
 
-INSTANTIATE_TEST_SUITE_P(Etypes, MintTest, ::testing::Values(17, 18),
+INSTANTIATE_TEST_SUITE_P(Etypes, MintTest, ::testing::Values(17, 18, 19, 20, 23),
                          [](const auto& etype) { return "Etype" + std::to_string(etype.param); });
 
 // The names, times and keys of MS-NLMP 4.2.1.

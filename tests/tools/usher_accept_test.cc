@@ -100,11 +100,32 @@ TEST_F(UsherAccept, AnswersAClientInDceStyleAndWaitsForItsThirdLeg) {
 
 TEST_F(UsherAccept, TakesTicketsOfAnMitKdc) {
   for (const char* file :
-       {"mit/aes256-cts-krb5.hex", "mit/aes256-cts-krb5-cb.hex", "mit/aes256-cts-spnego.hex"}) {
+       {"mit/aes256-cts-krb5.hex", "mit/aes256-cts-krb5-cb.hex", "mit/aes256-cts-spnego.hex",
+        "mit/aes128-sha2-krb5.hex", "mit/aes128-sha2-spnego.hex"}) {
     const Ran ran = run_usher({"accept", "--keytab", transcript_path("mit/sha2.keytab"), "--at",
                                "2026-11-20T09:38:00Z", transcript_path(file)});
     EXPECT_EQ(ran.exit_status, 0) << ran.out << ran.err;
     EXPECT_NE(ran.out.find(": SEC_E_OK, Kerberos, "), std::string::npos) << ran.out;
+  }
+}
+
+TEST_F(UsherAccept, TakesRc4ByPolicyOnly) {
+  for (const char* file : {"mit/rc4-hmac-krb5.hex", "mit/rc4-hmac-spnego.hex"}) {
+    const Arguments at = {"--at", "2026-11-20T09:38:00Z", "--keytab",
+                          transcript_path("mit/sha2.keytab")};
+    const auto replay = [&](const Arguments& more) {
+      Arguments arguments = {"accept", "--json", transcript_path(file)};
+      arguments.insert(arguments.end(), at.begin(), at.end());
+      arguments.insert(arguments.end(), more.begin(), more.end());
+      return Json::parse(run_usher(arguments).out);
+    };
+    const Json refused = replay({});
+    EXPECT_EQ(refused.at("status"), "SEC_E_ETYPE_NOT_SUPP") << file;
+    EXPECT_TRUE(says(refused, "kerberos.rc4")) << why(refused);
+    const Json allowed = replay({"--policy", "kerberos.rc4=allow"});
+    EXPECT_EQ(allowed.at("status"), kAccepted) << why(allowed);
+    EXPECT_EQ(allowed.at("etype"), 23);
+    EXPECT_EQ(allowed.at("client"), "alice@SHA2.TEST");
   }
 }
 
