@@ -61,7 +61,6 @@ const Octets kOtherAddress = {10, 0, 0, 2};
 const Octets kAddress6 = {0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
 void come_from(Attempt& a, std::int32_t type, const Octets& address) {
   a.set("kerberos.addresses", "check");
-  a.bindings.given = true;
   a.bindings.initiator_address_type = type;
   a.bindings.initiator_address = address;
 }
