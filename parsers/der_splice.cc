@@ -69,25 +69,15 @@ bool Splice::descend(Bytes message, Place place) noexcept {
   return false;
 }
 
-// write_headers makes new headers from the inside out; `length` is the innermost contents' new one.
-void Splice::write_headers(Bytes message, std::size_t length) noexcept {
-  for (std::size_t i = depth_; i-- > 0;) {
-    Header& header = headers_[i];
-    header.octets[0] = message[path_[i].begin];
-    header.size = 1 + length_size(length);
-    if (header.size == 2) {
-      header.octets[1] = static_cast<std::uint8_t>(length);
-    } else {
-      header.octets[1] = static_cast<std::uint8_t>(kShortLengthMax + header.size - 1);
-      for (std::size_t k = 2; k < header.size; ++k) {
-        header.octets[k] = static_cast<std::uint8_t>(length >> 8 * (header.size - 1 - k));
-      }
-    }
-    if (i > 0) {
-      const Element& outer = path_[i - 1];
-      length += header.size + (path_[i].begin - outer.contents) + (outer.end - path_[i].end);
-    }
+// write_header writes a header to headers_, `at` bytes in, and returns its size.
+std::size_t Splice::write_header(std::uint8_t tag, std::size_t length, std::size_t at) noexcept {
+  const std::size_t size = length_size(length);
+  headers_[at] = tag;
+  headers_[at + 1] = static_cast<std::uint8_t>(size == 1 ? length : kShortLengthMax + size);
+  for (std::size_t k = 1; k < size; ++k) {
+    headers_[at + 1 + k] = static_cast<std::uint8_t>(length >> 8 * (size - 1 - k));
   }
+  return 1 + size;
 }
 
 void Splice::add(Bytes part) noexcept {
@@ -101,15 +91,31 @@ bool Splice::make(Bytes message, Place place, Bytes replacement) noexcept {
       place.size > message.size() - place.offset || !descend(message, place)) {
     return false;
   }
-  write_headers(message, replacement.size());
+  // Lengths, from the inside out.
+  std::size_t length = replacement.size();
+  for (std::size_t i = depth_; i-- > 0;) {
+    path_[i].length = length;
+    if (i > 0) {
+      const Element& outer = path_[i - 1];
+      length +=
+          1 + length_size(length) + (path_[i].begin - outer.contents) + (outer.end - path_[i].end);
+    }
+  }
   // What stands in front of an element of the path, and its new header; behind the innermost one
   // everything stays as it is.
   std::size_t at = 0;
-  for (std::size_t i = 0; i < depth_; ++i) {
-    add(message.subspan(at, path_[i].begin - at));
-    add(Bytes(headers_[i].octets).first(headers_[i].size));
-    at = path_[i].contents;
+  std::size_t run = 0;  // Headers that are in no part yet.
+  std::size_t run_end = 0;
+  for (const Element& element : std::span(path_).first(depth_)) {
+    if (element.begin > at && at > 0) {
+      add(Bytes(headers_).subspan(run, run_end - run));
+      add(message.subspan(at, element.begin - at));
+      run = run_end;
+    }
+    run_end += write_header(message[element.begin], element.length, run_end);
+    at = element.contents;
   }
+  add(Bytes(headers_).subspan(run, run_end - run));
   add(replacement);
   add(message.subspan(place.offset + place.size));
   return true;

@@ -35,7 +35,9 @@ class Splice {
   // it is not DER, or if there are more than kDepthMax. Both are borrowed while parts() is used.
   [[nodiscard]] bool make(Bytes message, Place place, Bytes replacement) noexcept;
 
-  // parts is the new message, one piece after the other; only after make returned true.
+  // parts is the new message, one piece after the other and none of them empty, unless it is the
+  // replacement or what follows it; only after make returned true. Headers with nothing between
+  // them are one piece.
   [[nodiscard]] std::span<const Bytes> parts() const noexcept {
     return std::span(parts_).first(part_count_);
   }
@@ -45,20 +47,18 @@ class Splice {
     std::size_t begin = 0;     // Offset of the tag.
     std::size_t contents = 0;  // Offset of the first contents octet.
     std::size_t end = 0;       // One past the last.
+    std::size_t length = 0;    // New number of contents octets.
   };
-  struct Header {
-    std::array<std::uint8_t, 2 + sizeof(std::size_t)> octets{};  // Tag and length.
-    std::size_t size = 0;
-  };
+  static constexpr std::size_t kHeaderSizeMax = 2 + sizeof(std::size_t);  // Tag and length.
 
   [[nodiscard]] static bool read(Bytes message, std::size_t at, std::size_t end,
                                  Element& out) noexcept;
   [[nodiscard]] bool descend(Bytes message, Place place) noexcept;
-  void write_headers(Bytes message, std::size_t length) noexcept;
+  std::size_t write_header(std::uint8_t tag, std::size_t length, std::size_t at) noexcept;
   void add(Bytes part) noexcept;
 
   std::array<Element, kDepthMax> path_{};  // Outermost first; the last is the replaced one.
-  std::array<Header, kDepthMax> headers_{};
+  std::array<std::uint8_t, kDepthMax * kHeaderSizeMax> headers_{};  // Outermost first.
   std::size_t depth_ = 0;
   std::array<Bytes, 2 * kDepthMax + 2> parts_{};
   std::size_t part_count_ = 0;

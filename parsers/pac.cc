@@ -204,6 +204,23 @@ void read_buffer(Parse& parse, const Entry& entry, Pac& pac) noexcept {
 
 }  // namespace
 
+std::string_view checksum_name(std::int32_t type) noexcept {
+  switch (type) {
+    case kHmacMd5:
+      return "hmac-md5";
+    case kHmacSha1Aes128:
+      return "hmac-sha1-96-aes128";
+    case kHmacSha1Aes256:
+      return "hmac-sha1-96-aes256";
+    case kHmacSha256Aes128:
+      return "hmac-sha256-128-aes128";
+    case kHmacSha384Aes256:
+      return "hmac-sha384-192-aes256";
+    default:
+      return "unknown";
+  }
+}
+
 Result<Signature> parse_signature(Bytes buffer) noexcept {
   Parse parse(buffer);
   Cursor cursor(parse);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <string_view>
 
 #include "parsers/bytes.h"
 #include "parsers/result.h"
@@ -84,6 +85,10 @@ struct Signature {
   bool has_rodc_id = false;
   std::uint16_t rodc_id = 0;
 };
+
+// checksum_name is the registered name of a type that signs PACs ("hmac-sha1-96-aes256"), for
+// people; "unknown" of any other.
+[[nodiscard]] std::string_view checksum_name(std::int32_t type) noexcept;
 
 // ClientInfo is PAC_CLIENT_INFO (MS-PAC 2.7).
 struct ClientInfo {

@@ -7,10 +7,16 @@ namespace usher::auth {
 
 // check_pac verifies the PAC of exchange.kerberos.ticket_data by the policy `pac`: the server's
 // signature with the key that opened the ticket and of the type this key makes, the KDC's three
-// signatures where a krbtgt key is known, client name and sign-on time against the ticket, and that
-// all SIDs of the client in it agree (CVE-2020-25719, CVE-2021-42287). A PAC in an authenticator is
-// the client's own word and never read. False: refused. What was verified is in
+// signatures where Keys::kdc_ring is there, client name and sign-on time against the ticket, and
+// that all SIDs of the client in it agree (CVE-2020-25719, CVE-2021-42287). A PAC in an
+// authenticator is the client's own word and never read. False: refused. What was verified is in
 // exchange.kerberos.pac and context.pac_signatures.
+//
+// With a kdc_ring, these are refused (kPacKdcSignature): a KDC signature that no krbtgt key of the
+// ticket's realm has made, or of a realm the ring knows no krbtgt of; a ticket signature (type 16)
+// that is missing or wrong; a full signature (type 19) that is wrong, or missing where the policy
+// is kRequire or the server signature is HMAC-MD5. No service is excepted: sname is clear text.
+// Cost: a constant number of checksums over the PAC and one over the ticket; nothing is allocated.
 [[nodiscard]] bool check_pac(Turn& turn, Exchange& exchange) noexcept;
 
 // keep_pac copies a verified PAC into the context's pages; false: refused, there are none free.

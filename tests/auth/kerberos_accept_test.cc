@@ -39,7 +39,7 @@ Octets critical_data() { return {0x30, 0x0c, 0x30, 0x0a, 0xa0, 3, 2, 1, 8, 0xa1,
 
 // Both with nothing in them that must be understood.
 Octets nested_data(std::uint32_t depth) {
-  return hex(krb5::ad_nested(depth, krb5::ad_list({krb5::ad_element(128, "00")})));
+  return hex(krb5::ad_nested(depth, krb5::ad_list({krb5::ad_element(142, "00")})));
 }
 Octets many_elements(std::uint32_t count) {
   return hex(krb5::ad_nested(1, krb5::ad_many(count, 4711)));
@@ -211,13 +211,15 @@ const Case kCases[] = {
      [](Door&, Attempt& a) { a.authenticator.authorization_data = critical_data(); },
      "RFC 4120 5.2.6: not understood, so refused"},
     {"WindowsData", Status::kEstablished,
-     [](Door&, Attempt& a) {
+     [](Door& door, Attempt& a) {
+       door.credential.policy.pac = auth::PacPolicy::kIgnore;  // PacCheck looks into one.
        a.ticket.authorization_data = hex(krb5::ad_windows());
        a.authenticator.authorization_data = hex(krb5::ad_windows_client());
      },
      "what clients and domain controllers send"},
     {"TicketPacAlone", Status::kEstablished,
-     [](Door&, Attempt& a) {
+     [](Door& door, Attempt& a) {
+       door.credential.policy.pac = auth::PacPolicy::kIgnore;
        a.ticket.authorization_data = hex(krb5::ad_list({krb5::ad_element(128, "00")}));
      },
      "a PAC is understood where it must be, too"},

@@ -51,28 +51,11 @@ Json logon_info(const pac::LogonInfo& info) {
   return out;
 }
 
-std::string_view checksum_name(std::int32_t type) {
-  switch (type) {
-    case -138:
-      return "hmac-md5";
-    case 15:
-      return "hmac-sha1-96-aes128";
-    case 16:
-      return "hmac-sha1-96-aes256";
-    case 19:
-      return "hmac-sha256-128-aes128";
-    case 20:
-      return "hmac-sha384-192-aes256";
-    default:
-      return "unknown";
-  }
-}
-
 void put_signature(Json& out, const char* key, const pac::Signature& signature) {
   if (signature.value.empty()) {
     return;
   }
-  out[key] = numbered(signature.type, checksum_name(signature.type));
+  out[key] = numbered(signature.type, pac::checksum_name(signature.type));
   out[key]["size"] = signature.value.size();
   if (signature.has_rodc_id) {
     out[key]["RODC"] = signature.rodc_id;
