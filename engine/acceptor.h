@@ -42,6 +42,14 @@ typedef struct _USHER_ACCEPTOR {
   const char* NetbiosComputer;  // "WEB"
   const char* DnsDomain;        // "example.org"
   const char* DnsComputer;      // "web.example.org"
+
+  // A keytab with keys of krbtgt, for who has them: the KDC's own signatures in a PAC are then
+  // verified, too, which tells tickets that a KDC has made from those that somebody made who holds
+  // the service's key. It never opens tickets. With it, a ticket whose PAC lacks the KDC's
+  // signature or the ticket signature is refused, and with the policy pac=require also one without
+  // a full signature (MS-PAC 2.8.4), which MIT krb5 makes from 1.21 on; every realm that tickets
+  // come from must have its krbtgt in it. Default: none.
+  const char* KdcKeytab;
 } USHER_ACCEPTOR, *PUSHER_ACCEPTOR;
 
 // USHER_OPTIONS sizes the engine, which is one for the whole process. Zero is the default of each.
@@ -67,9 +75,9 @@ typedef struct _USHER_OPTIONS {
 // SEC_E_INSUFFICIENT_MEMORY.
 USHER_API SECURITY_STATUS usher_start(const USHER_OPTIONS* options);
 
-// usher_reload reads a credential's keytab and accounts again and puts them in place of the old
+// usher_reload reads a credential's keytabs and accounts again and puts them in place of the old
 // ones at once; calls that have begun finish with the old ones, which are wiped before this
-// returns. If either cannot be used, SEC_E_NO_CREDENTIALS, and the old ones stay.
+// returns. If one of them cannot be used, SEC_E_NO_CREDENTIALS, and the old ones stay.
 USHER_API SECURITY_STATUS usher_reload(PCredHandle phCredential);
 
 // usher_store_delegated writes what the client of a complete context delegated to a credential
@@ -83,6 +91,61 @@ USHER_API SECURITY_STATUS usher_reload(PCredHandle phCredential);
 // SEC_E_OUT_OF_SEQUENCE if the context is not complete, SEC_E_INVALID_PARAMETER for another kind of
 // cache, SEC_E_INTERNAL_ERROR if it cannot be written. Allocates and does I/O. Any thread.
 USHER_API SECURITY_STATUS usher_store_delegated(PCtxtHandle phContext, const char* ccache_name);
+
+// USHER_GROUP is a group the client is in. Attributes are Windows' SE_GROUP_*: 1 mandatory,
+// 2 enabled by default, 4 enabled, 0x10 for denying only, 0x20000000 local to the service's domain.
+typedef struct _USHER_GROUP {
+  const char* Sid;  // "S-1-5-21-..."
+  uint32_t Attributes;
+} USHER_GROUP, *PUSHER_GROUP;
+
+// Bits of USHER_IDENTITY.Signatures. The server's has always been verified; the others need
+// USHER_ACCEPTOR.KdcKeytab (MS-PAC 2.8).
+#define USHER_PAC_SERVER_SIGNATURE 0x1u
+#define USHER_PAC_KDC_SIGNATURE 0x2u
+#define USHER_PAC_TICKET_SIGNATURE 0x4u
+#define USHER_PAC_FULL_SIGNATURE 0x8u
+
+// Bits of USHER_IDENTITY.Contents: what else there is.
+#define USHER_PAC_LOGON_INFO 0x1u       // Without it, times, flags and groups are all zero.
+#define USHER_PAC_UPN_CONSTRUCTED 0x2u  // The account has no UPN of its own; this one was made up.
+#define USHER_PAC_CLIENT_CLAIMS 0x4u
+#define USHER_PAC_DEVICE_CLAIMS 0x8u
+#define USHER_PAC_DEVICE_INFO 0x10u
+#define USHER_PAC_DELEGATION_INFO 0x20u  // Services have acted for the client (MS-PAC 2.9).
+
+// USHER_IDENTITY is what a domain controller says of a client in its ticket's PAC, verified.
+// Strings are UTF-8, and "" where the PAC has none. SIDs are text. Times are as in SSPI; those of
+// the password and the logon are 0 where the domain controller knows none.
+typedef struct _USHER_IDENTITY {
+  const char* AccountName;  // "alice"
+  const char* FullName;
+  const char* DomainName;     // "EXAMPLE"
+  const char* DnsDomainName;  // "EXAMPLE.ORG"
+  const char* Upn;            // "alice@example.org"
+  const char* LogonServer;
+  const char* UserSid;
+  const char* PrimaryGroupSid;
+  const USHER_GROUP* Groups;  // Of the domain, then extra SIDs, then resource groups.
+  uint32_t GroupCount;
+  uint32_t UserFlags;
+  uint32_t UserAccountControl;
+  uint32_t Signatures;  // USHER_PAC_*_SIGNATURE
+  uint32_t Contents;    // USHER_PAC_*
+  TimeStamp LogonTime;
+  TimeStamp LogoffTime;
+  TimeStamp KickOffTime;
+  TimeStamp PasswordLastSet;
+  TimeStamp PasswordCanChange;
+  TimeStamp PasswordMustChange;
+} USHER_IDENTITY, *PUSHER_IDENTITY;
+
+// usher_query_identity gives a complete context's identity as one allocation for FreeContextBuffer.
+// SEC_E_OUT_OF_SEQUENCE before the context is complete; SEC_E_NO_IMPERSONATION if there is no PAC:
+// NTLM, a KDC that makes none, or the policy pac=ignore; SEC_E_INVALID_UPN_NAME if a name in it
+// holds a NUL or is no UTF-16, and so cannot be a string; SEC_E_INSUFFICIENT_MEMORY. Any thread. On
+// an error *identity is null.
+USHER_API SECURITY_STATUS usher_query_identity(PCtxtHandle phContext, PUSHER_IDENTITY* identity);
 
 // usher_last_refusal says in words why the calling thread's last refused call was refused: which
 // check said no and, for a malformed token, what is wrong at which byte. "" if none was. It never

@@ -195,6 +195,60 @@ typedef struct _SecPkgContext_Lifespan {
   TimeStamp tsExpiry;
 } SecPkgContext_Lifespan, *PSecPkgContext_Lifespan;
 
+// What messages are protected with. Kerberos: the names of RFC 3961 and its kin, and the numbers of
+// checksum type and encryption type. NTLM: "HMAC-MD5" and "RC4", and zeros. KeySize is in bits.
+typedef struct _SecPkgContext_KeyInfoA {
+  SEC_CHAR* sSignatureAlgorithmName;
+  SEC_CHAR* sEncryptAlgorithmName;
+  uint32_t KeySize;
+  uint32_t SignatureAlgorithm;
+  uint32_t EncryptAlgorithm;
+} SecPkgContext_KeyInfoA, *PSecPkgContext_KeyInfoA;
+typedef struct _SecPkgContext_KeyInfoW {
+  SEC_WCHAR* sSignatureAlgorithmName;
+  SEC_WCHAR* sEncryptAlgorithmName;
+  uint32_t KeySize;
+  uint32_t SignatureAlgorithm;
+  uint32_t EncryptAlgorithm;
+} SecPkgContext_KeyInfoW, *PSecPkgContext_KeyInfoW;
+
+// Who vouches for the client: its realm (Kerberos) or domain (NTLM).
+typedef struct _SecPkgContext_AuthorityA {
+  SEC_CHAR* sAuthorityName;
+} SecPkgContext_AuthorityA, *PSecPkgContext_AuthorityA;
+typedef struct _SecPkgContext_AuthorityW {
+  SEC_WCHAR* sAuthorityName;
+} SecPkgContext_AuthorityW, *PSecPkgContext_AuthorityW;
+
+// The client as in Names, and the service as it was called: "HTTP/web@REALM"; NTLM has none, "".
+typedef struct _SecPkgContext_NativeNamesA {
+  SEC_CHAR* sClientName;
+  SEC_CHAR* sServerName;
+} SecPkgContext_NativeNamesA, *PSecPkgContext_NativeNamesA;
+typedef struct _SecPkgContext_NativeNamesW {
+  SEC_WCHAR* sClientName;
+  SEC_WCHAR* sServerName;
+} SecPkgContext_NativeNamesW, *PSecPkgContext_NativeNamesW;
+
+// The key that both sides share: the acceptor's subkey, else the client's, else the session key.
+// Whoever asks for it wipes it before freeing it.
+typedef struct _SecPkgContext_SessionKey {
+  uint32_t SessionKeyLength;
+  unsigned char* SessionKey;
+} SecPkgContext_SessionKey, *PSecPkgContext_SessionKey;
+
+// From the PAC (MS-PAC 2.5): when the password must be changed, when the session is to end (the
+// earlier of logoff and kick-off time), and UserFlags.
+typedef struct _SecPkgContext_PasswordExpiry {
+  TimeStamp tsPasswordExpires;
+} SecPkgContext_PasswordExpiry, *PSecPkgContext_PasswordExpiry;
+typedef struct _SecPkgContext_LogoffTime {
+  TimeStamp tsLogoffTime;
+} SecPkgContext_LogoffTime, *PSecPkgContext_LogoffTime;
+typedef struct _SecPkgContext_UserFlags {
+  uint32_t UserFlags;
+} SecPkgContext_UserFlags, *PSecPkgContext_UserFlags;
+
 // ASC_RET_*; zero before the context is complete.
 typedef struct _SecPkgContext_Flags {
   uint32_t Flags;
@@ -442,11 +496,13 @@ USHER_API SECURITY_STATUS SEC_ENTRY DeleteSecurityContext(PCtxtHandle phContext)
 // FreeContextBuffer frees whatever a function here has allocated for the caller. NULL is allowed.
 USHER_API SECURITY_STATUS SEC_ENTRY FreeContextBuffer(void* pvContextBuffer);
 
-// QueryContextAttributes fills in *pBuffer, the structure of ulAttribute: SIZES, NAMES, LIFESPAN,
-// FLAGS, PACKAGE_INFO or NEGOTIATION_INFO; any other is SEC_E_UNSUPPORTED_FUNCTION. Before the
-// context is complete the first three are SEC_E_OUT_OF_SEQUENCE. SEC_E_INVALID_UPN_NAME: the
-// client's name holds a NUL, or is not UTF-8, and cannot be a string. On an error *pBuffer is not
-// touched.
+// QueryContextAttributes fills in *pBuffer, the structure of ulAttribute: FLAGS, PACKAGE_INFO and
+// NEGOTIATION_INFO at any time; SIZES, NAMES, LIFESPAN, KEY_INFO, AUTHORITY, NATIVE_NAMES and
+// SESSION_KEY of a complete context, else SEC_E_OUT_OF_SEQUENCE; likewise PASSWORD_EXPIRY,
+// LOGOFF_TIME and USER_FLAGS, which are SEC_E_NO_IMPERSONATION if the client came without a PAC.
+// Any other is SEC_E_UNSUPPORTED_FUNCTION. SEC_E_INVALID_UPN_NAME: a name holds a NUL, or is not
+// UTF-8, and cannot be a string. On an error *pBuffer is not touched. usher_query_identity
+// (acceptor.h) tells all of a PAC.
 USHER_API SECURITY_STATUS SEC_ENTRY QueryContextAttributesA(PCtxtHandle phContext,
                                                             uint32_t ulAttribute, void* pBuffer);
 USHER_API SECURITY_STATUS SEC_ENTRY QueryContextAttributesW(PCtxtHandle phContext,
@@ -475,6 +531,9 @@ USHER_API SECURITY_STATUS SEC_ENTRY QuerySecurityPackageInfoW(const SEC_WCHAR* p
 #define QuerySecurityPackageInfo QuerySecurityPackageInfoW
 typedef SecPkgInfoW SecPkgInfo, *PSecPkgInfo;
 typedef SecPkgContext_NamesW SecPkgContext_Names, *PSecPkgContext_Names;
+typedef SecPkgContext_KeyInfoW SecPkgContext_KeyInfo, *PSecPkgContext_KeyInfo;
+typedef SecPkgContext_AuthorityW SecPkgContext_Authority, *PSecPkgContext_Authority;
+typedef SecPkgContext_NativeNamesW SecPkgContext_NativeNames, *PSecPkgContext_NativeNames;
 typedef SecPkgContext_PackageInfoW SecPkgContext_PackageInfo, *PSecPkgContext_PackageInfo;
 typedef SecPkgContext_NegotiationInfoW SecPkgContext_NegotiationInfo,
     *PSecPkgContext_NegotiationInfo;
@@ -490,6 +549,9 @@ typedef SEC_WINNT_AUTH_IDENTITY_EXW SEC_WINNT_AUTH_IDENTITY_EX, *PSEC_WINNT_AUTH
 #define QuerySecurityPackageInfo QuerySecurityPackageInfoA
 typedef SecPkgInfoA SecPkgInfo, *PSecPkgInfo;
 typedef SecPkgContext_NamesA SecPkgContext_Names, *PSecPkgContext_Names;
+typedef SecPkgContext_KeyInfoA SecPkgContext_KeyInfo, *PSecPkgContext_KeyInfo;
+typedef SecPkgContext_AuthorityA SecPkgContext_Authority, *PSecPkgContext_Authority;
+typedef SecPkgContext_NativeNamesA SecPkgContext_NativeNames, *PSecPkgContext_NativeNames;
 typedef SecPkgContext_PackageInfoA SecPkgContext_PackageInfo, *PSecPkgContext_PackageInfo;
 typedef SecPkgContext_NegotiationInfoA SecPkgContext_NegotiationInfo,
     *PSecPkgContext_NegotiationInfo;

@@ -106,6 +106,7 @@ SECURITY_STATUS read_acceptor(const void* auth_data, AcquireOptions& out) {
   std::memcpy(&acceptor, auth_data, sizeof(acceptor));
   out.sources.keytab = text_or_empty(acceptor.Keytab);
   out.sources.accounts = text_or_empty(acceptor.Accounts);
+  out.sources.kdc_keytab = text_or_empty(acceptor.KdcKeytab);
   take(out.target.netbios_domain, acceptor.NetbiosDomain);
   take(out.target.netbios_computer, acceptor.NetbiosComputer);
   take(out.target.dns_domain, acceptor.DnsDomain);

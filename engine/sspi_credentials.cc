@@ -46,6 +46,13 @@ LoadedKeys load_keys(const Sources& sources) {
     }
     keys->ring = std::move(loaded.ring);
   }
+  if (sources.kerberos && !sources.kdc_keytab.empty()) {
+    crypto::KeyRing::Loaded loaded = auth::load_kdc_keytab(*kit, sources.kdc_keytab);
+    if (loaded.ring == nullptr) {
+      return {nullptr, refuse_copying(SEC_E_NO_CREDENTIALS, loaded.error)};
+    }
+    keys->kdc_ring = std::move(loaded.ring);
+  }
   if (sources.ntlm) {
     auth::Accounts::Loaded loaded = auth::Accounts::load_file(*kit, sources.accounts);
     if (loaded.accounts == nullptr) {

@@ -11,6 +11,7 @@
 #include "engine/engine.h"
 #include "engine/handle_table.h"
 #include "engine/sspi.h"
+#include "parsers/pac.h"
 
 namespace usher::sspi {
 
@@ -47,6 +48,7 @@ struct Sources {
   bool keytab_optional = false;  // No keytab was named and there is something else to serve.
   std::string keytab;            // Empty: the system's.
   std::string accounts;          // Empty: none.
+  std::string kdc_keytab;        // Empty: none.
   std::string principal;         // The keytab must have a key of it; empty: any.
 };
 
@@ -83,6 +85,31 @@ inline constexpr std::int64_t kUnixNever = 0;
 
 // granted_attributes turns a complete context's flags into ASC_RET_*.
 [[nodiscard]] std::uint32_t granted_attributes(gss::ContextFlags flags) noexcept;
+
+// KeptPac is a copy of a context's PAC, wiped when it goes.
+class KeptPac {
+ public:
+  KeptPac() = default;
+  ~KeptPac();
+  KeptPac(const KeptPac&) = delete;
+  KeptPac& operator=(const KeptPac&) = delete;
+
+  // take copies a complete context's PAC; SEC_E_OK, or the refusal.
+  [[nodiscard]] SECURITY_STATUS take(const SecHandle* context) noexcept;
+
+  [[nodiscard]] const pac::Pac& pac() const noexcept { return pac_; }  // Lies in this object.
+  [[nodiscard]] std::uint8_t signatures() const noexcept { return signatures_; }
+
+ private:
+  std::unique_ptr<std::uint8_t[]> octets_;
+  std::size_t size_ = 0;
+  pac::Pac pac_;
+  std::uint8_t signatures_ = 0;  // auth::PacSignature
+};
+
+// to_timestamp takes a FILETIME as it stands in a PAC; whatever is later than SECURITY_TIME_NEVER
+// is never.
+[[nodiscard]] TimeStamp to_timestamp(pac::FileTime time) noexcept;
 
 // allocate_for_caller and free_for_caller: what FreeContextBuffer frees. Null if there is none.
 [[nodiscard]] void* allocate_for_caller(std::size_t size) noexcept;

@@ -1,4 +1,5 @@
 // QueryContextAttributes and DeleteSecurityContext.
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <optional>
@@ -22,10 +23,18 @@ struct Snapshot {
   std::int32_t key_etype = 0;
   std::int64_t start_s = 0;
   std::int64_t expires_s = 0;
+  std::size_t key_size = 0;
   std::size_t name_size = 0;
+  std::size_t realm_size = 0;
+  std::size_t service_size = 0;
   std::array<std::uint8_t, kIdentitySizeMax + 1> name;  // The separator may come on top.
+  std::array<std::uint8_t, kIdentitySizeMax> others;    // Realm and service.
 
   [[nodiscard]] Bytes client() const noexcept { return Bytes(name).first(name_size); }
+  [[nodiscard]] Bytes realm() const noexcept { return Bytes(others).first(realm_size); }
+  [[nodiscard]] Bytes service() const noexcept {
+    return Bytes(others).subspan(realm_size, service_size);
+  }
 };
 
 Package package_of(gss::Mechanism mechanism) noexcept {
@@ -53,7 +62,14 @@ Status take_snapshot(const SecHandle* handle, Snapshot& out) noexcept {
       out.key_etype = context.key_etype;
       out.start_s = context.start_s;
       out.expires_s = context.expires_s;
+      out.key_size = context.key.bytes().size();
       out.name_size = context.write_client_name(out.name).size();
+      // All names of a context fit together where one may be as long as all.
+      out.realm_size = context.realm().size();
+      out.service_size = context.is_ntlm() ? 0 : context.service().size();
+      std::ranges::copy(context.realm(), out.others.begin());
+      std::ranges::copy(context.service().first(out.service_size),
+                        std::span(out.others).subspan(out.realm_size).begin());
     }
   });
 }
@@ -104,9 +120,52 @@ SECURITY_STATUS copy_name(Bytes name, Char*& out) noexcept {
   return SEC_E_OK;
 }
 
+// copy_names copies two names, or neither.
+template <class Char>
+SECURITY_STATUS copy_names(Bytes first, Bytes second, Char*& first_out,
+                           Char*& second_out) noexcept {
+  Char* copy = nullptr;
+  SECURITY_STATUS status = copy_name(first, copy);
+  if (status == SEC_E_OK) {
+    status = copy_name(second, second_out);
+    if (status == SEC_E_OK) {
+      first_out = copy;
+    } else {
+      free_for_caller(copy);
+    }
+  }
+  return status;
+}
+
+// Algorithms are what protects messages, in words and numbers.
+struct Algorithms {
+  std::string_view signature;
+  std::string_view encryption;
+  std::int32_t signature_number = 0;
+  std::int32_t encryption_number = 0;
+};
+
+Algorithms algorithms_of(const Snapshot& context) noexcept {
+  const crypto::EtypeProfile* const profile = crypto::profile_of(context.key_etype);
+  if (context.package == Package::kNtlm || profile == nullptr) {
+    return {.signature = "HMAC-MD5", .encryption = "RC4"};
+  }
+  return {.signature = pac::checksum_name(profile->checksum_type),
+          .encryption = crypto::etype_name(context.key_etype),
+          .signature_number = profile->checksum_type,
+          .encryption_number = context.key_etype};
+}
+
+Bytes as_bytes(std::string_view text) noexcept {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+
 // Ansi and Wide are the two families of structures.
 struct Ansi {
   using Names = SecPkgContext_NamesA;
+  using KeyInfo = SecPkgContext_KeyInfoA;
+  using Authority = SecPkgContext_AuthorityA;
+  using NativeNames = SecPkgContext_NativeNamesA;
   using PackageInfo = SecPkgContext_PackageInfoA;
   using NegotiationInfo = SecPkgContext_NegotiationInfoA;
   static SecPkgInfoA* copy(Package package) noexcept {
@@ -115,6 +174,9 @@ struct Ansi {
 };
 struct Wide {
   using Names = SecPkgContext_NamesW;
+  using KeyInfo = SecPkgContext_KeyInfoW;
+  using Authority = SecPkgContext_AuthorityW;
+  using NativeNames = SecPkgContext_NativeNamesW;
   using PackageInfo = SecPkgContext_PackageInfoW;
   using NegotiationInfo = SecPkgContext_NegotiationInfoW;
   static SecPkgInfoW* copy(Package package) noexcept {
@@ -144,6 +206,21 @@ SECURITY_STATUS answer_any(const Snapshot& context, std::uint32_t attribute, voi
   return SEC_E_OK;
 }
 
+template <class KeyInfo>
+SECURITY_STATUS answer_key_info(const Snapshot& context, KeyInfo& out) noexcept {
+  const Algorithms algorithms = algorithms_of(context);
+  const SECURITY_STATUS status =
+      copy_names(as_bytes(algorithms.signature), as_bytes(algorithms.encryption),
+                 out.sSignatureAlgorithmName, out.sEncryptAlgorithmName);
+  if (status == SEC_E_OK) {
+    constexpr std::size_t kBitsPerByte = 8;
+    out.KeySize = static_cast<std::uint32_t>(kBitsPerByte * context.key_size);
+    out.SignatureAlgorithm = static_cast<std::uint32_t>(algorithms.signature_number);
+    out.EncryptAlgorithm = static_cast<std::uint32_t>(algorithms.encryption_number);
+  }
+  return status;
+}
+
 // answer_complete answers what is known of complete contexts only.
 template <class Family>
 SECURITY_STATUS answer_complete(const Snapshot& context, std::uint32_t attribute,
@@ -151,14 +228,70 @@ SECURITY_STATUS answer_complete(const Snapshot& context, std::uint32_t attribute
   if (!context.complete) {
     return refuse(SEC_E_OUT_OF_SEQUENCE, "the context is not complete yet");
   }
-  if (attribute == SECPKG_ATTR_NAMES) {
-    return copy_name(context.client(), static_cast<typename Family::Names*>(out)->sUserName);
+  switch (attribute) {
+    case SECPKG_ATTR_NAMES:
+      return copy_name(context.client(), static_cast<typename Family::Names*>(out)->sUserName);
+    case SECPKG_ATTR_AUTHORITY:
+      return copy_name(context.realm(),
+                       static_cast<typename Family::Authority*>(out)->sAuthorityName);
+    case SECPKG_ATTR_NATIVE_NAMES: {
+      auto& names = *static_cast<typename Family::NativeNames*>(out);
+      return copy_names(context.client(), context.service(), names.sClientName, names.sServerName);
+    }
+    case SECPKG_ATTR_KEY_INFO:
+      return answer_key_info(context, *static_cast<typename Family::KeyInfo*>(out));
+    case SECPKG_ATTR_SIZES:
+      *static_cast<SecPkgContext_Sizes*>(out) = sizes_of(context);
+      return SEC_E_OK;
+    default:
+      *static_cast<SecPkgContext_Lifespan*>(out) = {.tsStart = to_filetime(context.start_s),
+                                                    .tsExpiry = to_filetime(context.expires_s)};
+      return SEC_E_OK;
   }
-  if (attribute == SECPKG_ATTR_SIZES) {
-    *static_cast<SecPkgContext_Sizes*>(out) = sizes_of(context);
+}
+
+SECURITY_STATUS answer_session_key(const SecHandle* handle, const Snapshot& context,
+                                   void* out) noexcept {
+  if (!context.complete) {
+    return refuse(SEC_E_OUT_OF_SEQUENCE, "the context is not complete yet");
+  }
+  auto* const copy = static_cast<unsigned char*>(allocate_for_caller(context.key_size));
+  if (copy == nullptr) {
+    return refuse(Status::kNoMemory);
+  }
+  // An established context's key stays what it is.
+  const Status status = running_engine()->inspect(
+      read_context_handle(handle),
+      [&](const Context& seen) { std::memcpy(copy, seen.key.bytes().data(), context.key_size); });
+  if (status != Status::kEstablished) {
+    free_for_caller(copy);
+    return refuse(status);
+  }
+  *static_cast<SecPkgContext_SessionKey*>(out) = {
+      .SessionKeyLength = static_cast<std::uint32_t>(context.key_size), .SessionKey = copy};
+  return SEC_E_OK;
+}
+
+// answer_from_pac answers what only a domain controller knows.
+SECURITY_STATUS answer_from_pac(const SecHandle* handle, std::uint32_t attribute,
+                                void* out) noexcept {
+  KeptPac kept;
+  const SECURITY_STATUS status = kept.take(handle);
+  if (status != SEC_E_OK) {
+    return status;
+  }
+  if (!kept.pac().has_logon_info) {
+    return refuse(SEC_E_NO_IMPERSONATION, "the client's PAC holds no logon information");
+  }
+  const pac::LogonInfo& info = kept.pac().logon_info;
+  if (attribute == SECPKG_ATTR_USER_FLAGS) {
+    static_cast<SecPkgContext_UserFlags*>(out)->UserFlags = info.user_flags;
+  } else if (attribute == SECPKG_ATTR_PASSWORD_EXPIRY) {
+    static_cast<SecPkgContext_PasswordExpiry*>(out)->tsPasswordExpires =
+        to_timestamp(info.password_must_change);
   } else {
-    *static_cast<SecPkgContext_Lifespan*>(out) = {.tsStart = to_filetime(context.start_s),
-                                                  .tsExpiry = to_filetime(context.expires_s)};
+    static_cast<SecPkgContext_LogoffTime*>(out)->tsLogoffTime =
+        to_timestamp(std::min(info.logoff_time, info.kick_off_time));
   }
   return SEC_E_OK;
 }
@@ -181,7 +314,16 @@ SECURITY_STATUS query(const SecHandle* handle, std::uint32_t attribute, void* ou
     case SECPKG_ATTR_SIZES:
     case SECPKG_ATTR_NAMES:
     case SECPKG_ATTR_LIFESPAN:
+    case SECPKG_ATTR_KEY_INFO:
+    case SECPKG_ATTR_AUTHORITY:
+    case SECPKG_ATTR_NATIVE_NAMES:
       return answer_complete<Family>(context, attribute, out);
+    case SECPKG_ATTR_SESSION_KEY:
+      return answer_session_key(handle, context, out);
+    case SECPKG_ATTR_PASSWORD_EXPIRY:
+    case SECPKG_ATTR_LOGOFF_TIME:
+    case SECPKG_ATTR_USER_FLAGS:
+      return answer_from_pac(handle, attribute, out);
     default:
       return refuse(SEC_E_UNSUPPORTED_FUNCTION, "the attribute is not served by this package");
   }

@@ -39,6 +39,7 @@ LOAD_TIME = {
     "engine/sspi_auth_data": "reads what AcquireCredentialsHandle is given",
     "engine/sspi_credentials": "AcquireCredentialsHandle and its reload",
     "engine/sspi_delegation": "writes a credential cache",
+    "engine/sspi_identity": "returns memory the caller frees",
     "engine/sspi_internal": "declares both of the above",
     "engine/sspi_packages": "returns memory the caller frees",
     "engine/sspi_query": "returns memory the caller frees",

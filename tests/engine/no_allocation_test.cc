@@ -215,6 +215,9 @@ Counts in_child(Body body, std::int32_t etype = 18) {
     acceptor.Keytab = keytab.c_str();
     acceptor.Accounts = accounts.c_str();
     acceptor.Policy = "kerberos.rc4=allow";
+    const std::string kdc_keytab =
+        folder.write("krbtgt.keytab", mint::keytab_image({&realm.krbtgt, 1}));
+    acceptor.KdcKeytab = kdc_keytab.c_str();
     OwnCredential credential(acceptor);
     if (credential.status == SEC_E_OK && trap_system_calls()) {
       body(credential.handle, realm);
@@ -261,6 +264,41 @@ TEST_P(NoAllocationOfEtype, OneLegOfKerberosTakesNothing) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Etype, NoAllocationOfEtype, ::testing::Values(17, 18, 19, 20, 23));
+
+// 1,500 groups in a token of 48 KB, with signatures of service and KDC.
+TEST(NoAllocation, ALargePacTakesNothing) {
+  constexpr int kLargeRounds = 200;
+  const Counts counts = in_child([](CredHandle& credential, Realm& realm) {
+    mint::TicketFields fields;
+    fields.auth_time = unix_now() - 60;
+    fields.end_time = unix_now() + 3600;
+    mint::PacFields pac;
+    pac.logon_info->groups.clear();
+    for (std::uint32_t i = 0; i < 1500; ++i) {
+      pac.logon_info->groups.push_back({2000 + i});
+    }
+    pac.more = {{13, Octets(34'000, 0x13)}};  // Client claims.
+    mint::add_pac(*realm.kit, *realm.random, realm.service, realm.krbtgt, fields, pac);
+    const mint::Ticket ticket = realm.mint.ticket(realm.service, fields);
+    std::vector<Octets> tokens;
+    for (int i = 0; i < kWarmUpRounds + kLargeRounds; ++i) {
+      tokens.push_back(mint::spnego_token(realm.ap_req(ticket).message));
+    }
+    if (tokens[0].size() < 47'000) {
+      return;
+    }
+    Leg leg(credential);
+    for (int i = 0; i < kWarmUpRounds + kLargeRounds; ++i) {
+      if (i == kWarmUpRounds) {
+        g_counts = {};
+      }
+      g_counts.accepted += leg.run(tokens[static_cast<std::size_t>(i)], true) == SEC_E_OK ? 1 : 0;
+    }
+  });
+  EXPECT_EQ(counts.accepted, kLargeRounds);
+  EXPECT_EQ(counts.heap_calls, 0);
+  EXPECT_EQ(counts.system_calls, 0) << "the last was number " << counts.last_system_call;
+}
 
 TEST(NoAllocation, TwoLegsOfNtlmTakeNothing) {
   const Counts counts = in_child([](CredHandle& credential, Realm& realm) {

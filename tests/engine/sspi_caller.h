@@ -18,6 +18,7 @@
 #include "engine/crypto/kit.h"
 #include "tools/mint/kerberos_mint.h"
 #include "tools/mint/ntlm_mint.h"
+#include "tools/mint/pac_mint.h"
 #include "tools/mint/spnego_mint.h"
 
 namespace usher::testing {
@@ -65,6 +66,7 @@ class Realm {
  public:
   Realm() : kit(crypto::Kit::make()), random(make_system_random()), mint(*kit, *random) {
     service = mint::make_service(*random, "HTTP/web.example.test@EXAMPLE.TEST");
+    krbtgt = mint::make_service(*random, "krbtgt/EXAMPLE.TEST@EXAMPLE.TEST");
   }
 
   mint::Ticket ticket(const mint::Service& of, std::int64_t lifetime_s = 3600) const {
@@ -86,6 +88,7 @@ class Realm {
   std::unique_ptr<RandomSource> random;
   mint::KerberosMint mint;
   mint::Service service;
+  mint::Service krbtgt;  // Signs PACs.
 
  private:
   std::uint32_t cusec_ = 0;

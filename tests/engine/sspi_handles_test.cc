@@ -26,6 +26,9 @@ class SspiHandles : public SspiTest {
       EXPECT_EQ(QueryContextAttributesW(&handle, attribute, answer.data()), status) << attribute;
     }
     EXPECT_EQ(answer, (std::array<std::uint8_t, 256>{}));
+    PUSHER_IDENTITY identity = nullptr;
+    EXPECT_EQ(usher_query_identity(&handle, &identity), status);
+    EXPECT_EQ(identity, nullptr);
   }
 };
 
@@ -96,6 +99,13 @@ TEST_F(SspiHandles, OfHalfOpenContextsAnswerOnlyWhatIsKnown) {
       case SECPKG_ATTR_SIZES:
       case SECPKG_ATTR_NAMES:
       case SECPKG_ATTR_LIFESPAN:
+      case SECPKG_ATTR_KEY_INFO:
+      case SECPKG_ATTR_AUTHORITY:
+      case SECPKG_ATTR_PASSWORD_EXPIRY:
+      case SECPKG_ATTR_SESSION_KEY:
+      case SECPKG_ATTR_USER_FLAGS:
+      case SECPKG_ATTR_NATIVE_NAMES:
+      case SECPKG_ATTR_LOGOFF_TIME:
         EXPECT_EQ(status, SEC_E_OUT_OF_SEQUENCE) << attribute;
         break;
       case SECPKG_ATTR_FLAGS:
@@ -113,6 +123,9 @@ TEST_F(SspiHandles, OfHalfOpenContextsAnswerOnlyWhatIsKnown) {
       FreeContextBuffer(package);
     }
   }
+  PUSHER_IDENTITY identity = nullptr;
+  EXPECT_EQ(usher_query_identity(&leg.context, &identity), SEC_E_OUT_OF_SEQUENCE);
+  EXPECT_EQ(identity, nullptr);
   leg = accept(credential.handle, client.second_in_spnego(leg.reply), &leg.context);
   EXPECT_EQ(leg.status, SEC_E_OK) << "being asked does not disturb it: " << usher_last_refusal();
   EXPECT_EQ(DeleteSecurityContext(&leg.context), SEC_E_OK);

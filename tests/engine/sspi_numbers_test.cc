@@ -26,6 +26,11 @@ static_assert(sizeof(SecPkgInfoA) == 32 && offsetof(SecPkgInfoA, wRPCID) == 6 &&
 static_assert(sizeof(SecPkgInfoW) == 32 && offsetof(SecPkgInfoW, Comment) == 24);
 static_assert(sizeof(SecPkgContext_Sizes) == 16 && sizeof(SecPkgContext_Lifespan) == 16);
 static_assert(sizeof(SecPkgContext_NegotiationInfoA) == 16);
+static_assert(sizeof(SecPkgContext_KeyInfoA) == 32 &&
+              offsetof(SecPkgContext_KeyInfoW, EncryptAlgorithm) == 24);
+static_assert(sizeof(SecPkgContext_SessionKey) == 16 && sizeof(SecPkgContext_NativeNamesW) == 16);
+static_assert(sizeof(SecPkgContext_PasswordExpiry) == 8 && sizeof(SecPkgContext_LogoffTime) == 8 &&
+              sizeof(SecPkgContext_UserFlags) == 4 && sizeof(SecPkgContext_AuthorityA) == 8);
 static_assert(sizeof(SEC_WINNT_AUTH_IDENTITY_W) == 48);
 static_assert(sizeof(SEC_WINNT_AUTH_IDENTITY_EXW) == 72 &&
               offsetof(SEC_WINNT_AUTH_IDENTITY_EXW, PackageList) == 56);

@@ -198,6 +198,83 @@ TEST_F(SspiQuery, GivesNoSizesForWhatWasNotGranted) {
   EXPECT_EQ(sizes().cbSecurityTrailer, 0u);
 }
 
+TEST_F(SspiQuery, NamesWhoVouchesAndWhatWasCalled) {
+  sign_on_with_kerberos();
+  SecPkgContext_AuthorityA authority{};
+  ASSERT_EQ(QueryContextAttributesA(&context, SECPKG_ATTR_AUTHORITY, &authority), SEC_E_OK);
+  EXPECT_STREQ(authority.sAuthorityName, "EXAMPLE.TEST");
+  FreeContextBuffer(authority.sAuthorityName);
+  SecPkgContext_NativeNamesW names{};
+  ASSERT_EQ(QueryContextAttributesW(&context, SECPKG_ATTR_NATIVE_NAMES, &names), SEC_E_OK);
+  EXPECT_EQ(std::u16string(names.sClientName), u"alice@EXAMPLE.TEST");
+  EXPECT_EQ(std::u16string(names.sServerName), u"HTTP/web.example.test@EXAMPLE.TEST");
+  FreeContextBuffer(names.sClientName);
+  FreeContextBuffer(names.sServerName);
+}
+
+TEST_F(SspiQuery, NamesTheDomainOfAnNtlmClientAndNoService) {
+  sign_on_with_ntlm();
+  SecPkgContext_AuthorityW authority{};
+  ASSERT_EQ(QueryContextAttributesW(&context, SECPKG_ATTR_AUTHORITY, &authority), SEC_E_OK);
+  EXPECT_EQ(std::u16string(authority.sAuthorityName), u"EXAMPLE");
+  FreeContextBuffer(authority.sAuthorityName);
+  SecPkgContext_NativeNamesA names{};
+  ASSERT_EQ(QueryContextAttributesA(&context, SECPKG_ATTR_NATIVE_NAMES, &names), SEC_E_OK);
+  EXPECT_STREQ(names.sClientName, "EXAMPLE\\alice");
+  EXPECT_STREQ(names.sServerName, "");
+  FreeContextBuffer(names.sClientName);
+  FreeContextBuffer(names.sServerName);
+}
+
+TEST_F(SspiQuery, InventsNoNativeNamesForOneThatIsNotUtf8) {
+  mint::TicketFields fields;
+  fields.client.components = {"j\xfcrgen"};
+  sign_on_with_kerberos(fields);
+  SecPkgContext_NativeNamesA names{};
+  EXPECT_EQ(QueryContextAttributesA(&context, SECPKG_ATTR_NATIVE_NAMES, &names),
+            SEC_E_INVALID_UPN_NAME);
+  EXPECT_TRUE(names.sClientName == nullptr && names.sServerName == nullptr);
+}
+
+TEST_F(SspiQuery, GivesTheKeyThatBothSidesShare) {
+  mint::AuthenticatorFields quiet;
+  quiet.ap_options = 0;
+  quiet.context_flags = std::uint32_t(gss::ContextFlags::kIntegrity);
+  const mint::Ticket ticket = realm.ticket();
+  const Called leg =
+      accept(credential.handle, mint::gss_token(realm.ap_req(ticket, quiet).message));
+  ASSERT_EQ(leg.status, SEC_E_OK) << usher_last_refusal();
+  context = leg.context;
+  SecPkgContext_SessionKey key{};
+  ASSERT_EQ(QueryContextAttributesA(&context, SECPKG_ATTR_SESSION_KEY, &key), SEC_E_OK);
+  EXPECT_EQ(Octets(key.SessionKey, key.SessionKey + key.SessionKeyLength), ticket.session_key)
+      << "without an answer it is the ticket's";
+  FreeContextBuffer(key.SessionKey);
+  SecPkgContext_KeyInfoA info{};
+  ASSERT_EQ(QueryContextAttributesA(&context, SECPKG_ATTR_KEY_INFO, &info), SEC_E_OK);
+  EXPECT_STREQ(info.sSignatureAlgorithmName, "hmac-sha1-96-aes256");
+  EXPECT_STREQ(info.sEncryptAlgorithmName, "aes256-cts-hmac-sha1-96");
+  EXPECT_EQ(info.KeySize, 256u);
+  EXPECT_EQ(info.SignatureAlgorithm, 16u);
+  EXPECT_EQ(info.EncryptAlgorithm, 18u);
+  FreeContextBuffer(info.sSignatureAlgorithmName);
+  FreeContextBuffer(info.sEncryptAlgorithmName);
+}
+
+TEST_F(SspiQuery, GivesAnNtlmClientsKey) {
+  sign_on_with_ntlm();
+  SecPkgContext_SessionKey key{};
+  ASSERT_EQ(QueryContextAttributesW(&context, SECPKG_ATTR_SESSION_KEY, &key), SEC_E_OK);
+  EXPECT_EQ(key.SessionKeyLength, 16u);
+  FreeContextBuffer(key.SessionKey);
+  SecPkgContext_KeyInfoW info{};
+  ASSERT_EQ(QueryContextAttributesW(&context, SECPKG_ATTR_KEY_INFO, &info), SEC_E_OK);
+  EXPECT_EQ(std::u16string(info.sEncryptAlgorithmName), u"RC4");
+  EXPECT_EQ(info.KeySize, 128u);
+  FreeContextBuffer(info.sSignatureAlgorithmName);
+  FreeContextBuffer(info.sEncryptAlgorithmName);
+}
+
 TEST_F(SspiQuery, RepeatsTheAttributesOfTheLastLeg) {
   sign_on_with_kerberos();
   SecPkgContext_Flags flags{};
@@ -210,7 +287,7 @@ TEST_F(SspiQuery, WantsABufferAndAnAttributeItKnows) {
   sign_on_with_kerberos();
   EXPECT_EQ(QueryContextAttributesA(&context, SECPKG_ATTR_SIZES, nullptr), SEC_E_INVALID_PARAMETER);
   std::uint64_t answer[8] = {};
-  EXPECT_EQ(QueryContextAttributesA(&context, SECPKG_ATTR_SESSION_KEY, answer),
+  EXPECT_EQ(QueryContextAttributesA(&context, SECPKG_ATTR_ACCESS_TOKEN, answer),
             SEC_E_UNSUPPORTED_FUNCTION);
   EXPECT_EQ(QueryContextAttributesA(&context, SECPKG_ATTR_SIZES, answer), SEC_E_OK);
 }

@@ -142,7 +142,82 @@ TEST_F(UsherAccept, WritesTheWholeObject) {
       {"attributes",
        {"MUTUAL_AUTH", "REPLAY_DETECT", "SEQUENCE_DETECT", "CONFIDENTIALITY", "INTEGRITY"}},
       {"expires", "2026-11-20T19:16:22Z"}};
-  EXPECT_EQ(verdict(file), expected);
+  Json object = verdict(file);
+  EXPECT_TRUE(object.erase("pac")) << "which is told below";
+  EXPECT_EQ(object, expected);
+}
+
+// without_lists takes the lists of SIDs out of a "pac" object.
+Json without_lists(Json pac) {
+  pac.erase("groups");
+  pac.erase("extra_sids");
+  return pac;
+}
+
+TEST_F(UsherAccept, TellsWhatTheDomainControllerSaysOfAlice) {
+  const Json pac = verdict(transcript_path("ad/aes256-spnego.hex")).at("pac");
+  const std::string domain = "S-1-5-21-3494580569-295834052-4005058022-";
+  EXPECT_EQ(pac.at("groups").size(), 41u);
+  EXPECT_EQ(pac.at("groups")[0], domain + "513");
+  EXPECT_EQ(pac.at("extra_sids"), Json::array({"S-1-18-1"}));
+  const Json expected = {{"logon_name", "alice"},
+                         {"full_name", "Alice Example"},
+                         {"domain", "BNTLM"},
+                         {"dns_domain", "BNTLM.TEST"},
+                         {"upn", "alice@bntlm.test"},
+                         {"logon_server", "DC1"},
+                         {"sid", domain + "1103"},
+                         {"primary_group", domain + "513"},
+                         {"server_signature", "ok"},
+                         {"kdc_signature", "not verified"},
+                         {"ticket_signature", "not verified"},
+                         {"full_signature", "not verified"}};
+  EXPECT_EQ(without_lists(pac), expected);
+  const Ran ran = run({transcript_path("ad/aes256-spnego.hex")});
+  EXPECT_NE(ran.out.find(", alice@bntlm.test, 41 groups, 1 extra SIDs, server signature ok, kdc "
+                         "signature not verified"),
+            std::string::npos)
+      << ran.out;
+}
+
+TEST_F(UsherAccept, VerifiesTheKdcsSignaturesWithItsKey) {
+  const Arguments with_key = {"--kdc-keytab", transcript_path("ad/krbtgt.keytab"), "--policy",
+                              "pac=require"};
+  for (const char* file : kKerberosFiles) {
+    const Json pac = verdict(transcript_path(file), with_key).value("pac", Json::object());
+    EXPECT_EQ(pac.value("groups", Json::array()).size(), 41u) << file;
+    for (const char* signature :
+         {"server_signature", "kdc_signature", "ticket_signature", "full_signature"}) {
+      EXPECT_EQ(pac.value(signature, ""), "ok") << file << ": " << signature;
+    }
+  }
+}
+
+TEST_F(UsherAccept, WantsAKrbtgtInAKdcKeytab) {
+  const std::string service_keytab = transcript_path("ad/web.keytab");
+  const Ran ran = run({"--kdc-keytab", service_keytab, transcript_path("ad/aes256-spnego.hex")});
+  EXPECT_EQ(ran.exit_status, 2);
+  EXPECT_NE(ran.err.find(service_keytab + ": holds no key of krbtgt"), std::string::npos)
+      << ran.err;
+  EXPECT_EQ(
+      run({"--kdc-keytab", "/nonexistent", transcript_path("ad/aes256-spnego.hex")}).exit_status,
+      2);
+}
+
+// Nobody but its KDC signs for a realm: another realm's key, in the right form, is none.
+TEST_F(UsherAccept, RefusesTicketsThatTheKdcOfTheKeytabHasNotMade) {
+  const Ran ran =
+      run_usher({"accept", "--keytab", transcript_path("mit/sha2.keytab"), "--kdc-keytab",
+                 transcript_path("ad/krbtgt.keytab"), "--at", "2026-11-20T09:38:00Z", "--json",
+                 transcript_path("mit/aes256-cts-krb5.hex")});
+  EXPECT_EQ(ran.exit_status, 1);
+  EXPECT_NE(ran.out.find("KDC, ticket or full signature is missing or wrong"), std::string::npos)
+      << ran.out;
+}
+
+TEST_F(UsherAccept, TellsNothingOfAPacThatPolicyIgnores) {
+  EXPECT_FALSE(
+      verdict(transcript_path("ad/aes256-spnego.hex"), {"--policy", "pac=ignore"}).contains("pac"));
 }
 
 TEST_F(UsherAccept, TakesWhatIsDelegatedIfThePolicySaysSo) {

@@ -43,6 +43,7 @@ class UsherdConfig : public ::testing::Test {
 TEST_F(UsherdConfig, ReadsEverySettingFromAFile) {
   const auto config = load(R"(
 keytab = "/etc/krb5.keytab"
+kdc_keytab = "/etc/krbtgt.keytab"
 accounts = "/etc/usherd.accounts"
 replay_file = "/run/usherd/replays"
 packages = "negotiate,!ntlm"
@@ -75,6 +76,7 @@ mic = "always"
   EXPECT_EQ(config->listen_unix, std::vector<std::string>{"/run/usherd.sock"});
   EXPECT_EQ(config->unix_mode, 0600);
   EXPECT_EQ(config->keytab, "/etc/krb5.keytab");
+  EXPECT_EQ(config->kdc_keytab, "/etc/krbtgt.keytab");
   EXPECT_EQ(config->accounts, "/etc/usherd.accounts");
   EXPECT_EQ(config->replay_file, "/run/usherd/replays");
   EXPECT_FALSE(config->allow_ntlm);

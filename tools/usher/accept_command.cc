@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <ostream>
 
 #include "engine/auth/accounts.h"
@@ -95,6 +96,13 @@ std::unique_ptr<Credential> credential_of(const AcceptOptions& options) {
     }
     keys->ring = std::move(loaded.ring);
   }
+  if (!options.kdc_keytab.empty()) {
+    crypto::KeyRing::Loaded loaded = auth::load_kdc_keytab(*kit, options.kdc_keytab);
+    if (loaded.ring == nullptr) {
+      throw UsageError(loaded.error);
+    }
+    keys->kdc_ring = std::move(loaded.ring);
+  }
   if (!options.accounts.empty()) {
     auth::Accounts::Loaded loaded = auth::Accounts::load_file(*kit, options.accounts);
     if (loaded.accounts == nullptr) {
@@ -142,6 +150,76 @@ std::string why(const Outcome& outcome) {
 
 std::string_view package_name(const Client& client) { return client.ntlm ? "NTLM" : "Kerberos"; }
 
+// PacSignatureName is a signature and what it is called in JSON.
+struct PacSignatureName {
+  auth::PacSignature bit;
+  const char* name;
+};
+constexpr std::array kPacSignatures = {
+    PacSignatureName{auth::kPacServer, "server_signature"},
+    PacSignatureName{auth::kPacKdc, "kdc_signature"},
+    PacSignatureName{auth::kPacTicket, "ticket_signature"},
+    PacSignatureName{auth::kPacFull, "full_signature"},
+};
+
+// signature_state is "ok", "absent", or "not verified" where no key of the KDC was given.
+std::string_view signature_state(const PacFacts& pac, auth::PacSignature bit) {
+  if ((pac.signatures & bit) != 0) {
+    return "ok";
+  }
+  const bool absent = (bit == auth::kPacTicket && !pac.has_ticket_signature) ||
+                      (bit == auth::kPacFull && !pac.has_full_signature);
+  return absent ? "absent" : "not verified";
+}
+
+Json pac_report(const PacFacts& pac) {
+  Json out{{"groups", pac.groups}};
+  if (!pac.extra_sids.empty()) {
+    out["extra_sids"] = pac.extra_sids;
+  }
+  if (!pac.resource_groups.empty()) {
+    out["resource_groups"] = pac.resource_groups;
+  }
+  const auto put = [&out](const char* key, const std::string& text) {
+    if (!text.empty()) {
+      out[key] = text;
+    }
+  };
+  put("logon_name", pac.logon_name);
+  put("full_name", pac.full_name);
+  put("domain", pac.domain);
+  put("dns_domain", pac.dns_domain);
+  put("upn", pac.upn);
+  put("logon_server", pac.logon_server);
+  put("sid", pac.user_sid);
+  put("primary_group", pac.primary_group_sid);
+  for (const PacSignatureName& signature : kPacSignatures) {
+    out[signature.name] = signature_state(pac, signature.bit);
+  }
+  if (pac.has_client_claims || pac.has_device_claims) {
+    out["claims"] = Json{{"client", pac.has_client_claims}, {"device", pac.has_device_claims}};
+  }
+  return out;
+}
+
+std::string pac_text(const PacFacts& pac) {
+  std::string text = fmt::format("  PAC: {}", pac.logon_name);
+  if (!pac.user_sid.empty()) {
+    text += fmt::format(", {}", pac.user_sid);
+  }
+  if (!pac.upn.empty()) {
+    text += fmt::format(", {}", pac.upn);
+  }
+  text += fmt::format(", {} groups, {} extra SIDs", pac.groups.size() + pac.resource_groups.size(),
+                      pac.extra_sids.size());
+  for (const PacSignatureName& signature : kPacSignatures) {
+    std::string name = signature.name;
+    std::ranges::replace(name, '_', ' ');
+    text += fmt::format(", {} {}", name, signature_state(pac, signature.bit));
+  }
+  return text + '\n';
+}
+
 Json report(const std::string& file, const Outcome& outcome) {
   Json legs = Json::array();
   for (const Leg& leg : outcome.legs) {
@@ -164,6 +242,9 @@ Json report(const std::string& file, const Outcome& outcome) {
   if (client.expires_s != 0) {
     out["expires"] = utc(client.expires_s);
   }
+  if (client.pac) {
+    out["pac"] = pac_report(*client.pac);
+  }
   return out;
 }
 
@@ -183,7 +264,8 @@ std::string report_text(const std::string& file, const Outcome& outcome) {
   if (!client.ntlm) {
     text += fmt::format(" for {}", client.service);
   }
-  return text + '\n';
+  text += '\n';
+  return client.pac ? text + pac_text(*client.pac) : text;
 }
 
 }  // namespace

@@ -10,9 +10,10 @@
 namespace usher::cli {
 
 struct AcceptOptions {
-  std::string keytab;    // Empty: no Kerberos.
-  std::string accounts;  // Empty: no NTLM.
-  std::string at;        // RFC 3339, UTC; empty: now.
+  std::string keytab;      // Empty: no Kerberos.
+  std::string accounts;    // Empty: no NTLM.
+  std::string kdc_keytab;  // Empty: only the server signature of a PAC is verified.
+  std::string at;          // RFC 3339, UTC; empty: now.
   std::optional<std::int64_t> clock_skew_s;
   std::vector<std::string> policies;  // name=value
   bool json = false;                  // One object a transcript, a line each.

@@ -48,6 +48,10 @@ CLI::App* add_accept(CLI::App& app, AcceptOptions& options) {
   command->add_option("--keytab", options.keytab, "Kerberos: the service's keys")
       ->type_name("FILE");
   command
+      ->add_option("--kdc-keytab", options.kdc_keytab,
+                   "Keys of krbtgt: verify the KDC's signatures in PACs, too")
+      ->type_name("FILE");
+  command
       ->add_option("--accounts", options.accounts,
                    "NTLM: lines DOMAIN:user:password or DOMAIN:user::NTHASH")
       ->type_name("FILE");

@@ -12,14 +12,17 @@
 namespace usher::cli {
 namespace {
 
-Client client_of(const Context& context) {
+Client client_of(const Context& context, const PageStore& pages) {
   std::array<std::uint8_t, kClientNameSizeMax> room;
+  std::vector<std::uint8_t> pac(context.pac.size);
+  pages.read(context.pac, pac);
   return {.ntlm = context.is_ntlm(),
           .name = printable(context.write_client_name(room)),
           .service = printable(context.service()),
           .ticket_etype = context.ticket_etype,
           .flags = context.flags,
-          .expires_s = context.expires_s};
+          .expires_s = context.expires_s,
+          .pac = facts_of(pac, context.pac_signatures)};
 }
 
 }  // namespace
@@ -81,8 +84,9 @@ Outcome Replayer::replay(const std::vector<Piece>& exchange) {
         step(exchange[i], answered ? challenge_in(exchange[i + 1].token) : Bytes{}, context));
   }
   if (outcome.verdict().status == Status::kEstablished) {
-    const Status inspected = engine_->inspect(
-        context, [&](const Context& established) { outcome.client = client_of(established); });
+    const Status inspected = engine_->inspect(context, [&](const Context& established) {
+      outcome.client = client_of(established, *engine_->environment().contexts.pages());
+    });
     if (inspected != Status::kEstablished) {
       outcome.legs.back().verdict.status = Status::kInternal;
     }

@@ -34,6 +34,29 @@ struct Leg {
   std::uint32_t reply_size = 0;
 };
 
+// PacFacts is what a verified PAC says of the client; texts that it does not have are empty.
+struct PacFacts {
+  std::uint8_t signatures = 0;  // auth::PacSignature bits: verified.
+  bool has_ticket_signature = false;
+  bool has_full_signature = false;
+  std::string logon_name;
+  std::string full_name;
+  std::string domain;
+  std::string dns_domain;
+  std::string upn;
+  std::string logon_server;
+  std::string user_sid;
+  std::string primary_group_sid;
+  std::vector<std::string> groups;  // SIDs.
+  std::vector<std::string> extra_sids;
+  std::vector<std::string> resource_groups;
+  bool has_client_claims = false;
+  bool has_device_claims = false;
+};
+
+// facts_of reads a PAC that was verified; nothing if it is none.
+[[nodiscard]] std::optional<PacFacts> facts_of(Bytes pac, std::uint8_t signatures);
+
 // Client is what an established context says.
 struct Client {
   bool ntlm = false;
@@ -42,6 +65,7 @@ struct Client {
   std::int32_t ticket_etype = 0;
   gss::ContextFlags flags{};
   std::int64_t expires_s = 0;  // 0: never.
+  std::optional<PacFacts> pac;
 };
 
 struct Outcome {

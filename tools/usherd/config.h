@@ -21,6 +21,7 @@ struct Config {
   std::string keytab;       // Empty: Kerberos is not served.
   std::string accounts;     // Empty: NTLM is not served.
   std::string replay_file;  // Empty: the replay cache is in memory.
+  std::string kdc_keytab;   // Empty: the KDC's signatures in PACs are not verified.
   std::string packages = "negotiate";
   std::int64_t slots = usher::kSlotCountDefault;
   std::int64_t connections = 1024;  // Per worker.

@@ -1,4 +1,4 @@
-// Loads keytab and accounts; keys.h says what is promised.
+// Loads keytabs and accounts; keys.h says what is promised.
 #include "tools/usherd/keys.h"
 
 #include <string_view>
@@ -27,6 +27,16 @@ LoadedKeys load_keys(usher::crypto::Kit& kit, const Config& config) {
       loaded.summary.append(" entries of other encryption types left out)");
     }
     keys->ring = std::move(keytab.ring);
+  }
+  if (!config.kdc_keytab.empty()) {
+    auto keytab = usher::auth::load_kdc_keytab(kit, config.kdc_keytab);
+    if (!keytab.ring) {
+      loaded.error = keytab.error;
+      return loaded;
+    }
+    loaded.summary.append(loaded.summary.empty() ? "" : ", ").append("KDC keytab ");
+    loaded.summary.append(config.kdc_keytab);
+    keys->kdc_ring = std::move(keytab.ring);
   }
   if (!config.accounts.empty()) {
     auto accounts = usher::auth::Accounts::load_file(kit, config.accounts);

@@ -17,7 +17,7 @@ struct LoadedKeys {
   std::string summary;                            // Else: what was loaded, for the log; no keys.
 };
 
-// load_keys reads the keytab and the accounts that `config` names.
+// load_keys reads the keytabs and the accounts that `config` names.
 [[nodiscard]] LoadedKeys load_keys(usher::crypto::Kit& kit, const Config& config);
 
 // key_files lists the files that load_keys reads.

@@ -133,6 +133,8 @@ std::vector<Setting> what_is_served() {
        set_within(&Config::unix_mode, 0, 0777)},
       {"keytab", "--keytab", Kind::kText, "a path", "keytab of the services; turns Kerberos on",
        set_to(&Config::keytab)},
+      {"kdc_keytab", "--kdc-keytab", Kind::kText, "a path",
+       "keytab of krbtgt; verifies the KDC's signatures in PACs, too", set_to(&Config::kdc_keytab)},
       {"accounts", "--accounts", Kind::kText, "a path",
        "file of DOMAIN:user:password; turns NTLM on", set_to(&Config::accounts)},
       {"replay_file", "--replay-file", Kind::kText, "a path",
