@@ -185,9 +185,9 @@ namespace usher::fuzz {
   X(kMitRdLongName, "diff_mit_ap_req", "MIT krb5", \
     "takes names of any size", "RFC 4120 6", \
     "a bound of ours, kIdentitySizeMax") \
-  X(kMitRdPac, "diff_mit_ap_req", "MIT krb5", \
-    "refuses a ticket whose PAC it cannot read", "MS-KILE 3.4.5.3", \
-    "Usher takes nothing from a PAC yet, and so wants nothing of it") \
+  X(kMitRdPacUnused, "diff_mit_ap_req", "MIT krb5", \
+    "signs on a client whose PAC is wrong, and does not use it", "MS-PAC 2.8, MS-KILE 3.4.5.3", \
+    "who changed the PAC may have changed the rest; pac=ignore is what MIT does") \
   X(kMitRdTransited, "diff_mit_ap_req", "MIT krb5", \
     "refuses realms of an encoding it does not know, even none at all", "RFC 4120 2.7", \
     "a ticket that went through no realm has none to check") \
@@ -227,6 +227,15 @@ namespace usher::fuzz {
   X(kHeimdalRdLongName, "diff_heimdal_ap_req", "Heimdal", \
     "takes names of any size", "RFC 4120 6", \
     "a bound of ours, kIdentitySizeMax") \
+  X(kHeimdalRdPac, "diff_heimdal_ap_req", "Heimdal", \
+    "looks at a PAC's table, server signature and client info alone", "MS-PAC 2.4 to 2.15", \
+    "a buffer that cannot be read, or another user's SID, says that the PAC is not to be used") \
+  X(kHeimdalRdRodc, "diff_heimdal_ap_req", "Heimdal", \
+    "takes an RODC's number for a part of the PAC's signature", "MS-PAC 2.8", \
+    "RODCIdentifier is a field of its own, behind Signature") \
+  X(kHeimdalRdClientInfo, "diff_heimdal_ap_req", "Heimdal", \
+    "wants a PAC's name escaped and its time without fractions", "MS-PAC 2.7", \
+    "Name is the client's account name as it is; a ticket's time has no fractions to compare") \
   X(kHeimdalRdTransited, "diff_heimdal_ap_req", "Heimdal", \
     "decides itself about realms that no KDC has checked", "RFC 4120 2.7", \
     "a server checks them or rejects the ticket; Usher leaves checking to the KDC") \

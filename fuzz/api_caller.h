@@ -365,7 +365,15 @@ inline SECURITY_STATUS expected_answer(const Exchange& exchange, std::uint32_t a
     case SECPKG_ATTR_SIZES:
     case SECPKG_ATTR_NAMES:
     case SECPKG_ATTR_LIFESPAN:
+    case SECPKG_ATTR_KEY_INFO:
+    case SECPKG_ATTR_AUTHORITY:
+    case SECPKG_ATTR_NATIVE_NAMES:
+    case SECPKG_ATTR_SESSION_KEY:
       return exchange.state == State::kEstablished ? SEC_E_OK : SEC_E_OUT_OF_SEQUENCE;
+    case SECPKG_ATTR_PASSWORD_EXPIRY:
+    case SECPKG_ATTR_LOGOFF_TIME:
+    case SECPKG_ATTR_USER_FLAGS:  // Nobody here has a PAC.
+      return exchange.state == State::kEstablished ? SEC_E_NO_IMPERSONATION : SEC_E_OUT_OF_SEQUENCE;
     default:
       return SEC_E_UNSUPPORTED_FUNCTION;
   }
@@ -410,6 +418,20 @@ inline void ask(const Exchange& exchange, std::uint32_t attribute, bool wide) {
               std::string_view(static_cast<SecPkgInfoA*>(allocated)->Name) == NTLMSP_NAME_A,
           "the package is the one negotiated");
     FreeContextBuffer(allocated);
+  } else if (attribute == SECPKG_ATTR_AUTHORITY) {
+    FreeContextBuffer(allocated);
+  } else if (attribute == SECPKG_ATTR_NATIVE_NAMES || attribute == SECPKG_ATTR_KEY_INFO) {
+    void* second = nullptr;
+    std::copy_n(answer.begin() + sizeof(second), sizeof(second),
+                reinterpret_cast<std::uint8_t*>(&second));
+    check(allocated != nullptr && second != nullptr, "both names are there");
+    FreeContextBuffer(allocated);
+    FreeContextBuffer(second);
+  } else if (attribute == SECPKG_ATTR_SESSION_KEY) {
+    SecPkgContext_SessionKey key{};
+    std::copy_n(answer.begin(), sizeof(key), reinterpret_cast<std::uint8_t*>(&key));
+    check(key.SessionKeyLength == 16 || key.SessionKeyLength == 32, "a key has a key's size");
+    FreeContextBuffer(key.SessionKey);
   }
 }
 
@@ -427,6 +449,12 @@ inline void query_all(const Exchange& exchange) {
     ask(exchange, attribute, attribute % 2 == 0);
   }
   ask(exchange, SECPKG_ATTR_SUBJECT_SECURITY_ATTRIBUTES, false);
+  CtxtHandle handle = exchange.handle;
+  PUSHER_IDENTITY identity = nullptr;
+  check(usher_query_identity(&handle, &identity) ==
+                expected_answer(exchange, SECPKG_ATTR_USER_FLAGS) &&
+            identity == nullptr,
+        "there is no identity without a PAC");
 }
 
 }  // namespace usher::fuzz

@@ -131,7 +131,7 @@ class Play {
     switch (what) {
       case 10: {  // A PAC, signed with the service's key.
         Octets pac = mint::octets_of(script_.chunk());
-        sign_pac(*world().kit, world().services[0], pac);
+        sign_pac(*world().kit, world().services[0], world().krbtgt, {}, pac);
         has_pac_ = has_pac_ || pac::parse_pac(pac).ok();
         ticket.authorization_data = mint::authorization_data(128, pac);
         break;

@@ -12,6 +12,7 @@
 #include "parsers/krb_cred.h"
 #include "parsers/pac.h"
 #include "parsers/spnego.h"
+#include "tools/mint/pac_mint.h"
 #include "tools/mint/spnego_mint.h"
 
 namespace usher::fuzz {
@@ -54,6 +55,7 @@ struct Outcome {
   Octets key;
   std::int32_t key_etype = 0;
   bool dce_style = false;
+  Octets pac;  // As the context keeps it.
   [[nodiscard]] Status status() const { return answer.status; }
   [[nodiscard]] bool accepted() const { return answer.status == Status::kEstablished; }
 };
@@ -83,14 +85,15 @@ void finish_dce_style(Door& door, Bytes token, Outcome& outcome) {
   outcome.dce_style = true;
 }
 
-Outcome offer(Door& door, Bytes token) {
+Outcome offer(Door& door, Bytes token, bool knows_krbtgt = false) {
   Outcome outcome;
-  outcome.answer = door.accept(token, {}, {.error_tokens = true});
+  outcome.answer = door.accept(token, {}, {.error_tokens = true, .knows_krbtgt = knows_krbtgt});
   if (outcome.status() == Status::kRc4 || outcome.status() == Status::kWeakerKey) {
     // Refused by default; what comes of it where policy is lenient?
-    auth::Policy& policy = world().credential->policy;
+    auth::Credential& credential = knows_krbtgt ? *world().knowing : *world().credential;
+    auth::Policy& policy = credential.policy;
     policy.allow_rc4 = policy.allow_weaker_keys = true;
-    outcome.answer = door.accept(token, {}, {.error_tokens = true});
+    outcome.answer = door.accept(token, {}, {.error_tokens = true, .knows_krbtgt = knows_krbtgt});
     policy.allow_rc4 = policy.allow_weaker_keys = false;
     check(outcome.status() != Status::kRc4 && outcome.status() != Status::kWeakerKey,
           "a policy that allows it allows it");
@@ -106,6 +109,8 @@ Outcome offer(Door& door, Bytes token) {
                    context->initiator_sequence};
     outcome.key = mint::octets_of(context->key.bytes());
     outcome.key_etype = context->key_etype;
+    outcome.pac.resize(context->pac.size);
+    door.environment().contexts.pages()->read(context->pac, outcome.pac);
   }
   return outcome;
 }
@@ -172,6 +177,33 @@ void check_understood(Bytes element) {
   check(data.ok() && !data->has_critical, "no authorization data is passed over");
 }
 
+// check_pac looks at what a client with a PAC has signed on with: kept as it was, of this sign-on,
+// and signed by somebody who has the service's key.
+void check_pac(const Opened& opened, const Outcome& outcome) {
+  check(opened.layers.pac.has_value() == !outcome.pac.empty(), "a PAC is kept if there is one");
+  if (!opened.layers.pac) {
+    return;
+  }
+  check(*opened.layers.pac == outcome.pac, "and kept as it came");
+  const Result<pac::Pac> pac = pac::parse_pac(outcome.pac);
+  check(pac.ok() && pac->has_client_info, "and can be read");
+  Octets covered = outcome.pac;
+  for (const Bytes value : {pac->server_signature.value, pac->kdc_signature.value}) {
+    std::fill_n(covered.begin() + (value.data() - outcome.pac.data()), value.size(),
+                std::uint8_t{0});
+  }
+  const auto service =
+      std::ranges::find(world().services, opened.layers.ticket_etype, &mint::Service::etype);
+  check(
+      service != world().services.end() &&
+          same(pac->server_signature.value, mint::keyed_checksum(*world().kit, *service, covered)),
+      "the service's key has signed it");
+  constexpr std::int64_t kEpochs = 11'644'473'600;
+  check(static_cast<std::int64_t>(pac->client_info.client_id / 10'000'000) - kEpochs ==
+            opened.ticket.auth_time,
+        "it is of this sign-on");
+}
+
 // check_accepted compares a sign-on with the token that was opened here.
 void check_accepted(Bytes token, const Outcome& outcome) {
   std::optional<ApReqLayers> layers = open_layers(token);
@@ -202,7 +234,9 @@ void check_accepted(Bytes token, const Outcome& outcome) {
         "the service is the one whose key this is");
   check_understood(ticket->authorization_data);
   check_understood(authenticator->authorization_data);
-  check_reply({*layers, *ticket, *authenticator}, outcome);
+  const Opened opened{*layers, *ticket, *authenticator};
+  check_reply(opened, outcome);
+  check_pac(opened, outcome);
 }
 
 // check_neighbours offers a token that was accepted once more, changed in one place.
@@ -278,15 +312,43 @@ void check_delegation(Bytes token) {
   }
 }
 
+// is_past_signature says whether a verdict was found after a PAC's server signature was right.
+bool is_past_signature(Status status) {
+  switch (status) {
+    case Status::kEstablished:
+    case Status::kContinue:
+    case Status::kPacClient:
+    case Status::kNameTooLong:
+    case Status::kReplay:
+    case Status::kNoFreePage:
+      return true;
+    default:
+      return false;
+  }
+}
+
 void count(Bytes token, Status status) {
-  const Stage stage = stage_of(status);
-  reached(stage);
-  if (stage >= Stage::kAuthenticator) {
+  reached(stage_of(status));
+  if (is_past_signature(status)) {
     const std::optional<ApReqLayers> layers = open_layers(token);
-    if (layers && layers->pac && pac::parse_pac(*layers->pac).ok()) {
+    if (layers && layers->pac) {
       reached(Stage::kPac);
     }
   }
+}
+
+// check_knowing offers a token to who knows the KDC's key as well: he accepts no more than others,
+// and nobody else.
+void check_knowing(Bytes token, const Outcome& outcome) {
+  Door door;
+  const Outcome knowing = offer(door, token, true);
+  check(!knowing.accepted() ||
+            (outcome.accepted() && knowing.who == outcome.who && knowing.pac == outcome.pac),
+        "whoever knows more accepts no more");
+  check(outcome.accepted() == knowing.accepted() ||
+            (knowing.status() == Status::kPacKdcSignature && outcome.accepted()) ||
+            (knowing.status() == outcome.status()),
+        "and refuses for the KDC's signatures only");
 }
 
 }  // namespace
@@ -305,6 +367,7 @@ void run_one(Bytes token) {
   if (!outcome.accepted() && place_in(token) % 4 != 0) {
     return;  // Refusals are repeated now and then, for the sake of speed.
   }
+  check_knowing(token, outcome);
   const Outcome again = offer(token);
   check(again.status() == outcome.status() && again.answer.reply == outcome.answer.reply &&
             again.who == outcome.who && again.key == outcome.key,

@@ -75,6 +75,7 @@ std::string stated(const Config& config) {
   out.list("listen.unix", config.listen_unix);
   out.integer("listen.unix_mode", config.unix_mode);
   optional("keytab", config.keytab);
+  optional("kdc_keytab", config.kdc_keytab);
   optional("accounts", config.accounts);
   optional("replay_file", config.replay_file);
   out.string("packages", config.packages);

@@ -1,6 +1,7 @@
 // A sign-on as Usher judges it, and its AP-REQ as Heimdal's krb5_rd_req does: verdict, client,
 // keys, sequence number. The mutator works behind the encryption.
 #include "fuzz/diff_ap_req.h"
+#include "parsers/pac.h"
 
 extern "C" {
 #include <krb5.h>
@@ -38,8 +39,7 @@ class Heimdal {
               krb5_kt_resolve(context_, "MEMORY:usher", &keytab_) == 0 &&
               krb5_rd_req_in_ctx_alloc(context_, &options_) == 0 &&
               krb5_rd_req_in_set_keytab(context_, options_, keytab_) == 0 &&
-              // Usher takes nothing from a PAC yet; fuzz_diff_mit_pac.cc has their signatures.
-              krb5_rd_req_in_set_pac_check(context_, options_, 0) == 0 &&
+              krb5_rd_req_in_set_pac_check(context_, options_, 1) == 0 &&
               krb5_parse_name(context_, "HTTP/web.example.test@EXAMPLE.TEST", &service_) == 0,
           "Heimdal starts");
     for (mint::Service& service : world().services) {
@@ -214,6 +214,9 @@ bool refusal_allowed(Bytes token, const TheirSignOn& theirs, Status status) {
       return excuses.use(Allowed::kHeimdalRdCritical);
     case Status::kNameTooLong:
       return excuses.use(Allowed::kHeimdalRdLongName);
+    case Status::kMalformedPac:
+    case Status::kPacClient:
+      return excuses.use(Allowed::kHeimdalRdPac);
     case Status::kTicketEtype:  // 0 finds any key of the service.
       return excuses.use(Allowed::kHeimdalRdLabel);
     case Status::kAuthenticatorKey:
@@ -229,6 +232,25 @@ bool refusal_allowed(Bytes token, const TheirSignOn& theirs, Status status) {
   }
 }
 
+// pac_allowed is which PACs Heimdal refuses and Usher does not.
+bool pac_allowed(Bytes token) {
+  const std::optional<ApReqLayers> layers = open_layers(token);
+  const Result<pac::Pac> pac =
+      pac::parse_pac(layers && layers->pac ? Bytes(*layers->pac) : Bytes{});
+  if (!pac.ok()) {
+    return false;
+  }
+  if (pac->server_signature.has_rodc_id || pac->kdc_signature.has_rodc_id) {
+    return excuses.use(Allowed::kHeimdalRdRodc);
+  }
+  constexpr std::uint64_t kUnitsPerSecond = 10'000'000;
+  const bool special = std::ranges::any_of(pac->client_info.name, [](std::uint8_t octet) {
+    return octet == '@' || octet == '/' || octet == '\\';
+  });
+  return (special || pac->client_info.client_id % kUnitsPerSecond != 0) &&
+         excuses.use(Allowed::kHeimdalRdClientInfo);
+}
+
 // acceptance_allowed is which of Heimdal's refusals Usher need not share.
 bool acceptance_allowed(Bytes token, std::int32_t error) {
   if (error == KRB5_KT_NOTFOUND) {
@@ -240,7 +262,7 @@ bool acceptance_allowed(Bytes token, std::int32_t error) {
   if (has_far_times(token)) {
     return excuses.use(Allowed::kHeimdalRdFarTime);
   }
-  return false;
+  return pac_allowed(token);
 }
 
 }  // namespace

@@ -265,7 +265,7 @@ extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t s
   Octets pac(input.begin() + 1, input.end());
   change_pac(mutator, pac, size_max - 1);
   if (mutator.chance(80)) {
-    sign_pac(*world().kit, world().services[input[0] % 2], pac);
+    sign_pac(*world().kit, world().services[input[0] % 2], world().krbtgt, {}, pac);
   }
   pac.insert(pac.begin(), input[0]);
   return hand_back(pac, data, size_max);

@@ -120,7 +120,8 @@ Octets with_pac(const ApReqLayers& layers, bool sign) {
   }
   Octets pac = *layers.pac;
   if (sign) {
-    sign_pac(*world().kit, *service_of(layers.ticket_etype), pac);
+    const Octets emptied = replace_contents(layers.ticket, elements, index, Octets(1));
+    sign_pac(*world().kit, *service_of(layers.ticket_etype), world().krbtgt, emptied, pac);
   }
   return replace_contents(layers.ticket, elements, index, pac);
 }
@@ -251,6 +252,20 @@ void change_clear(Mutator& mutator, ApReqLayers& layers) {
   }
 }
 
+// auth_time_of is the time of the sign-on that a PAC is of; nothing if it does not say.
+std::optional<std::int64_t> auth_time_of(Bytes octets) {
+  constexpr std::uint64_t kUnitsPerSecond = 10'000'000;
+  constexpr std::int64_t kEpochs = 11'644'473'600;  // Seconds from 1601 to 1970.
+  const Result<pac::Pac> pac = pac::parse_pac(octets);
+  if (!pac.ok() || !pac->has_client_info) {
+    return std::nullopt;
+  }
+  const auto time =
+      static_cast<std::int64_t>(pac->client_info.client_id / kUnitsPerSecond) - kEpochs;
+  constexpr std::int64_t kYear9999 = 253'370'764'800;  // As far as a KerberosTime goes.
+  return time >= 0 && time < kYear9999 ? std::optional(time) : std::nullopt;
+}
+
 // mend puts a ticket or an authenticator that can be read in the place of one that cannot, so that
 // what other layers hold gets looked at again: the acceptor stops at the first fault.
 void mend(ApReqLayers& layers) {
@@ -268,6 +283,7 @@ void mend(ApReqLayers& layers) {
   }
   if (!ticket.ok()) {
     if (layers.pac) {
+      fields.auth_time = auth_time_of(*layers.pac).value_or(fields.auth_time);
       fields.authorization_data = mint::authorization_data(128, *layers.pac);
     }
     layers.ticket = mint::encode_enc_ticket_part(fields);
@@ -294,7 +310,7 @@ void add_pac(ApReqLayers& layers) {
   fields.session_etype = ticket->key.etype;
   fields.session_key = mint::octets_of(ticket->key.value);
   fields.authorization_data =
-      mint::authorization_data(128, unsigned_pac(u"alice", ticket->auth_time, layers.ticket_etype));
+      mint::authorization_data(128, unsigned_pac("alice", ticket->auth_time, layers.ticket_etype));
   layers.ticket = mint::encode_enc_ticket_part(fields);
   layers.pac = pac_of(layers.ticket);
 }

@@ -3,9 +3,8 @@
 #include <algorithm>
 #include <array>
 
-#include "engine/crypto/checksum.h"
-#include "fuzz/fuzz_target.h"
 #include "parsers/pac.h"
+#include "tools/mint/pac_mint.h"
 
 namespace usher::fuzz {
 namespace {
@@ -69,6 +68,19 @@ Octets signature_buffer(std::int32_t etype) {
   return buffer;
 }
 
+// place_of is where the first signature of a type has its value; empty if there is none.
+MutableBytes place_of(MutableBytes pac, const std::vector<Entry>& table, BufferType type) {
+  const auto found = std::ranges::find(table, std::uint32_t(type), &Entry::type);
+  return found == table.end() ? MutableBytes{} : signature_value(pac, *found);
+}
+
+// write_signature puts as much of a checksum over `covered` into `place` as has room there.
+void write_signature(crypto::Kit& kit, const mint::Service& signer, Bytes covered,
+                     MutableBytes place) {
+  const Octets value = mint::keyed_checksum(kit, signer, covered);
+  std::copy_n(value.begin(), std::min(value.size(), place.size()), place.begin());
+}
+
 }  // namespace
 
 std::optional<std::vector<PacBuffer>> take_apart(Bytes pac) {
@@ -100,42 +112,41 @@ Octets put_together(const std::vector<PacBuffer>& buffers) {
   return table;
 }
 
-Octets unsigned_pac(std::u16string_view name, std::int64_t auth_time, std::int32_t etype) {
-  Octets client_info;
-  mint::append_le(client_info,
-                  static_cast<std::uint64_t>((auth_time + kFiletimeEpochS) * 10'000'000));
-  mint::append_le(client_info, static_cast<std::uint16_t>(2 * name.size()));
-  for (const char16_t unit : name) {
-    mint::append_le(client_info, static_cast<std::uint16_t>(unit));
-  }
-  const Octets requestor = {1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0, 0x20, 2, 0, 0};  // S-1-5-32-544
-  return put_together({{std::uint32_t(BufferType::kClientInfo), client_info},
-                       {std::uint32_t(BufferType::kRequestor), requestor},
-                       {std::uint32_t(BufferType::kServerSignature), signature_buffer(etype)},
-                       {std::uint32_t(BufferType::kKdcSignature), signature_buffer(18)}});
+Octets unsigned_pac(std::string_view name, std::int64_t auth_time, std::int32_t etype) {
+  mint::PacLogonInfo logon_info;
+  logon_info.effective_name = {std::string(name)};
+  const auto file_time = static_cast<std::uint64_t>((auth_time + kFiletimeEpochS) * 10'000'000);
+  return put_together(
+      {{std::uint32_t(BufferType::kLogonInfo), mint::make_logon_info(logon_info)},
+       {std::uint32_t(BufferType::kClientInfo), mint::make_client_info(file_time, name)},
+       {std::uint32_t(BufferType::kUpnDns), mint::make_upn_dns()},
+       {std::uint32_t(BufferType::kRequestor), mint::account_sid()},
+       {std::uint32_t(BufferType::kServerSignature), signature_buffer(etype)},
+       {std::uint32_t(BufferType::kKdcSignature), signature_buffer(18)},
+       {std::uint32_t(BufferType::kTicketSignature), signature_buffer(18)},
+       {std::uint32_t(BufferType::kFullSignature), signature_buffer(18)}});
 }
 
-void sign_pac(crypto::Kit& kit, const mint::Service& service, Octets& pac) {
+void sign_pac(crypto::Kit& kit, const mint::Service& service, const mint::Service& krbtgt,
+              Bytes emptied_ticket, Octets& pac) {
   const std::vector<Entry> table = table_of(pac);
-  Octets covered = pac;
-  MutableBytes ours;
-  for (const Entry& entry : table) {
-    const auto type = BufferType(entry.type);
-    if (type == BufferType::kServerSignature || type == BufferType::kKdcSignature) {
-      std::ranges::fill(signature_value(covered, entry), std::uint8_t{0});
+  // zeroed is the PAC with zeros for the values of these signatures.
+  const auto zeroed = [&](std::initializer_list<BufferType> types) {
+    Octets copy = pac;
+    for (const BufferType type : types) {
+      std::ranges::fill(place_of(copy, table, type), std::uint8_t{0});
     }
-    if (type == BufferType::kServerSignature && ours.empty()) {
-      ours = signature_value(pac, entry);
-    }
+    return copy;
+  };
+  using enum BufferType;
+  if (!emptied_ticket.empty()) {
+    write_signature(kit, krbtgt, emptied_ticket, place_of(pac, table, kTicketSignature));
   }
-  crypto::ChecksumKey key;
-  std::array<std::uint8_t, crypto::kChecksumSizeMax> mac{};
-  const crypto::EtypeProfile& profile = *crypto::profile_of(service.etype);
-  const Bytes parts[] = {covered};
-  check(make_checksum_key(kit, profile, service.key, crypto::KeyUsage::kPac, key) &&
-            write_checksum(kit, key, parts, mac),
-        "a PAC can be signed");
-  std::copy_n(mac.begin(), std::min<std::size_t>(ours.size(), profile.checksum_size), ours.begin());
+  write_signature(kit, krbtgt, zeroed({kServerSignature, kKdcSignature, kFullSignature}),
+                  place_of(pac, table, kFullSignature));
+  const MutableBytes server = place_of(pac, table, kServerSignature);
+  write_signature(kit, service, zeroed({kServerSignature, kKdcSignature}), server);
+  write_signature(kit, krbtgt, server, place_of(pac, table, kKdcSignature));
 }
 
 void change_pac(Mutator& mutator, Octets& pac, std::size_t size_max) {

@@ -21,13 +21,15 @@ struct PacBuffer {
 std::optional<std::vector<PacBuffer>> take_apart(Bytes pac);
 Octets put_together(const std::vector<PacBuffer>& buffers);
 
-// unsigned_pac is a small PAC for the account `name` that has a client info, a requestor and empty
-// places for the signatures; `etype` says which.
-Octets unsigned_pac(std::u16string_view name, std::int64_t auth_time, std::int32_t etype);
+// unsigned_pac is what a domain controller says of the account `name`, alice's SID and all, with
+// empty places for its four signatures; `etype` is the service's.
+Octets unsigned_pac(std::string_view name, std::int64_t auth_time, std::int32_t etype);
 
-// sign_pac writes the server signature of a PAC that has room for one (MS-PAC 2.8.1). The KDC's
-// stays as it is: only the KDC can make or check it.
-void sign_pac(crypto::Kit& kit, const mint::Service& service, Octets& pac);
+// sign_pac writes what it finds room for of the signatures of service and KDC (MS-PAC 2.8.1 to
+// 2.8.4), whatever type they say they are of. `emptied_ticket` is the EncTicketPart with one zero
+// octet for the PAC; empty, the ticket signature stays as it is.
+void sign_pac(crypto::Kit& kit, const mint::Service& service, const mint::Service& krbtgt,
+              Bytes emptied_ticket, Octets& pac);
 
 // change_pac changes one thing: an entry of the table, a buffer's contents, the order, or octets
 // anywhere. Signatures are not made anew.

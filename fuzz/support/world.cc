@@ -56,6 +56,7 @@ World::World()
     : kit(make_kit()),
       services{service_of(18, 32, 1), service_of(17, 16, 101), service_of(19, 16, 41),
                service_of(20, 32, 151), service_of(23, 16, 201)},
+      krbtgt(service_of(18, 32, 201)),
       desk(auth::Desk::make(Door::kSlots, std::make_unique<FromShared>(), make_kit())) {
   const Abroad abroad;  // Accounts draw randomness from OpenSSL.
   auto keys = std::make_unique<auth::Keys>();
@@ -65,6 +66,12 @@ World::World()
         "the world can be made");
   credential = std::make_unique<auth::Credential>(auth::Package::kNegotiate, std::move(keys));
   credential->target = {"EXAMPLE", "WEB", "example.test", "web.example.test"};
+  krbtgt.name = mint::Principal::of("krbtgt/EXAMPLE.TEST@EXAMPLE.TEST");
+  auto more_keys = std::make_unique<auth::Keys>();
+  more_keys->ring = mint::make_ring(*kit, services);
+  more_keys->kdc_ring = mint::make_ring(*kit, {&krbtgt, 1});
+  check(more_keys->ring != nullptr && more_keys->kdc_ring != nullptr, "and its KDC");
+  knowing = std::make_unique<auth::Credential>(auth::Package::kNegotiate, std::move(more_keys));
 }
 
 World& world() {
@@ -87,6 +94,7 @@ Door::Door(auth::Desk& desk)
   credential.package = auth::Package::kNegotiate;
   credential.allow_kerberos = credential.allow_ntlm = true;
   credential.policy = {};
+  world().knowing->policy = {};
   restart_random();
 }
 
@@ -145,13 +153,14 @@ Door::Answer Door::accept(Bytes token, ContextHandle context, const Options& opt
   // The token is gone when accept returns: whoever keeps a view of it is found out.
   auto copy = std::make_unique_for_overwrite<std::uint8_t[]>(token.size());
   std::copy_n(token.data(), token.size(), copy.get());
-  const auth::AcceptRequest request{.credential = world().credential.get(),
-                                    .context = context,
-                                    .token = {copy.get(), token.size()},
-                                    .reply = std::span(room).first(options.reply_room),
-                                    .error_tokens = options.error_tokens,
-                                    .take_delegation = options.take_delegation,
-                                    .recorded_challenge = options.recorded_challenge};
+  const auth::AcceptRequest request{
+      .credential = options.knows_krbtgt ? world().knowing.get() : world().credential.get(),
+      .context = context,
+      .token = {copy.get(), token.size()},
+      .reply = std::span(room).first(options.reply_room),
+      .error_tokens = options.error_tokens,
+      .take_delegation = options.take_delegation,
+      .recorded_challenge = options.recorded_challenge};
   auth::AcceptReply reply;
   auth::accept(desk_, environment_, {&request, 1}, {&reply, 1});
   copy.reset();

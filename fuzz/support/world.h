@@ -34,8 +34,12 @@ struct World {
   // HTTP/web.example.test@EXAMPLE.TEST, kvno 1: etypes 18, 17, 19, 20 and 23. Keys are the bytes 1,
   // 2, 3, ..., and from 101, 41, 151 and 201 on.
   std::array<mint::Service, 5> services;
+  // krbtgt/EXAMPLE.TEST@EXAMPLE.TEST, kvno 1, etype 18: the bytes 201, 202, ...
+  mint::Service krbtgt;
   // EXAMPLE\alice, password Al1ce-Passw0rd, and EXAMPLE\bob, B0b-Passw0rd.
   std::unique_ptr<auth::Credential> credential;
+  // The same service, which knows its KDC's key.
+  std::unique_ptr<auth::Credential> knowing;
   std::unique_ptr<auth::Desk> desk;  // Room for eight tokens a turn.
 };
 World& world();
@@ -74,6 +78,7 @@ class Door {
     bool take_delegation = false;
     std::size_t reply_room = kReplySizeMax;
     Bytes recorded_challenge{};
+    bool knows_krbtgt = false;  // Goes to world().knowing instead of world().credential.
   };
   Answer accept(Bytes token, ContextHandle context, const Options& options);
   Answer accept(Bytes token, ContextHandle context = {}) { return accept(token, context, {}); }

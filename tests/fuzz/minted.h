@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
-#include "fuzz/support/pac_edit.h"
 #include "fuzz/support/world.h"
 #include "tools/mint/dce_mint.h"
+#include "tools/mint/pac_mint.h"
 #include "tools/mint/spnego_mint.h"
 
 namespace usher::testing {
@@ -27,9 +27,7 @@ inline mint::Octets minted(const Minted& how) {
   ticket.end_time = fuzz::kNowSeconds + 3600;
   ticket.session_etype = how.etype;
   if (how.pac) {
-    mint::Octets pac = fuzz::unsigned_pac(u"alice", ticket.auth_time, how.etype);
-    fuzz::sign_pac(*world.kit, service, pac);
-    ticket.authorization_data = mint::authorization_data(128, pac);
+    mint::add_pac(*world.kit, fuzz::shared_random(), service, world.krbtgt, ticket);
   }
   mint::AuthenticatorFields authenticator;
   authenticator.ctime = fuzz::kNowSeconds;
