@@ -209,9 +209,6 @@ namespace usher::fuzz {
   X(kHeimdalRdDecoder, "diff_heimdal_ap_req", "Heimdal", \
     "decodes and refuses what Usher does not", "RFC 4120 5", \
     "fuzz_diff_heimdal_der has a row for each way") \
-  X(kHeimdalRdNotServed, "diff_heimdal_ap_req", "Heimdal", \
-    "serves user-to-user", "RFC 4120 3.7", \
-    "not served by Usher; refused rather than half done") \
   X(kHeimdalRdAnyService, "diff_heimdal_ap_req", "Heimdal", \
     "takes a ticket for any name that our key opens", "RFC 4120 3.2.3", \
     "a ticket is for the service it names; keys may be shared by several") \

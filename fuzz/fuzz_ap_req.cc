@@ -60,16 +60,21 @@ struct Outcome {
   [[nodiscard]] bool accepted() const { return answer.status == Status::kEstablished; }
 };
 
+// third_leg_of is what a client in DCE style sends after our answer to its `token`; nothing if no
+// third leg is owed.
+std::optional<Octets> third_leg_of(Bytes token, const Octets& reply) {
+  const Result<spnego::NegTokenInit> init = spnego::parse_neg_token_init(token);
+  return answer_ap_rep(init.ok() ? init->mech_token : token, reply,
+                       init.ok() ? init->mech_types : Bytes{});
+}
+
 // finish_dce_style plays the rest of an exchange in DCE style, if that is what has begun: our own
 // AP-REP is no third leg, and the client's is.
 void finish_dce_style(Door& door, Bytes token, Outcome& outcome) {
   if (outcome.status() != Status::kContinue) {
     return;
   }
-  const Result<spnego::NegTokenInit> init = spnego::parse_neg_token_init(token);
-  const std::optional<Octets> leg =
-      answer_ap_rep(init.ok() ? init->mech_token : token, outcome.answer.reply,
-                    init.ok() ? init->mech_types : Bytes{});
+  const std::optional<Octets> leg = third_leg_of(token, outcome.answer.reply);
   if (!leg) {
     return;
   }
@@ -293,8 +298,15 @@ void check_delegation(Bytes token) {
   const Result<gss::GssChecksum> checksum = gss::parse_gss_checksum(authenticator->checksum);
   const bool delegates = checksum.ok() && gss::has(checksum->flags, gss::ContextFlags::kDelegate);
   Door door;
-  world().credential->policy.accept_delegation = true;
-  const Door::Answer answer = door.accept(token, {}, {.take_delegation = true});
+  auth::Policy& policy = world().credential->policy;
+  policy.accept_delegation = true;
+  policy.allow_rc4 = policy.allow_weaker_keys = true;  // Whatever it took to be accepted.
+  Door::Answer answer = door.accept(token, {}, {.take_delegation = true});
+  if (answer.status == Status::kContinue) {
+    const std::optional<Octets> leg = third_leg_of(token, answer.reply);
+    check(layers->bare && leg.has_value(), "only DCE style takes another leg");
+    answer = door.accept(*leg, answer.context);
+  }
   check(answer.status == Status::kEstablished || (delegates && is_about_delegation(answer.status)),
         "delegation is all that can be wrong with it");
   if (answer.status != Status::kEstablished) {

@@ -200,8 +200,6 @@ bool refusal_allowed(Bytes token, const TheirSignOn& theirs, Status status) {
     case Status::kMalformedTicket:
     case Status::kMalformedAuthenticator:
       return excuses.use(Allowed::kHeimdalRdDecoder);
-    case Status::kUserToUser:
-      return excuses.use(Allowed::kHeimdalRdNotServed);
     case Status::kTicketGranting:
     case Status::kNoSuchService:
     case Status::kNoKeyOfEtype:
