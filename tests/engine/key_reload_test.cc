@@ -10,7 +10,6 @@
 #include <array>
 #include <atomic>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -49,12 +48,26 @@ class Searcher {
     if (address_ >= begin && address_ < begin + size) {
       given_back_ = true;
     }
-    if (memmem(block, size, secret_.data(), size_) != nullptr) {
+    if (holds_secret(begin, size)) {
       ++found_;
     }
   }
 
  private:
+  // A block of an array begins with its count, which AddressSanitizer lets nobody read.
+  [[gnu::no_sanitize_address]] bool holds_secret(const char* begin, std::size_t size) noexcept {
+    for (std::size_t at = 0; at + size_ <= size; ++at) {
+      std::size_t same = 0;
+      while (same < size_ && static_cast<std::uint8_t>(begin[at + same]) == secret_[same]) {
+        ++same;
+      }
+      if (same == size_) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   std::atomic<bool> on_{false};
   std::atomic<int> found_{0};
   std::atomic<bool> given_back_{false};
