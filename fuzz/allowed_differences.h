@@ -188,9 +188,6 @@ namespace usher::fuzz {
   X(kMitRdPacUnused, "diff_mit_ap_req", "MIT krb5", \
     "signs on a client whose PAC is wrong, and does not use it", "MS-PAC 2.8, MS-KILE 3.4.5.3", \
     "who changed the PAC may have changed the rest; pac=ignore is what MIT does") \
-  X(kMitRdTransited, "diff_mit_ap_req", "MIT krb5", \
-    "refuses realms of an encoding it does not know, even none at all", "RFC 4120 2.7", \
-    "a ticket that went through no realm has none to check") \
   X(kMitRdRealmPath, "diff_mit_ap_req", "MIT krb5", \
     "takes realms between the client's and its own for checked", "RFC 4120 2.7", \
     "a server checks them or rejects the ticket; Usher leaves checking to the KDC") \

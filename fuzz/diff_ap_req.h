@@ -84,16 +84,6 @@ inline bool is_asn1_error(std::int32_t error) {
   return error >= kFirst && error < kFirst + 256;
 }
 
-// has_unchecked_realms says whether a ticket names realms that it went through, in whatever way,
-// and no KDC has marked them as checked (RFC 4120 2.7).
-inline bool has_unchecked_realms(Bytes token) {
-  constexpr std::uint32_t kTransitedPolicyChecked = krb5::flag_bit(12);
-  const std::optional<ApReqLayers> layers = open_layers(token);
-  const auto ticket = krb5::parse_enc_ticket_part(layers ? Bytes(layers->ticket) : Bytes{});
-  return ticket.ok() && (ticket->flags & kTransitedPolicyChecked) == 0 &&
-         (!ticket->transited.empty() || ticket->transited_type != 1);
-}
-
 // has_far_times says whether a ticket has times that 32 bits do not hold.
 inline bool has_far_times(Bytes token) {
   const std::optional<ApReqLayers> layers = open_layers(token);

@@ -151,10 +151,7 @@ bool acceptance_allowed(Bytes token, std::int32_t error) {
   if (is_asn1_error(error)) {
     return excuses.use(Allowed::kMitRdDecoder);
   }
-  if (has_far_times(token)) {
-    return excuses.use(Allowed::kMitRdFarTime);
-  }
-  return has_unchecked_realms(token) && excuses.use(Allowed::kMitRdTransited);
+  return has_far_times(token) && excuses.use(Allowed::kMitRdFarTime);
 }
 
 }  // namespace
