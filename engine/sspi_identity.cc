@@ -122,12 +122,11 @@ std::uint32_t contents_of(const pac::Pac& pac) noexcept {
          (pac.has_delegation_info ? USHER_PAC_DELEGATION_INFO : 0);
 }
 
-void fill_numbers(const KeptPac& kept, USHER_IDENTITY& out) noexcept {
-  const pac::LogonInfo& info = kept.pac().logon_info;
+void fill_numbers(const pac::Pac& pac, USHER_IDENTITY& out) noexcept {
+  const pac::LogonInfo& info = pac.logon_info;
   out.UserFlags = info.user_flags;
   out.UserAccountControl = info.user_account_control;
-  out.Signatures = kept.signatures();
-  out.Contents = contents_of(kept.pac());
+  out.Contents = contents_of(pac);
   out.LogonTime = to_timestamp(info.logon_time);
   out.LogoffTime = to_timestamp(info.logoff_time);
   out.KickOffTime = to_timestamp(info.kick_off_time);
@@ -155,8 +154,10 @@ void fill_sids(const pac::Pac& pac, USHER_GROUP* groups, Texts& texts,
   });
 }
 
-SECURITY_STATUS make_identity(const KeptPac& kept, PUSHER_IDENTITY& out) noexcept {
-  const pac::Pac& pac = kept.pac();
+}  // namespace
+
+SECURITY_STATUS make_identity(const pac::Pac& pac, std::uint8_t signatures,
+                              PUSHER_IDENTITY& out) noexcept {
   const Names names = names_in(pac);
   const Room room = measure(pac, names);
   static_assert(sizeof(USHER_IDENTITY) % alignof(USHER_GROUP) == 0);
@@ -170,7 +171,8 @@ SECURITY_STATUS make_identity(const KeptPac& kept, PUSHER_IDENTITY& out) noexcep
                                        groups_size + room.text_size);
   auto* const identity = new (memory) USHER_IDENTITY{};
   Texts texts(behind.subspan(groups_size));
-  fill_numbers(kept, *identity);
+  identity->Signatures = signatures;
+  fill_numbers(pac, *identity);
   fill_sids(pac, reinterpret_cast<USHER_GROUP*>(behind.data()), texts, *identity);
   identity->AccountName = texts.utf16(names.account);
   identity->FullName = texts.utf16(names.full);
@@ -185,8 +187,6 @@ SECURITY_STATUS make_identity(const KeptPac& kept, PUSHER_IDENTITY& out) noexcep
   out = identity;
   return SEC_E_OK;
 }
-
-}  // namespace
 
 KeptPac::~KeptPac() { wipe({octets_.get(), size_}); }
 
@@ -249,5 +249,5 @@ extern "C" SECURITY_STATUS usher_query_identity(PCtxtHandle context, PUSHER_IDEN
   *identity = nullptr;
   KeptPac kept;
   const SECURITY_STATUS status = kept.take(context);
-  return status == SEC_E_OK ? make_identity(kept, *identity) : status;
+  return status == SEC_E_OK ? make_identity(kept.pac(), kept.signatures(), *identity) : status;
 }

@@ -107,6 +107,11 @@ class KeptPac {
   std::uint8_t signatures_ = 0;  // auth::PacSignature
 };
 
+// make_identity writes what a PAC says, in memory for the caller; SEC_E_OK, or the refusal, and
+// `out` is as it was.
+[[nodiscard]] SECURITY_STATUS make_identity(const pac::Pac& pac, std::uint8_t signatures,
+                                            PUSHER_IDENTITY& out) noexcept;
+
 // to_timestamp takes a FILETIME as it stands in a PAC; whatever is later than SECURITY_TIME_NEVER
 // is never.
 [[nodiscard]] TimeStamp to_timestamp(pac::FileTime time) noexcept;
