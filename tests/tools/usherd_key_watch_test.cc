@@ -12,6 +12,9 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <vector>
+
+#include "tools/usherd/keys.h"
 
 namespace usherd {
 namespace {
@@ -190,6 +193,15 @@ TEST_F(KeyWatchTest, FoldersBehindAPathAreThoseThatDecide) {
   EXPECT_EQ(folders_behind(path("nothing/file")), std::vector<std::string>{here + "/nothing"});
   fs::create_symlink("loop", path("loop"));
   EXPECT_EQ(folders_behind(path("loop")), std::vector<std::string>{here});
+}
+
+TEST(KeyFiles, AreAllThatKeysAreLoadedFrom) {
+  Config config;
+  EXPECT_TRUE(key_files(config).empty());
+  config.keytab = "FILE:/a";
+  config.kdc_keytab = "/b";
+  config.accounts = "/c";
+  EXPECT_EQ(key_files(config), (std::vector<std::string>{"/a", "/b", "/c"}));
 }
 
 }  // namespace

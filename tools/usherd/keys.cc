@@ -56,7 +56,7 @@ LoadedKeys load_keys(usher::crypto::Kit& kit, const Config& config) {
 std::vector<std::string> key_files(const Config& config) {
   constexpr std::string_view kPrefix = "FILE:";  // load_keytab takes it off, too.
   std::vector<std::string> files;
-  for (const std::string* file : {&config.keytab, &config.accounts}) {
+  for (const std::string* file : {&config.keytab, &config.kdc_keytab, &config.accounts}) {
     if (!file->empty()) {
       files.push_back(file->starts_with(kPrefix) ? file->substr(kPrefix.size()) : *file);
     }
