@@ -147,6 +147,25 @@ typedef struct _USHER_IDENTITY {
 // an error *identity is null.
 USHER_API SECURITY_STATUS usher_query_identity(PCtxtHandle phContext, PUSHER_IDENTITY* identity);
 
+// usher_tls_server_end_point makes channel bindings of the type tls-server-end-point (RFC 5929 4)
+// from a TLS server's certificate, as DER: a SEC_CHANNEL_BINDINGS whose application data is
+// "tls-server-end-point:" and the certificate's hash. Pass it to AcceptSecurityContext as
+// SECBUFFER_CHANNEL_BINDINGS, for every connection that was served with this certificate; it
+// changes only with that.
+//
+// The hash function is that of the certificate's signature; SHA-256 in place of MD5 and SHA-1. For
+// a signature without one of its own (Ed25519, Ed448) or with two (RSASSA-PSS whose mask is made
+// with another), the RFC defines none: SEC_E_UNSUPPORTED_FUNCTION, and no client has one either.
+//
+// *bindings_size is the room at `bindings`, and becomes the size of the buffer;
+// USHER_TLS_BINDINGS_SIZE_MAX is always enough. SEC_E_BUFFER_TOO_SMALL tells the size in it, too;
+// after any other refusal it is 0. SEC_E_CERT_UNKNOWN if this is no certificate, or one with bytes
+// behind it. Any thread; allocates.
+#define USHER_TLS_BINDINGS_SIZE_MAX 128u
+USHER_API SECURITY_STATUS usher_tls_server_end_point(const void* certificate,
+                                                     uint32_t certificate_size, void* bindings,
+                                                     uint32_t* bindings_size);
+
 // usher_last_refusal says in words why the calling thread's last refused call was refused: which
 // check said no and, for a malformed token, what is wrong at which byte. "" if none was. It never
 // holds any part of a token or a key. The text is good until the thread's next call of a function

@@ -2,7 +2,7 @@
 include(CMakePackageConfigHelpers)
 set(usher_package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/usher)
 install(TARGETS usher_sspi usher_sspi_static EXPORT usherTargets COMPONENT library)
-install(FILES acceptor.h sspi.h sspi_status.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/usher COMPONENT library)
+install(FILES acceptor.h sspi.h sspi_bindings.h sspi_status.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/usher COMPONENT library)
 install(EXPORT usherTargets NAMESPACE usher:: DESTINATION ${usher_package_folder} COMPONENT library)
 configure_package_config_file(usherConfig.cmake.in usherConfig.cmake
   INSTALL_DESTINATION ${usher_package_folder})

@@ -19,6 +19,7 @@
 #include <uchar.h>
 #endif
 
+#include "sspi_bindings.h"
 #include "sspi_status.h"
 // NOLINTBEGIN(modernize-*,bugprone-*,cert-*,readability-*): these names and forms are Windows'.
 #ifdef __cplusplus
@@ -460,22 +461,36 @@ USHER_API SECURITY_STATUS SEC_ENTRY FreeCredentialsHandle(PCredHandle phCredenti
 
 // AcceptSecurityContext takes one token of a client and answers it.
 //   phContext    NULL for the first token of an exchange, afterwards what phNewContext received.
-//   pInput       Exactly one SECBUFFER_TOKEN, not empty: else SEC_E_INVALID_TOKEN. Besides it only
-//                SECBUFFER_EMPTY. SECBUFFER_CHANNEL_BINDINGS and ASC_REQ_PROXY_BINDINGS are
-//                SEC_E_UNSUPPORTED_FUNCTION in this version, because nobody would check bindings.
+//   pInput       One SECBUFFER_TOKEN, not empty: else SEC_E_INVALID_TOKEN. On the first call of
+//                Negotiate it may be missing or empty, and pInput NULL: the reply is then a hint of
+//                what there is (NegTokenInit2), and the client's first token comes on the second.
+//                Besides it SECBUFFER_EMPTY, and at most one SECBUFFER_CHANNEL_BINDINGS with a
+//                SEC_CHANNEL_BINDINGS or _EX (SEC_E_INVALID_PARAMETER if it leaves its buffer):
+//                what the connection is bound to. They are compared with the client's when those
+//                come, so pass them on every leg; what does not fit is SEC_E_BAD_BINDINGS. A client
+//                without is refused, too, unless ASC_REQ_ALLOW_MISSING_BINDINGS is asked for, and
+//                one that knows of bindings and says it has none even then. The policy `bindings`
+//                may be stricter, or look at nothing. With SEC_CHANNEL_BINDINGS_AUDIT_BINDINGS
+//                nobody is refused for bindings, unless that policy is `always`. Without bindings
+//                and without ASC_REQ_PROXY_BINDINGS the client's are not looked at.
 //   fContextReq  ASC_REQ_ALLOCATE_MEMORY: pvBuffer of the reply is allocated, to be freed with
 //                FreeContextBuffer. ASC_REQ_EXTENDED_ERROR: a refusal may come with a token to
-//                send. ASC_REQ_DELEGATE: what the client delegates is kept, if the policy
-//                delegation=accept allows it (usher_store_delegated).
-//                ASC_REQ_CONNECTION is echoed. All others change nothing: what the client got is in
+//                send. ASC_REQ_CONNECTION is echoed. ASC_REQ_PROXY_BINDINGS: TLS ends elsewhere,
+//                and the client must have sent bindings to whatever channel. ASC_REQ_DELEGATE: what
+//                the client delegates is kept, if the policy delegation=accept allows it
+//                (usher_store_delegated).
+//                ASC_REQ_ALLOW_CONTEXT_REPLAY: let an authenticator in that was seen before, and
+//                say so in pfContextAttr; only for a caller that knows it asks twice about one
+//                request of one client. All others change nothing: what the client got is in
 //                pfContextAttr, and a caller that needs integrity, say, must look there.
 //   TargetDataRep  Not used by these packages.
 //   phNewContext Never NULL; may be the same address as phContext.
-//   pOutput      One SECBUFFER_TOKEN with room for the reply (cbMaxToken is always enough);
-//   cbBuffer
-//                becomes the reply's size, 0 for no reply. May overlap pInput. It may be left out
-//                only if nothing has to be sent (else SEC_E_INSUFFICIENT_BUFFERS). A reply is to be
-//                sent whatever the status is.
+//   pOutput      One SECBUFFER_TOKEN with room for the reply (cbMaxToken is always enough), whose
+//                cbBuffer becomes the reply's size, 0 for no reply. May overlap pInput. It may be
+//                left out only if nothing has to be sent (else SEC_E_INSUFFICIENT_BUFFERS). A reply
+//                is to be sent whatever the status is. A SECBUFFER_CHANNEL_BINDINGS_RESULT with
+//                room for a SEC_CHANNEL_BINDINGS_RESULT receives what came of the bindings,
+//                whatever the status is.
 //   pfContextAttr  Receives ASC_RET_*; the security bits are there with SEC_E_OK only. May be NULL.
 //   ptsExpiry    Receives the end of the context with SEC_E_OK. May be NULL.
 // Returns SEC_E_OK, SEC_I_CONTINUE_NEEDED (send the reply, pass in the answer), or an error.

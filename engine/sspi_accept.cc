@@ -4,9 +4,10 @@
 #include <cstring>
 #include <memory>
 #include <span>
-#include <thread>
+#include <utility>
 
 #include "engine/sspi_internal.h"
+#include "parsers/channel_bindings.h"
 
 namespace usher::sspi {
 namespace {
@@ -29,39 +30,77 @@ std::uint32_t type_of(const SecBuffer& buffer) noexcept {
   return buffer.BufferType & ~SECBUFFER_ATTRMASK;
 }
 
-// read_token finds the one token in `input`. What else might be in it and is not understood is
-// refused, not passed over: the caller means something by it.
-SECURITY_STATUS read_token(const SecBufferDesc* input, Bytes& token) noexcept {
-  if (input != nullptr && input->ulVersion != SECBUFFER_VERSION) {
+Bytes bytes_of(const SecBuffer& buffer) noexcept {
+  return buffer.pvBuffer == nullptr
+             ? Bytes{}
+             : Bytes(static_cast<const std::uint8_t*>(buffer.pvBuffer), buffer.cbBuffer);
+}
+
+// Input is what pInput brings. Views lie in the caller's memory.
+struct Input {
+  Bytes token;  // Empty for none.
+  bool has_bindings = false;
+  channel::SecChannelBindings bindings{};
+};
+
+// read_token takes the token, which only the first call may leave out.
+SECURITY_STATUS read_token(const SecBuffer* found, bool is_first, Input& input) noexcept {
+  if (found == nullptr) {
+    return is_first ? SEC_E_OK : refuse(SEC_E_INVALID_TOKEN, "pInput holds no SECBUFFER_TOKEN");
+  }
+  input.token = bytes_of(*found);
+  const bool says_nothing = is_first && found->cbBuffer == 0;
+  return input.token.empty() && !says_nothing ? refuse(Status::kEmptyToken) : SEC_E_OK;
+}
+
+SECURITY_STATUS read_bindings(const SecBuffer* found, Input& input) noexcept {
+  if (found == nullptr) {
+    return SEC_E_OK;
+  }
+  const Result<channel::SecChannelBindings> bindings =
+      channel::parse_sec_channel_bindings(bytes_of(*found));
+  if (!bindings.ok()) {
+    return refuse(
+        SEC_E_INVALID_PARAMETER,
+        "SECBUFFER_CHANNEL_BINDINGS: a length or an offset leaves the buffer, or a header "
+        "or flag is not known");
+  }
+  input.has_bindings = true;
+  input.bindings = *bindings;
+  return SEC_E_OK;
+}
+
+// read_input finds the token and the bindings in `list`. What else might be in it and is not
+// understood is refused, not passed over: the caller means something by it.
+SECURITY_STATUS read_input(const SecBufferDesc* list, bool is_first, Input& input) noexcept {
+  if (list != nullptr && list->ulVersion != SECBUFFER_VERSION) {
     return refuse(SEC_E_INVALID_TOKEN, "pInput: ulVersion is not SECBUFFER_VERSION");
   }
-  const SecBuffer* found = nullptr;
-  for (const SecBuffer& buffer : buffers_of(input)) {
+  const SecBuffer* token = nullptr;
+  const SecBuffer* bindings = nullptr;
+  for (const SecBuffer& buffer : buffers_of(list)) {
     switch (type_of(buffer)) {
       case SECBUFFER_EMPTY:
+      case SECBUFFER_CHANNEL_BINDINGS_RESULT:  // pOutput may be the same list.
         break;
       case SECBUFFER_TOKEN:
-        if (found != nullptr) {
+        if (std::exchange(token, &buffer) != nullptr) {
           return refuse(SEC_E_INVALID_TOKEN, "pInput holds more than one SECBUFFER_TOKEN");
         }
-        found = &buffer;
         break;
       case SECBUFFER_CHANNEL_BINDINGS:
-        return refuse(SEC_E_UNSUPPORTED_FUNCTION,
-                      "pInput holds SECBUFFER_CHANNEL_BINDINGS, which this version cannot check");
+        if (std::exchange(bindings, &buffer) != nullptr) {
+          return refuse(SEC_E_INVALID_TOKEN,
+                        "pInput holds more than one SECBUFFER_CHANNEL_BINDINGS");
+        }
+        break;
       default:
         return refuse(SEC_E_UNSUPPORTED_FUNCTION,
                       "pInput holds a buffer of a type that is not understood");
     }
   }
-  if (found == nullptr) {
-    return refuse(SEC_E_INVALID_TOKEN, "pInput holds no SECBUFFER_TOKEN");
-  }
-  if (found->pvBuffer == nullptr || found->cbBuffer == 0) {
-    return refuse(Status::kEmptyToken);
-  }
-  token = {static_cast<const std::uint8_t*>(found->pvBuffer), found->cbBuffer};
-  return SEC_E_OK;
+  const SECURITY_STATUS status = read_token(token, is_first, input);
+  return status == SEC_E_OK ? read_bindings(bindings, input) : status;
 }
 
 // ReplyRoom is where the reply goes. From the moment it is found it says "no reply".
@@ -71,11 +110,31 @@ struct ReplyRoom {
   bool allocate = false;
 };
 
-SECURITY_STATUS find_room(SecBufferDesc* output, bool allocate, ReplyRoom& room) noexcept {
+// find_result takes the place where the verdict on channel bindings goes.
+SECURITY_STATUS find_result(SecBuffer& buffer, SecBuffer*& result) noexcept {
+  if (result != nullptr) {
+    return refuse(SEC_E_INVALID_TOKEN,
+                  "pOutput holds more than one SECBUFFER_CHANNEL_BINDINGS_RESULT");
+  }
+  if (buffer.pvBuffer == nullptr || buffer.cbBuffer < sizeof(SEC_CHANNEL_BINDINGS_RESULT)) {
+    return refuse(
+        SEC_E_BUFFER_TOO_SMALL,
+        "pOutput: SECBUFFER_CHANNEL_BINDINGS_RESULT holds no SEC_CHANNEL_BINDINGS_RESULT");
+  }
+  result = &buffer;
+  return SEC_E_OK;
+}
+
+SECURITY_STATUS find_room(SecBufferDesc* output, bool allocate, ReplyRoom& room,
+                          SecBuffer*& result) noexcept {
   if (output != nullptr && output->ulVersion != SECBUFFER_VERSION) {
     return refuse(SEC_E_INVALID_TOKEN, "pOutput: ulVersion is not SECBUFFER_VERSION");
   }
+  SECURITY_STATUS status = SEC_E_OK;
   for (SecBuffer& buffer : buffers_of(output)) {
+    if (type_of(buffer) == SECBUFFER_CHANNEL_BINDINGS_RESULT && status == SEC_E_OK) {
+      status = find_result(buffer, result);
+    }
     if (type_of(buffer) != SECBUFFER_TOKEN) {
       continue;
     }
@@ -88,7 +147,7 @@ SECURITY_STATUS find_room(SecBufferDesc* output, bool allocate, ReplyRoom& room)
       buffer.pvBuffer = nullptr;
     }
   }
-  return SEC_E_OK;
+  return status;
 }
 
 SECURITY_STATUS deliver(Bytes reply, const ReplyRoom& room) noexcept {
@@ -112,19 +171,23 @@ SECURITY_STATUS deliver(Bytes reply, const ReplyRoom& room) noexcept {
   return SEC_E_OK;
 }
 
-// Leg is a call's arguments, and what it gives back if it succeeds.
+// Leg is a call's arguments, and what it gives back.
 struct Leg {
   const SecHandle* credential;
   const SecHandle* given;  // phContext.
   std::uint32_t request;
 
-  Bytes token;
+  Input input{};
   ReplyRoom room{};
+  SecBuffer* result = nullptr;  // Where the verdict on channel bindings goes; null: nowhere.
 
   ContextHandle context{};
-  bool complete = false;
-  gss::ContextFlags flags{};
-  std::int64_t expires_s = kUnixNever;
+  AcceptReply reply{};
+
+  [[nodiscard]] bool asked_for(std::uint32_t flag) const noexcept { return (request & flag) != 0; }
+  [[nodiscard]] bool complete() const noexcept {
+    return reply.verdict.status == Status::kEstablished;
+  }
 };
 
 // check looks at everything that needs no token to be read.
@@ -136,38 +199,13 @@ SECURITY_STATUS check(Leg& leg, const SecHandle* new_context, const SecBufferDes
   }
   // The token first: pInput and pOutput may be the same list, and find_room writes to it. And both,
   // whatever the first says: a refused call must not leave a size in pOutput.
-  const SECURITY_STATUS input_status = read_token(input, leg.token);
+  const SECURITY_STATUS input_status = read_input(input, leg.given == nullptr, leg.input);
   const SECURITY_STATUS output_status =
-      find_room(output, (leg.request & ASC_REQ_ALLOCATE_MEMORY) != 0, leg.room);
+      find_room(output, leg.asked_for(ASC_REQ_ALLOCATE_MEMORY), leg.room, leg.result);
   if (input_status != SEC_E_OK || output_status != SEC_E_OK) {
     return input_status != SEC_E_OK ? input_status : output_status;
   }
-  if (new_context == nullptr) {
-    return refuse(SEC_E_INVALID_HANDLE, "phNewContext is null");
-  }
-  if ((leg.request & ASC_REQ_PROXY_BINDINGS) != 0) {
-    return refuse(SEC_E_UNSUPPORTED_FUNCTION,
-                  "ASC_REQ_PROXY_BINDINGS: this version cannot check channel bindings");
-  }
-  return SEC_E_OK;
-}
-
-// read_grant copies what a complete context grants. It can find the context busy only if a second
-// thread has come with the same handle, against the rules: that one is about to be refused, and
-// this one has won.
-Status read_grant(const Engine& engine, Leg& leg) noexcept {
-  constexpr int kRoundsMax = 10'000;
-  Status seen = Status::kContextBusy;
-  for (int round = 0; seen == Status::kContextBusy && round < kRoundsMax; ++round) {
-    if (round > 0) {
-      std::this_thread::yield();
-    }
-    seen = engine.inspect(leg.context, [&leg](const Context& context) {
-      leg.flags = context.flags;
-      leg.expires_s = context.expires_s;
-    });
-  }
-  return seen;
+  return new_context == nullptr ? refuse(SEC_E_INVALID_HANDLE, "phNewContext is null") : SEC_E_OK;
 }
 
 // run does the work of a checked call.
@@ -179,33 +217,34 @@ SECURITY_STATUS run(Leg& leg, const Engine& engine) noexcept {
   }
   // The reply gets memory of its own: the caller's may be too small, or be the token's.
   std::array<std::uint8_t, kReplySizeMax> reply_bytes;
-  const AcceptRequest request{.credential = &acceptor->credential,
-                              .context = leg.context,
-                              .token = leg.token,
-                              .reply = reply_bytes,
-                              .error_tokens = (leg.request & ASC_REQ_EXTENDED_ERROR) != 0,
-                              .take_delegation = (leg.request & ASC_REQ_DELEGATE) != 0,
-                              .recorded_challenge = {}};
-  AcceptReply reply;
+  AcceptRequest request{
+      .credential = &acceptor->credential,
+      .context = leg.context,
+      .token = leg.input.token,
+      .reply = reply_bytes,
+      .error_tokens = leg.asked_for(ASC_REQ_EXTENDED_ERROR),
+      .bindings = {},
+      .binding_demand = {.allow_missing = leg.asked_for(ASC_REQ_ALLOW_MISSING_BINDINGS),
+                         .proxy = leg.asked_for(ASC_REQ_PROXY_BINDINGS),
+                         .audit = leg.input.bindings.audit},
+      .take_delegation = leg.asked_for(ASC_REQ_DELEGATE),
+      .allow_replay = leg.asked_for(ASC_REQ_ALLOW_CONTEXT_REPLAY),
+      .recorded_challenge = {}};
+  if (leg.input.has_bindings &&
+      !auth::make_bindings(*desk, leg.input.bindings.fields, request.bindings)) {
+    return refuse(Status::kInternal);
+  }
   leg.context = {};  // From here on it is auth's to end.
-  auth::accept(*desk, engine.environment(), {&request, 1}, {&reply, 1});
-  const Bytes reply_token = Bytes(reply_bytes).first(reply.reply_size);
+  auth::accept(*desk, engine.environment(), {&request, 1}, {&leg.reply, 1});
+  const Bytes reply_token = Bytes(reply_bytes).first(leg.reply.reply_size);
 
-  if (!succeeded(reply.verdict.status)) {
+  if (!succeeded(leg.reply.verdict.status)) {
     static_cast<void>(deliver(reply_token, leg.room));  // An error token that has no room is lost.
-    return refuse(reply.verdict.status, reply.verdict.fault);
+    return refuse(leg.reply.verdict.status, leg.reply.verdict.fault);
   }
-  leg.context = reply.context;
-  leg.complete = reply.verdict.status == Status::kEstablished;
-  if (leg.complete) {
-    const Status seen = read_grant(engine, leg);
-    if (seen != Status::kEstablished) {
-      leg.context = {};  // Another thread has got in between; it may not be ours to end.
-      return refuse(seen);
-    }
-  }
+  leg.context = leg.reply.context;
   const SECURITY_STATUS delivered = deliver(reply_token, leg.room);
-  return delivered == SEC_E_OK ? to_sspi(reply.verdict.status) : delivered;
+  return delivered == SEC_E_OK ? to_sspi(leg.reply.verdict.status) : delivered;
 }
 
 // end_refused ends what a call that was refused outside of auth::accept would leave behind: a
@@ -216,7 +255,7 @@ void end_refused(const Leg& leg, const Engine& engine) noexcept {
   const Status status = engine.inspect(leg.context, [&in_use](const Context& context) {
     in_use = context.state == auth::State::kEstablished;
   });
-  if (status == Status::kEstablished && (leg.complete || !in_use)) {
+  if (status == Status::kEstablished && (leg.complete() || !in_use)) {
     static_cast<void>(engine.release(leg.context));
   }
 }
@@ -226,10 +265,47 @@ std::uint32_t attributes_of(const Leg& leg) noexcept {
   if (leg.room.allocate && leg.room.buffer->pvBuffer != nullptr) {
     attributes |= ASC_RET_ALLOCATED_MEMORY;
   }
-  return leg.complete ? attributes | granted_attributes(leg.flags) : attributes;
+  if (leg.reply.replayed) {
+    attributes |= ASC_RET_ALLOW_CONTEXT_REPLAY;
+  }
+  return leg.complete() ? attributes | granted_attributes(leg.reply.flags) : attributes;
 }
 static_assert(ASC_REQ_CONNECTION == ASC_RET_CONNECTION);
 static_assert(ASC_REQ_EXTENDED_ERROR == ASC_RET_EXTENDED_ERROR);
+
+// write_result tells what came of the channel bindings, also of a call that was refused.
+void write_result(const Leg& leg) noexcept {
+  using auth::BindingResult;
+  if (leg.result == nullptr) {
+    return;
+  }
+  SEC_CHANNEL_BINDINGS_RESULT result{};
+  switch (leg.reply.bindings) {
+    case BindingResult::kUnchecked:
+      break;
+    case BindingResult::kMatched:
+      result.flags = SEC_CHANNEL_BINDINGS_RESULT_VALID_MATCHED;
+      break;
+    case BindingResult::kProxied:
+      result.flags = SEC_CHANNEL_BINDINGS_RESULT_VALID_PROXY;
+      break;
+    case BindingResult::kAbsentAllowed:
+      result.flags = SEC_CHANNEL_BINDINGS_RESULT_ABSENT | SEC_CHANNEL_BINDINGS_RESULT_VALID_MISSING;
+      break;
+    case BindingResult::kAbsent:
+      result.flags =
+          SEC_CHANNEL_BINDINGS_RESULT_ABSENT | SEC_CHANNEL_BINDINGS_RESULT_NOTVALID_MISSING;
+      break;
+    case BindingResult::kMismatched:
+      result.flags = SEC_CHANNEL_BINDINGS_RESULT_NOTVALID_MISMATCH;
+      break;
+  }
+  if (leg.reply.client_supports_bindings) {
+    result.flags |= SEC_CHANNEL_BINDINGS_RESULT_CLIENT_SUPPORT;
+  }
+  std::memcpy(leg.result->pvBuffer, &result, sizeof(result));
+  leg.result->cbBuffer = sizeof(result);
+}
 
 }  // namespace
 }  // namespace usher::sspi
@@ -242,12 +318,13 @@ extern "C" SECURITY_STATUS AcceptSecurityContext(PCredHandle credential, PCtxtHa
                                                  PTimeStamp expiry) {
   namespace sspi = usher::sspi;
   const usher::Engine* const engine = sspi::running_engine();
-  sspi::Leg leg{.credential = credential, .given = context, .request = request, .token = {}};
+  sspi::Leg leg{.credential = credential, .given = context, .request = request};
   SECURITY_STATUS status = sspi::check(leg, new_context, input, output);
   if (status == SEC_E_OK) {
     status =
         engine == nullptr ? sspi::refuse(usher::Status::kStaleHandle) : sspi::run(leg, *engine);
   }
+  sspi::write_result(leg);
   if (status < 0) {
     if (engine != nullptr) {
       sspi::end_refused(leg, *engine);
@@ -264,8 +341,8 @@ extern "C" SECURITY_STATUS AcceptSecurityContext(PCredHandle credential, PCtxtHa
   if (attributes != nullptr) {
     *attributes = sspi::attributes_of(leg);
   }
-  if (expiry != nullptr && leg.complete) {
-    *expiry = sspi::to_filetime(leg.expires_s);
+  if (expiry != nullptr && leg.complete()) {
+    *expiry = sspi::to_filetime(leg.reply.expires_s);
   }
   return status;
 }
