@@ -129,6 +129,80 @@ TEST_F(UsherAccept, TakesRc4ByPolicyOnly) {
   }
 }
 
+// Channel bindings: what the recorded `-cb` clients sent, and what another connection has.
+constexpr std::array kBound = {"ad/aes256-spnego-cb.hex", "http/gssntlmssp-ntlm-cb.txt",
+                               "mit/aes256-cts-krb5-cb.hex"};
+// "tls-server-end-point:" and the SHA-256 of the text "certificate".
+constexpr const char* kChannel =
+    "746c732d7365727665722d656e642d706f696e743a"
+    "03d66dd08835c1ca3f128cceacd1f31ac94163096b20f445ae84285bc0832d72";
+constexpr const char* kOtherChannel =
+    "746c732d7365727665722d656e642d706f696e743a"
+    "03d66dd08835c1ca3f128cceacd1f31ac94163096b20f445ae84285bc0832d73";
+
+class UsherAcceptBound : public UsherAccept {
+ protected:
+  Json bound(const char* file, const Arguments& more) const {
+    if (std::string_view(file).substr(0, 4) != "mit/") {
+      return verdict(transcript_path(file), more);
+    }
+    Arguments arguments = {"accept",
+                           "--at",
+                           "2026-11-20T09:38:00Z",
+                           "--keytab",
+                           transcript_path("mit/sha2.keytab"),
+                           "--json",
+                           transcript_path(file)};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return Json::parse(run_usher(arguments).out, nullptr, false);
+  }
+};
+
+TEST_F(UsherAcceptBound, TakesTheRightBindingsOnly) {
+  for (const char* const file : kBound) {
+    const Json right = bound(file, {"--bindings", kChannel});
+    EXPECT_EQ(right.at("status"), kAccepted) << file << ": " << why(right);
+    EXPECT_EQ(right.value("bindings", ""), "matched") << file;
+
+    const Json wrong = bound(file, {"--bindings", kOtherChannel});
+    EXPECT_EQ(wrong.at("status"), "SEC_E_BAD_BINDINGS") << file;
+    EXPECT_EQ(wrong.value("bindings", ""), "mismatched") << file;
+    EXPECT_TRUE(says(wrong, "channel bindings are not those of this connection")) << why(wrong);
+
+    const Json none = bound(file, {});
+    EXPECT_EQ(none.at("status"), kAccepted) << file << ": " << why(none);
+    EXPECT_FALSE(none.contains("bindings")) << file;
+
+    const Json unknown = bound(file, {"--policy", "bindings=always"});
+    EXPECT_EQ(unknown.at("status"), "SEC_E_BAD_BINDINGS") << file;
+    const Json ignored = bound(file, {"--policy", "bindings=never", "--bindings", kOtherChannel});
+    EXPECT_EQ(ignored.at("status"), kAccepted) << file << ": " << why(ignored);
+  }
+}
+
+TEST_F(UsherAcceptBound, LetsClientsWithoutAnyInUnlessPolicyIsAlways) {
+  for (const char* file : {"ad/aes256-spnego.hex", "http/curl-ntlm-fixed.txt"}) {
+    const Json absent = bound(file, {"--bindings", kChannel});
+    EXPECT_EQ(absent.at("status"), kAccepted) << file << ": " << why(absent);
+    EXPECT_EQ(absent.value("bindings", ""), "absent") << file;
+    const Json missing = bound(file, {"--bindings", kChannel, "--policy", "bindings=always"});
+    EXPECT_EQ(missing.at("status"), "SEC_E_BAD_BINDINGS") << file;
+    EXPECT_EQ(missing.value("bindings", ""), "missing") << file;
+  }
+}
+
+TEST_F(UsherAcceptBound, WantsHexAndSaysWhatOf) {
+  const std::string file = transcript_path("ad/aes256-spnego-cb.hex");
+  for (const char* wrong : {"7", "74 6", "7g", "tls-server-end-point:", "-1"}) {
+    const Ran ran = run({std::string("--bindings=") + wrong, file});
+    EXPECT_EQ(ran.exit_status, 2) << wrong;
+    EXPECT_NE(ran.err.find("application data in hex"), std::string::npos) << ran.err;
+  }
+  const Ran text = run({"--bindings", kChannel, file});
+  EXPECT_EQ(text.exit_status, 0) << text.err;
+  EXPECT_NE(text.out.find(", bindings matched"), std::string::npos) << text.out;
+}
+
 TEST_F(UsherAccept, WritesTheWholeObject) {
   const std::string file = transcript_path("ad/aes256-spnego.hex");
   const Json expected = {
@@ -424,7 +498,7 @@ TEST_F(UsherAccept, ExplainsBadUsage) {
       Case{{"accept", "--keytab", keytab, "--policy", "no.such=1", good}, "kerberos.skew"},
       Case{{"accept", "--keytab", keytab, "--clock-skew", "100000", good}, "at most 86400"},
       Case{{"accept", "--keytab", keytab, "--clock-skew", "-1", good}, "expected"},
-      Case{{"accept", "--keytab", keytab, "--bindings", "00", good}, "--bindings"},
+      Case{{"accept", "--keytab", keytab, "--bindings", "0", good}, "--bindings"},
   };
   for (const Case& c : cases) {
     const Ran ran = run_usher(c.arguments);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <ostream>
 
 #include "engine/auth/accounts.h"
@@ -113,6 +114,40 @@ std::unique_ptr<Credential> credential_of(const AcceptOptions& options) {
   auto credential = std::make_unique<Credential>(auth::Package::kNegotiate, std::move(keys));
   credential->policy = policy_of(options);
   return credential;
+}
+
+// octets_of reads --bindings.
+std::vector<std::uint8_t> octets_of(const std::string& hex) {
+  std::vector<std::uint8_t> octets(hex.size() / 2);
+  bool good = hex.size() % 2 == 0;
+  for (std::size_t i = 0; good && i < octets.size(); ++i) {
+    const char* const begin = hex.data() + 2 * i;
+    good = std::from_chars(begin, begin + 2, octets[i], 16).ptr == begin + 2;
+  }
+  if (!good) {
+    throw UsageError(fmt::format(
+        "--bindings {}: expected application data in hex, \"tls-server-end-point:\" and a hash",
+        hex));
+  }
+  return octets;
+}
+
+std::string_view name_of(auth::BindingResult result) {
+  switch (result) {
+    case auth::BindingResult::kUnchecked:
+      break;
+    case auth::BindingResult::kMatched:
+      return "matched";
+    case auth::BindingResult::kProxied:
+      return "proxied";
+    case auth::BindingResult::kAbsentAllowed:
+      return "absent";
+    case auth::BindingResult::kAbsent:
+      return "missing";
+    case auth::BindingResult::kMismatched:
+      return "mismatched";
+  }
+  return "";
 }
 
 // exchange_of reads a transcript, or a single token in any form `usher decode` takes.
@@ -227,6 +262,9 @@ Json report(const std::string& file, const Outcome& outcome) {
   }
   Json out{
       {"file", file}, {"legs", std::move(legs)}, {"status", status_name(outcome.verdict().status)}};
+  if (const std::string_view bindings = name_of(outcome.bindings); !bindings.empty()) {
+    out["bindings"] = bindings;
+  }
   if (!outcome.client) {
     out["why"] = why(outcome);
     return out;
@@ -264,6 +302,9 @@ std::string report_text(const std::string& file, const Outcome& outcome) {
   if (!client.ntlm) {
     text += fmt::format(" for {}", client.service);
   }
+  if (const std::string_view bindings = name_of(outcome.bindings); !bindings.empty()) {
+    text += fmt::format(", bindings {}", bindings);
+  }
   text += '\n';
   return client.pac ? text + pac_text(*client.pac) : text;
 }
@@ -274,6 +315,9 @@ int accept_command(const AcceptOptions& options, std::ostream& out) {
   const SettableClock clock(options.at.empty() ? std::nullopt
                                                : std::optional(seconds_of(options.at)));
   Replayer replayer(credential_of(options), clock);
+  if (!options.bindings.empty()) {
+    replayer.bind_to(octets_of(options.bindings));
+  }
   std::vector<std::vector<Piece>> exchanges;
   for (const std::string& file : options.transcripts) {
     exchanges.push_back(exchange_of(file));

@@ -16,7 +16,8 @@ struct AcceptOptions {
   std::string at;          // RFC 3339, UTC; empty: now.
   std::optional<std::int64_t> clock_skew_s;
   std::vector<std::string> policies;  // name=value
-  bool json = false;                  // One object a transcript, a line each.
+  std::string bindings;  // Application data of the channel bindings in hex; empty: none.
+  bool json = false;     // One object a transcript, a line each.
   std::vector<std::string> transcripts;
 };
 

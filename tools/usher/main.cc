@@ -62,6 +62,10 @@ CLI::App* add_accept(CLI::App& app, AcceptOptions& options) {
   command->add_option("--policy", options.policies, "Set a policy, as often as needed")
       ->type_name("NAME=VALUE")
       ->allow_extra_args(false);
+  command
+      ->add_option("--bindings", options.bindings,
+                   "Channel bindings of the connection: their application data")
+      ->type_name("HEX");
   command->add_flag("--json", options.json, "One JSON object a transcript, a line each");
   command->footer(policy_help() + "\n" + kInputHelp +
                   "\nOne engine replays all of them: a token that comes twice is a replay.\n"

@@ -48,16 +48,26 @@ Replayer::Replayer(std::unique_ptr<Credential> credential, const Clock& clock)
   }
 }
 
-Leg Replayer::step(const Piece& piece, Bytes recorded_challenge, ContextHandle& context) {
+void Replayer::bind_to(Bytes application_data) {
+  if (!auth::make_bindings(*desk_, {.application_data = application_data}, bindings_)) {
+    throw UsageError("OpenSSL could not hash the channel bindings");
+  }
+}
+
+Leg Replayer::step(const Piece& piece, Bytes recorded_challenge, ContextHandle& context,
+                   Outcome& outcome) {
   std::array<std::uint8_t, kReplySizeMax> room;
   const AcceptRequest request{.credential = credential_.get(),
                               .context = context,
                               .token = piece.token,
                               .reply = room,
+                              .bindings = bindings_,
+                              .binding_demand = {.allow_missing = true},
                               .take_delegation = credential_->policy.accept_delegation,
                               .recorded_challenge = recorded_challenge};
   AcceptReply reply;
   auth::accept(*desk_, engine_->environment(), {&request, 1}, {&reply, 1});
+  outcome.bindings = reply.bindings;
   if (succeeded(reply.verdict.status)) {
     context = reply.context;
   }
@@ -80,8 +90,8 @@ Outcome Replayer::replay(const std::vector<Piece>& exchange) {
     }
     const bool answered =
         i + 1 < exchange.size() && exchange[i + 1].direction == Direction::kServerToClient;
-    outcome.legs.push_back(
-        step(exchange[i], answered ? challenge_in(exchange[i + 1].token) : Bytes{}, context));
+    outcome.legs.push_back(step(
+        exchange[i], answered ? challenge_in(exchange[i + 1].token) : Bytes{}, context, outcome));
   }
   if (outcome.verdict().status == Status::kEstablished) {
     const Status inspected = engine_->inspect(context, [&](const Context& established) {

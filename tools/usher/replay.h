@@ -69,9 +69,10 @@ struct Client {
 };
 
 struct Outcome {
-  std::vector<Leg> legs;         // At least one.
-  std::optional<Client> client;  // If it ended in SEC_E_OK.
-  std::size_t unused = 0;        // Client tokens after a refusal, not replayed.
+  std::vector<Leg> legs;                                           // At least one.
+  auth::BindingResult bindings = auth::BindingResult::kUnchecked;  // Of the last leg.
+  std::optional<Client> client;                                    // If it ended in SEC_E_OK.
+  std::size_t unused = 0;  // Client tokens after a refusal, not replayed.
 
   [[nodiscard]] const Verdict& verdict() const { return legs.back().verdict; }
 };
@@ -82,17 +83,24 @@ class Replayer {
   // Throws UsageError if memory or OpenSSL fails. `clock` is borrowed.
   Replayer(std::unique_ptr<Credential> credential, const Clock& clock);
 
+  // bind_to sets the application data of the channel bindings that clients' are compared with from
+  // now on. Clients without any are still let in, unless the policy is `always`. Throws UsageError
+  // if OpenSSL fails.
+  void bind_to(Bytes application_data);
+
   // replay feeds the client's tokens of `exchange`, of which there is at least one, to a new
   // context, and ends it. Where the server's recorded answer was an NTLM CHALLENGE, the exchange
   // goes on with that one.
   [[nodiscard]] Outcome replay(const std::vector<Piece>& exchange);
 
  private:
-  [[nodiscard]] Leg step(const Piece& piece, Bytes recorded_challenge, ContextHandle& context);
+  [[nodiscard]] Leg step(const Piece& piece, Bytes recorded_challenge, ContextHandle& context,
+                         Outcome& outcome);
 
   std::unique_ptr<Credential> credential_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Desk> desk_;
+  auth::ChannelBindings bindings_;
 };
 
 // challenge_in finds the NTLM CHALLENGE in a server's token, bare or in a NegTokenResp; empty if
