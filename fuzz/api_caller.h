@@ -9,12 +9,14 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "engine/sspi_internal.h"
 #include "fuzz/support/world.h"
+#include "parsers/channel_bindings.h"
 #include "tools/mint/ntlm_mint.h"
 #include "tools/mint/spnego_mint.h"
 
@@ -165,7 +167,8 @@ struct Exchange {
   auth::Package credential = auth::Package::kNegotiate;
   bool bare_ntlm = false;
   bool spnego_ntlm = false;
-  Octets reply{};  // The last one.
+  bool hinted = false;  // The client has said nothing yet.
+  Octets reply{};       // The last one.
 
   [[nodiscard]] bool live() const { return state != State::kGone; }
   [[nodiscard]] bool ntlm() const { return bare_ntlm || spnego_ntlm; }
@@ -236,26 +239,22 @@ enum class Shape : std::uint8_t {
   kInPlace,      // pInput and pOutput are one list.
   kSameContext,  // phNewContext is phContext.
   kEmptyToken,
-  kTwoTokens,  // In pInput.
-  kTwoRooms,   // In pOutput.
-  kVersion,    // Of pInput.
-  kBindings,   // SECBUFFER_CHANNEL_BINDINGS.
-  kProxyBindings,
-  kNoNewContext,  // phNewContext null.
+  kTwoTokens,      // In pInput.
+  kTwoRooms,       // In pOutput.
+  kVersion,        // Of pInput.
+  kBindings,       // SECBUFFER_CHANNEL_BINDINGS of any bytes; clients, which send none, may do so.
+  kProxyBindings,  // Clients must send some, and do not.
+  kNoNewContext,   // phNewContext null.
 };
 inline constexpr std::size_t kShapes = 13;
 
 // refusal_of is the status of a call that is refused for its shape alone.
 inline SECURITY_STATUS refusal_of(Shape shape) {
   switch (shape) {
-    case Shape::kEmptyToken:
     case Shape::kTwoTokens:
     case Shape::kTwoRooms:
     case Shape::kVersion:
       return SEC_E_INVALID_TOKEN;
-    case Shape::kBindings:
-    case Shape::kProxyBindings:
-      return SEC_E_UNSUPPORTED_FUNCTION;
     case Shape::kNoNewContext:
       return SEC_E_INVALID_HANDLE;
     default:
@@ -281,12 +280,18 @@ struct Call {
 
   Shape shape = Shape::kUsual;
   std::size_t room_size = kReplySizeMax;
+  Bytes bindings{};  // Of kBindings.
 
   SECURITY_STATUS status = SEC_E_OK;
   CtxtHandle context{};  // What phNewContext received.
   std::uint32_t attributes = 0;
   TimeStamp expiry{};
   Octets reply{};
+  std::uint32_t binding_flags = 0;  // Of kBindings: what the result says.
+
+  [[nodiscard]] bool good_bindings() const {
+    return shape != Shape::kBindings || channel::parse_sec_channel_bindings(bindings).ok();
+  }
 
   // room_for is how large a reply to `token` may be.
   [[nodiscard]] std::size_t room_for(Bytes token) const {
@@ -304,21 +309,28 @@ struct Call {
     auto* const from =
         shape == Shape::kInPlace ? room.data() : const_cast<std::uint8_t*>(token.data());
     const std::size_t token_size = shape == Shape::kEmptyToken ? 0 : token.size();
-    std::array in = {SecBuffer{static_cast<std::uint32_t>(token_size), SECBUFFER_TOKEN, from},
-                     SecBuffer{4,
-                               shape == Shape::kTwoTokens  ? SECBUFFER_TOKEN
-                               : shape == Shape::kBindings ? SECBUFFER_CHANNEL_BINDINGS
-                                                           : SECBUFFER_EMPTY,
-                               room.data()}};
+    std::array in = {
+        SecBuffer{static_cast<std::uint32_t>(token_size), SECBUFFER_TOKEN, from},
+        SecBuffer{4, shape == Shape::kTwoTokens ? SECBUFFER_TOKEN : SECBUFFER_EMPTY, room.data()}};
     std::array out = {
         SecBuffer{static_cast<std::uint32_t>(size), SECBUFFER_TOKEN, room.data()},
         SecBuffer{0, shape == Shape::kTwoRooms ? SECBUFFER_TOKEN : SECBUFFER_EMPTY, nullptr}};
+    // Of exactly its size: a read behind it is found out.
+    const auto exact = std::make_unique<std::uint8_t[]>(bindings.size());
+    std::ranges::copy(bindings, exact.get());
+    SEC_CHANNEL_BINDINGS_RESULT result{0xffffffff};
+    if (shape == Shape::kBindings) {
+      in[1] = {static_cast<std::uint32_t>(bindings.size()), SECBUFFER_CHANNEL_BINDINGS,
+               exact.get()};
+      out[1] = {sizeof(result), SECBUFFER_CHANNEL_BINDINGS_RESULT, &result};
+    }
     SecBufferDesc input{shape == Shape::kVersion ? 1 : SECBUFFER_VERSION, 2, in.data()};
     SecBufferDesc output{SECBUFFER_VERSION, 2, out.data()};
     SecBufferDesc& answer = shape == Shape::kInPlace ? input : output;
     const SecBuffer& written = shape == Shape::kInPlace ? in[0] : out[0];
     const std::uint32_t request = ASC_REQ_CONNECTION |
                                   (shape == Shape::kAllocate ? ASC_REQ_ALLOCATE_MEMORY : 0) |
+                                  (shape == Shape::kBindings ? ASC_REQ_ALLOW_MISSING_BINDINGS : 0) |
                                   (shape == Shape::kProxyBindings ? ASC_REQ_PROXY_BINDINGS : 0);
     CtxtHandle copy = given == nullptr ? invalid_handle() : *given;
     CtxtHandle* const old = given == nullptr ? nullptr : &copy;
@@ -333,6 +345,7 @@ struct Call {
     if (shape == Shape::kSameContext) {
       context = copy;
     }
+    binding_flags = shape == Shape::kBindings ? result.flags : 0;
     const std::size_t reply_size = shape == Shape::kNoOutput ? 0 : written.cbBuffer;
     if (shape != Shape::kTwoRooms && reply_size > 0) {
       take_reply(written, size);

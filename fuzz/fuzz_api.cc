@@ -176,6 +176,9 @@ class Play {
   }
 
   Offer next_offer(const Exchange& exchange, std::uint8_t which) {
+    if (exchange.hinted) {
+      return first_offer(which, exchange.credential);
+    }
     const bool asked = exchange.ntlm() && exchange.state == State::kHalfOpen;
     switch (asked ? which % 4 : 3) {
       case 0:
@@ -212,12 +215,17 @@ class Play {
 
   // expected_status is the status before buffers come into it, and nothing where any will do.
   std::optional<SECURITY_STATUS> expected_status(const Exchange& exchange, bool first,
-                                                 const Offer& offer, Shape shape) {
-    if (offer.token.empty() && shape != Shape::kBindings) {
+                                                 const Offer& offer, const Call& call) {
+    const bool says_nothing = offer.token.empty() || call.shape == Shape::kEmptyToken;
+    if (call.shape == Shape::kTwoTokens || call.shape == Shape::kVersion ||
+        (says_nothing && !first)) {
       return SEC_E_INVALID_TOKEN;  // Of several faults, one of pInput is told first.
     }
-    if (refusal_of(shape) != SEC_E_OK) {
-      return refusal_of(shape);
+    if (!call.good_bindings()) {
+      return SEC_E_INVALID_PARAMETER;
+    }
+    if (refusal_of(call.shape) != SEC_E_OK) {
+      return refusal_of(call.shape);
     }
     if (first && !make_room()) {
       return SEC_E_INSUFFICIENT_MEMORY;
@@ -227,6 +235,13 @@ class Play {
     }
     if (!first && g_clock.steady >= exchange.deadline_s * kMicrosPerSecond) {
       return SEC_E_CONTEXT_EXPIRED;
+    }
+    if (says_nothing) {
+      return exchange.credential == auth::Package::kNegotiate ? SEC_I_CONTINUE_NEEDED
+                                                              : SEC_E_INVALID_TOKEN;
+    }
+    if (call.shape == Shape::kProxyBindings && offer.expected == Expected::kEstablished) {
+      return SEC_E_BAD_BINDINGS;  // Before the replay cache sees it.
     }
     if (offer.authenticator >= 0 && offer.expected == Expected::kEstablished) {
       kerberos_.see(static_cast<std::size_t>(offer.authenticator));
@@ -268,8 +283,9 @@ class Play {
     Call call;
     call.shape = Shape(shape < 128 ? 0 : shape % kShapes);
     call.room_size = call.shape == Shape::kSmallRoom ? script_.byte() * 2u : 0;
+    call.bindings = call.shape == Shape::kBindings ? script_.chunk() : Bytes{};
     const bool first = given == nullptr;
-    const auto expected = expected_status(exchange, first, offer, call.shape);
+    const auto expected = expected_status(exchange, first, offer, call);
     const bool owes_reply = first || !exchange.bare_ntlm;
     const auto n = static_cast<std::size_t>(exchange.credential);
     call.run(process().credentials[n], given, offer.token);
@@ -288,15 +304,29 @@ class Play {
     check(((call.attributes & ASC_RET_ALLOCATED_MEMORY) != 0) ==
               (call.shape == Shape::kAllocate && !call.reply.empty()),
           "memory that was allocated is announced");
+    check_result(call);
+    const bool says_nothing = offer.token.empty() || call.shape == Shape::kEmptyToken;
     if (first) {
       exchange.deadline_s = g_clock.steady_s() + kHalfOpenSeconds;
-      exchange.bare_ntlm = offer.bare_ntlm;
-      exchange.spnego_ntlm = offer.spnego_ntlm;
+    }
+    if (first || exchange.hinted) {
+      exchange.hinted = says_nothing;
+      exchange.bare_ntlm = offer.bare_ntlm && !says_nothing;
+      exchange.spnego_ntlm = offer.spnego_ntlm && !says_nothing;
     }
     exchange.handle = call.context;
     exchange.state = call.status == SEC_E_OK ? State::kEstablished : State::kHalfOpen;
     exchange.reply = call.reply;
     return call;
+  }
+
+  // check_result: clients that may send no bindings, and send none.
+  static void check_result(const Call& call) {
+    constexpr std::uint32_t kAbsent =
+        SEC_CHANNEL_BINDINGS_RESULT_ABSENT | SEC_CHANNEL_BINDINGS_RESULT_VALID_MISSING;
+    check(call.shape != Shape::kBindings ||
+              call.binding_flags == (call.status == SEC_E_OK ? kAbsent : 0),
+          "who signs on is told what came of its bindings");
   }
 
   void end(Exchange& exchange) {

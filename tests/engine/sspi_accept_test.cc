@@ -196,10 +196,9 @@ TEST_F(AcceptSecurityContextTest, SendsARejectOnlyIfAskedForErrors) {
   EXPECT_LT(leg.status, 0);
   EXPECT_EQ(leg.attributes, 0u);
   EXPECT_EQ(mint::read_neg_token_resp(leg.reply).state, spnego::NegState::kReject);
-  EXPECT_EQ(
-      accept(credential.handle, spoiled, nullptr, ASC_REQ_EXTENDED_ERROR | ASC_REQ_ALLOCATE_MEMORY)
-          .reply,
-      leg.reply);
+  leg =
+      accept(credential.handle, spoiled, nullptr, ASC_REQ_EXTENDED_ERROR | ASC_REQ_ALLOCATE_MEMORY);
+  EXPECT_EQ(mint::read_neg_token_resp(leg.reply).state, spnego::NegState::kReject);
 }
 
 struct InputCase {
