@@ -6,8 +6,9 @@
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 readonly REALM=USHER.TEST
-# Who wants other etypes sets this first.
+# Who wants other etypes, or more in [libdefaults], sets these first.
 REALM_ETYPES=${REALM_ETYPES:-aes256-cts-hmac-sha1-96 aes128-cts-hmac-sha1-96}
+REALM_LIBDEFAULTS=${REALM_LIBDEFAULTS:-}
 
 # realm_configure writes the configuration for KDC port $1 and points this shell at it.
 realm_configure() {
@@ -21,6 +22,7 @@ realm_configure() {
   forwardable = true
   udp_preference_limit = 1
   permitted_enctypes = $REALM_ETYPES
+  $REALM_LIBDEFAULTS
 [realms]
   $REALM = {
     kdc = 127.0.0.1:$1

@@ -1,16 +1,16 @@
-// An acceptor for clients that cannot live in its process: runs one, answers what it asks, and says
-// what became of the exchange.
+// An acceptor for clients that cannot live in its process: runs one, answers
+// what it asks, and says what became of the exchange.
 //
 //   accept_server --keytab FILE [OPTION...] -- CLIENT ARGUMENT...
 //
-// The client speaks through file descriptor 3, a socket. It sends a line and gets one back; bytes
-// are in hex, and may be none:
+// The client speaks through file descriptor 3, a socket. It sends a line and
+// gets one back; bytes are in hex, and may be none:
 //   token BYTES         -> continue BYTES, established BYTES or refused BYTES
 //   check MESSAGE MIC   -> right or wrong: the client's MIC of a message
 //   sign MESSAGE        -> BYTES, the acceptor's MIC
 //
-// What the client prints goes to the same standard output as the acceptor's own lines, each
-// "name=value". The exit status is the client's.
+// What the client prints goes to the same standard output as the acceptor's own
+// lines, each "name=value". The exit status is the client's.
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -25,8 +25,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/engine.h"
 #include "engine/protect/mic.h"
+#include "engine/sspi_internal.h"
 #include "parsers/spnego.h"
 #include "tests/hex.h"
 
@@ -39,12 +39,14 @@ constexpr int kClientSocket = 3;
 
 struct Options {
   std::string keytab;
+  std::string kdc_keytab;
   std::vector<std::string> policies;
   std::string bindings;  // Application data; empty: none.
   bool allow_missing_bindings = false;
   bool proxy_bindings = false;
   bool error_tokens = false;
   bool take_delegation = false;
+  std::string store_delegated;  // A credential cache; empty: none.
   std::int64_t clock_offset_s = 0;
   std::vector<std::string> command;
 };
@@ -76,29 +78,63 @@ std::string hex_of(Bytes bytes) {
 
 std::string text_of_bytes(Bytes bytes) { return {bytes.begin(), bytes.end()}; }
 
-// carries_mic says whether a SPNEGO token has a mechListMIC, which takes its sender's first number.
+// carries_mic says whether a SPNEGO token has a mechListMIC, which takes its
+// sender's first number.
 bool carries_mic(Bytes token) {
   const Result<spnego::NegTokenResp> resp = spnego::parse_neg_token_resp(token);
   return resp.ok() && !resp->mech_list_mic.empty();
 }
 
+std::string_view name_of(Status status) {
+  switch (status) {
+#define USHER_STATUS_NAME(name, sspi, text) \
+  case Status::name:                        \
+    return #sspi;
+    USHER_STATUS_LIST(USHER_STATUS_NAME)
+#undef USHER_STATUS_NAME
+  }
+  return {};
+}
+
+std::string_view name_of(auth::BindingResult result) {
+  constexpr std::array<std::string_view, 6> kNames = {"unchecked",      "matched", "proxied",
+                                                      "absent-allowed", "absent",  "mismatched"};
+  return kNames.at(std::size_t(result));
+}
+
+// must throws with the library's own words if a call was refused.
+void must(SECURITY_STATUS status) {
+  if (status != SEC_E_OK) {
+    throw std::runtime_error(usher_last_refusal());
+  }
+}
+
 // Exchange is the acceptor's side of one sign-on.
 class Exchange {
  public:
-  explicit Exchange(const Options& options)
-      : options_(options),
-        clock_(options.clock_offset_s),
-        credential_(auth::Package::kNegotiate, load(options)) {
-    for (const std::string& policy : options.policies) {
-      const std::size_t equals = policy.find('=');
-      const std::string name = policy.substr(0, equals);
-      const std::string error = auth::set_policy(
-          credential_.policy, name, equals == policy.npos ? "" : policy.substr(equals + 1));
-      if (!error.empty()) {
-        throw std::runtime_error(policy + ": " + error);
-      }
+  explicit Exchange(const Options& options) : options_(options), clock_(options.clock_offset_s) {
+    bool already = false;
+    engine_ = sspi::start_engine({.slot_count = 4, .replay_entry_count = 4096, .clock = &clock_},
+                                 already);
+    std::string policy;
+    for (const std::string& given : options.policies) {
+      policy += (policy.empty() ? "" : ",") + given;
     }
+    USHER_ACCEPTOR acceptor{};
+    acceptor.Version = USHER_ACCEPTOR_VERSION;
+    acceptor.Size = sizeof(acceptor);
+    acceptor.Keytab = options.keytab.c_str();
+    acceptor.KdcKeytab = options.kdc_keytab.c_str();
+    acceptor.Policy = policy.c_str();
+    must(AcquireCredentialsHandleA(nullptr, NEGOSSP_NAME_A, SECPKG_CRED_INBOUND, nullptr, &acceptor,
+                                   nullptr, nullptr, &credential_, nullptr));
   }
+  ~Exchange() {
+    (void)engine_->release(context_);
+    FreeCredentialsHandle(&credential_);
+  }
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
 
   // answer takes a line of the client and returns the one to send back.
   std::string answer(const std::string& line) {
@@ -119,72 +155,56 @@ class Exchange {
     throw std::runtime_error("the client asks for " + verb);
   }
 
-  // report says what became of it; before the client's last token, only how far it is.
-  void report(std::ostream& out) const {
-    out << "status=" << name_of(verdict_.status) << '\n';
-    if (!succeeded(verdict_.status)) {
-      out << "why=" << text_of(verdict_.status) << '\n';
-    }
-    out << "bindings=" << name_of(bindings_) << '\n';
-    if (verdict_.status != Status::kEstablished) {
+  // report says what became of it; before the client's last token, only how far
+  // it is.
+  void report(std::ostream& out) {
+    const Status status = reply_.verdict.status;
+    out << "status=" << name_of(status) << '\n'
+        << (succeeded(status) ? std::string() : "why=" + std::string(text_of(status)) + '\n')
+        << "bindings=" << name_of(reply_.bindings) << '\n';
+    if (status != Status::kEstablished) {
       return;
     }
-    const Status inspected = engine_->inspect(context_, [&](const Context& context) {
+    CtxtHandle handle{};
+    sspi::write_handle(handle, context_);
+    look([&](const Context& context) {
       std::array<std::uint8_t, kClientNameSizeMax> room;
       out << "user=" << text_of_bytes(context.write_client_name(room)) << '\n'
           << "service=" << text_of_bytes(context.service()) << '\n'
-          << "ticket=" << context.ticket_etype << '\n'
-          << "key=" << context.key_etype << '\n'
-          << "subkey=" << (context.key_is_acceptor_subkey ? "acceptor" : "initiator") << '\n'
-          << "flags=" << std::hex << std::uint32_t(context.flags) << std::dec << '\n';
+          << "ticket=" << context.ticket_etype << "\nkey=" << context.key_etype
+          << "\nsubkey=" << (context.key_is_acceptor_subkey ? "acceptor" : "initiator") << '\n';
     });
-    if (inspected != Status::kEstablished) {
-      throw std::runtime_error("the context is gone");
+    out << "attributes=" << std::hex << sspi::granted_attributes(reply_.flags) << std::dec << '\n';
+    report_identity(handle, out);
+    if (!options_.store_delegated.empty()) {
+      const SECURITY_STATUS stored =
+          usher_store_delegated(&handle, options_.store_delegated.c_str());
+      out << "delegated=" << (stored == SEC_E_OK ? "stored" : usher_last_refusal()) << '\n';
     }
   }
 
  private:
-  std::unique_ptr<const auth::Keys> load(const Options& options) const {
-    crypto::KeyRing::Loaded loaded = crypto::KeyRing::load_keytab(*kit_, options.keytab.c_str());
-    if (loaded.ring == nullptr) {
-      throw std::runtime_error(loaded.error);
+  // report_identity says what the PAC does.
+  static void report_identity(CtxtHandle handle, std::ostream& out) {
+    PUSHER_IDENTITY identity = nullptr;
+    if (usher_query_identity(&handle, &identity) != SEC_E_OK) {
+      out << "pac=" << usher_last_refusal() << '\n';
+      return;
     }
-    auto keys = std::make_unique<auth::Keys>();
-    keys->ring = std::move(loaded.ring);
-    return keys;
+    out << "pac=verified\naccount=" << identity->AccountName << "\ndomain=" << identity->DomainName
+        << "\nupn=" << identity->Upn << "\nsid=" << identity->UserSid
+        << "\nsignatures=" << identity->Signatures << "\ngroups=";
+    for (std::uint32_t i = 0; i < identity->GroupCount; ++i) {
+      out << (i == 0 ? "" : ",") << identity->Groups[i].Sid;
+    }
+    out << '\n';
+    FreeContextBuffer(identity);
   }
 
-  static std::string_view name_of(Status status) {
-    switch (status) {
-#define USHER_STATUS_NAME(name, sspi, text) \
-  case Status::name:                        \
-    return #sspi;
-      USHER_STATUS_LIST(USHER_STATUS_NAME)
-#undef USHER_STATUS_NAME
-    }
-    return {};
-  }
-  static std::string_view name_of(auth::BindingResult result) {
-    switch (result) {
-      case auth::BindingResult::kUnchecked:
-        return "unchecked";
-      case auth::BindingResult::kMatched:
-        return "matched";
-      case auth::BindingResult::kProxied:
-        return "proxied";
-      case auth::BindingResult::kAbsentAllowed:
-        return "absent-allowed";
-      case auth::BindingResult::kAbsent:
-        return "absent";
-      case auth::BindingResult::kMismatched:
-        return "mismatched";
-    }
-    return {};
-  }
-
-  std::string accept(Bytes token) {
-    std::array<std::uint8_t, kReplySizeMax> room{};
-    AcceptRequest request{.credential = &credential_,
+  std::string accept(const Octets& token) {
+    Octets room(kReplySizeMax);
+    const auto acceptor = sspi::credentials().hold(sspi::read_credential_handle(&credential_));
+    AcceptRequest request{.credential = &acceptor->credential,
                           .context = context_,
                           .token = token,
                           .reply = room,
@@ -192,47 +212,48 @@ class Exchange {
                           .binding_demand = {.allow_missing = options_.allow_missing_bindings,
                                              .proxy = options_.proxy_bindings},
                           .take_delegation = options_.take_delegation};
-    if (!options_.bindings.empty()) {
-      const Bytes data(reinterpret_cast<const std::uint8_t*>(options_.bindings.data()),
-                       options_.bindings.size());
-      if (!auth::make_bindings(*kit_, {.application_data = data}, request.bindings)) {
-        throw std::runtime_error("OpenSSL fails");
-      }
+    const std::string& data = options_.bindings;
+    const Bytes bindings(reinterpret_cast<const std::uint8_t*>(data.data()), data.size());
+    if (!data.empty() &&
+        !auth::make_bindings(*kit_, {.application_data = bindings}, request.bindings)) {
+      throw std::runtime_error("OpenSSL fails");
     }
-    AcceptReply reply;
-    auth::accept(*desk_, engine_->environment(), {&request, 1}, {&reply, 1});
-    verdict_ = reply.verdict;
-    context_ = reply.context;
-    bindings_ = reply.bindings;
-    const Bytes answer = Bytes(room).first(reply.reply_size);
+    auth::accept(*desk_, engine_->environment(), {&request, 1}, {&reply_, 1});
+    context_ = reply_.context;
+    const Bytes answer = Bytes(room).first(reply_.reply_size);
     from_client_ += carries_mic(token) ? 1u : 0u;
     from_us_ += carries_mic(answer) ? 1u : 0u;
-    const char* const verb = verdict_.status == Status::kEstablished ? "established "
-                             : succeeded(verdict_.status)            ? "continue "
-                                                                     : "refused ";
+    const Status status = reply_.verdict.status;
+    const char* const verb = status == Status::kEstablished ? "established "
+                             : succeeded(status)            ? "continue "
+                                                            : "refused ";
     return verb + hex_of(answer);
+  }
+
+  // look visits the context; it is there, for the exchange is complete.
+  template <class Visit>
+  void look(Visit visit) const {
+    if (engine_->inspect(context_, visit) != Status::kEstablished) {
+      throw std::runtime_error("the context is gone");
+    }
   }
 
   bool check(Bytes message, Bytes mic) const {
     bool right = false;
-    const Status inspected = engine_->inspect(context_, [&](const Context& context) {
+    look([&](const Context& context) {
       right = protect::check_mic(*kit_, key_of(context), protect::Sender::kInitiator,
                                  std::uint64_t{context.initiator_sequence} + from_client_, message,
                                  mic);
     });
-    return inspected == Status::kEstablished && right;
+    return right;
   }
-
-  std::vector<std::uint8_t> sign(Bytes message) const {
-    std::vector<std::uint8_t> mic(protect::kMicSizeMax);
-    const Status inspected = engine_->inspect(context_, [&](const Context& context) {
+  Octets sign(Bytes message) const {
+    Octets mic(protect::kMicSizeMax);
+    look([&](const Context& context) {
       mic.resize(protect::write_mic(*kit_, key_of(context), protect::Sender::kAcceptor,
                                     std::uint64_t{context.acceptor_sequence} + from_us_, message,
                                     mic));
     });
-    if (inspected != Status::kEstablished) {
-      mic.clear();
-    }
     return mic;
   }
   static protect::KerberosMicKey key_of(const Context& context) {
@@ -243,13 +264,11 @@ class Exchange {
   const Options& options_;
   OffsetClock clock_;
   std::unique_ptr<crypto::Kit> kit_ = crypto::Kit::make();
-  std::unique_ptr<Engine> engine_ =
-      Engine::make({.slot_count = 4, .replay_entry_count = 1u << 12, .clock = &clock_});
+  Engine* engine_ = nullptr;  // The process's.
+  CredHandle credential_{};
   std::unique_ptr<Desk> desk_ = Desk::make(1);
-  Credential credential_;
   ContextHandle context_;
-  Verdict verdict_;
-  auth::BindingResult bindings_ = auth::BindingResult::kUnchecked;
+  AcceptReply reply_;
   std::uint64_t from_client_ = 0;  // Sequence numbers used up by mechListMICs.
   std::uint64_t from_us_ = 0;
 };
@@ -263,7 +282,8 @@ pid_t start(std::vector<std::string> command, int client_end) {
   argv.push_back(nullptr);
   const pid_t child = ::fork();
   if (child == 0) {
-    // Without CLOEXEC only on the copy; if it is 3 already, dup2 would leave it set.
+    // Without CLOEXEC only on the copy; if it is 3 already, dup2 would leave it
+    // set.
     if (client_end == kClientSocket ? ::fcntl(client_end, F_SETFD, 0) == 0
                                     : ::dup2(client_end, kClientSocket) == kClientSocket) {
       ::execvp(argv[0], argv.data());
@@ -300,12 +320,14 @@ void serve(int ours, Exchange& exchange) {
 
 void describe(CLI::App& app, Options& options) {
   app.add_option("--keytab", options.keytab)->required();
+  app.add_option("--kdc-keytab", options.kdc_keytab);
   app.add_option("--policy", options.policies)->allow_extra_args(false);
   app.add_option("--bindings", options.bindings, "application data of the connection's bindings");
   app.add_flag("--allow-missing-bindings", options.allow_missing_bindings);
   app.add_flag("--proxy-bindings", options.proxy_bindings);
   app.add_flag("--error-tokens", options.error_tokens);
   app.add_flag("--take-delegation", options.take_delegation);
+  app.add_option("--store-delegated", options.store_delegated, "a credential cache");
   app.add_option("--clock-offset", options.clock_offset_s, "seconds our clock is ahead");
   app.add_option("command", options.command)->required();
 }

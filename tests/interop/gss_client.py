@@ -86,6 +86,7 @@ def main():
         channel_bindings=bindings or None,
         usage="initiate",
     )
+    client.__DEFER_STEP_ERRORS__ = False  # Else a failed step gives a token that says so.
     try:
         if not sign_on(client, acceptor):
             print("client=refused")

@@ -16,7 +16,8 @@ import tempfile
 from matrix import TICKETS, Realm, Table
 
 OK = "SEC_E_OK"
-FLAGS = {"delegate": 0x1, "mutual": 0x2, "dce": 0x1000}
+ATTRIBUTES = {"delegate": 0x1, "mutual": 0x2, "dce": 0x200}  # ASC_RET_*
+ASSERTED_BY_AUTHORITY = "S-1-18-1"  # The domain itself vouches for alice (MS-DTYP 2.4.2.4).
 BINDINGS = "tls-server-end-point:the certificate's hash"
 TIMEOUT_S = 20
 SKIPPED = 77  # As ctest knows it; the client says why.
@@ -34,10 +35,17 @@ class Cell:
     server: tuple = ()
     host: str = ""  # "" is the service with keys of the etype `ticket`.
     first: int = 0  # The etype the client prefers; 0 is `session`.
+    key: int = 0  # The etype of the key in the end; 0 is what the client prefers.
     config: str = ""  # A line for the client's krb5.conf.
     status: str = OK
     why: str = ""  # Part of the refusal's text.
+    client_error: str = ""  # Part of what the client's library says.
     expect: tuple = ()  # More of what the two report, name=value.
+
+    def delegates(self):
+        """Says whether policy, caller and client all want credentials to be handed over."""
+        return {"--take-delegation", "delegation=accept"} <= set(self.server) and \
+            "delegate" in self.ask
 
     def what(self):
         """Says for the table what is special."""
@@ -45,7 +53,7 @@ class Cell:
         words += [] if "mutual" in self.ask else ["one-way"]
         words += ["bindings"] if self.bindings else []
         words += [f"prefers {self.first}"] if self.first else []
-        words += [word.strip().partition(" ")[0] for word in (self.config,) if word]
+        words += ["aware"] if self.config else []
         words += [w.removeprefix("--") for w in self.server if w not in ("--policy", "--bindings")]
         return " ".join("same-bindings" if word == BINDINGS else word for word in words)
 
@@ -54,8 +62,13 @@ def run(cell, realm, arguments):
     """Runs one cell and returns everything both sides say."""
     service = realm.service(cell.host or f"t{cell.ticket}")
     ask = list(cell.ask) + (["dce"] if cell.form.endswith("dce") else [])
+    server = ["--keytab", realm.keytab, *cell.server]
+    if realm.kdc_keytab:
+        server += ["--kdc-keytab", realm.kdc_keytab]
+    if "--take-delegation" in cell.server:
+        server += ["--store-delegated", f"FILE:{realm.delegated}"]
     command = [
-        arguments.server, "--keytab", realm.keytab, *cell.server, "--", *arguments.command,
+        arguments.server, *server, "--", *arguments.command,
         "--mechanism", "spnego" if cell.form.startswith("spnego") else "raw",
         "--service", service, "--ask", ",".join(ask), "--bindings", cell.bindings,
     ]
@@ -72,60 +85,176 @@ def run(cell, realm, arguments):
 
 
 def expectations(cell, client, realm, ask, service):
-    """Returns what both sides must say, besides flags and refusals."""
+    """Returns what both sides must say, besides attributes and refusals."""
     if cell.status != OK:
-        return {"status": cell.status, "client": "refused"}
-    key = cell.first or cell.session if "mutual" in ask else cell.session
-    # Without an AP-REP the acceptor begins with the initiator's number (RFC 4121 2, MIT); Heimdal
+        return {"client": "refused"}
+    key = cell.key or (cell.first or cell.session if "mutual" in ask else cell.session)
+    # RC4's messages cannot say whose subkey they are made with: it is the client's, but in DCE style.
+    from_acceptor = "mutual" in ask and (key != 23 or "dce" in ask)
+    # Without an AP-REP the acceptor begins with the initiator's number, as MIT does; Heimdal
     # expects 0.
     out_of_sequence = client == "heimdal" and "mutual" not in ask
-    return {
-        "status": OK,
+    expected = {
         "client": "complete",
         "user": f"alice@{realm.name}",
         "service": service,
         "ticket": str(cell.ticket),
         "key": str(key),
-        "subkey": "acceptor" if "mutual" in ask else "initiator",
+        "subkey": "acceptor" if from_acceptor else "initiator",
         "mic-to-acceptor": "right",
         "mic-of-another": "wrong",
         "mic-to-client": "right-but-out-of-sequence" if out_of_sequence else "right",
+        "pac": "verified",
     }
+    if realm.groups:
+        expected |= {"account": "alice", "signatures": "15"}
+    return expected
 
 
 def faults_of(cell, client, realm, said, ask, service):
     """Returns what is not as it should be, and if the verdict is not, only why."""
-    expected = expectations(cell, client, realm, ask, service)
-    expected |= dict(pair.split("=", 1) for pair in cell.expect)
     if said.get("status") != cell.status or "failed" in said:
         return [said.get(name) for name in ("why", "client-error", "failed") if name in said]
+    expected = expectations(cell, client, realm, ask, service)
+    expected |= dict(pair.split("=", 1) for pair in cell.expect)
     faults = [f"{name}={said.get(name)}, not {value}"
               for name, value in expected.items() if said.get(name) != value]
-    if cell.status != OK and cell.why not in said.get("why", ""):
+    if cell.status == OK and realm.groups:
+        others = set(said.get("groups", "").split(",")) ^ {*realm.groups, ASSERTED_BY_AUTHORITY}
+        faults += [f"groups differ in {sorted(others)[:3]}"] if others else []
+    if cell.why not in said.get("why", ""):
         faults.append(f"refused for another reason: {said.get('why')}")
+    if cell.client_error not in said.get("client-error", ""):
+        faults.append(f"the client says: {said.get('client-error')}")
     if cell.status == OK:
-        granted = int(said.get("flags", "0"), 16)
-        wanted = {w for w in ask if w != "delegate" or "--take-delegation" in cell.server}
-        faults += [f"flag {word} is {bool(granted & bit)}"
-                   for word, bit in FLAGS.items() if bool(granted & bit) != (word in wanted)]
+        granted = int(said.get("attributes", "0"), 16)
+        wanted = {word for word in ask if word != "delegate" or cell.delegates()}
+        faults += [f"attribute {word} is {bool(granted & bit)}"
+                   for word, bit in ATTRIBUTES.items() if bool(granted & bit) != (word in wanted)]
+    if cell.status == OK and cell.delegates():
+        faults += faults_of_delegated(realm)
     return faults
 
 
+def faults_of_delegated(realm):
+    """Gets a ticket with what the client delegated, as the client."""
+    environment = {**realm.environment(18), "KRB5CCNAME": f"FILE:{realm.delegated}"}
+    for command in (["kvno", realm.service("t18")], ["klist"]):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True,
+                              timeout=TIMEOUT_S, check=False)
+        if done.returncode != 0:
+            return [f"{command[0]}: {done.stderr.strip()}"]
+    owner = f"Default principal: alice@{realm.name}"
+    return [] if owner in done.stdout else [f"delegated are tickets of another: {done.stdout}"]
+
+
+FORMS = ("raw", "spnego", "dce", "spnego-dce")
 ALLOW_RC4 = ("--policy", "kerberos.rc4=allow")
 ALLOW_WEAKER = ("--policy", "kerberos.weaker-keys=allow")
+OURS = ("--bindings", BINDINGS)
 
 
 def cells_of_etypes(kdc):
-    """Every form with every etype, as ticket and as session key."""
+    """Every form with every etype as ticket and as session key."""
     for etype in TICKETS[kdc]:
         server = ALLOW_RC4 if etype == 23 else ()
-        for form in ("raw", "spnego"):
+        for form in FORMS:
             yield Cell(form, etype, etype, server=server)
+        for form in ("raw", "spnego"):
             yield Cell(form, etype, etype, server=server, ask=())
+    for form in FORMS:
+        yield Cell(form, 23, 23, status="SEC_E_ETYPE_NOT_SUPP", why="kerberos.rc4")
 
 
-def cells(kdc):
+def cells_of_session_keys(pairs):
+    """Session keys of another etype than the ticket's: never RC4 unless RC4 is allowed, nor then
+    under a better ticket."""
+    for ticket, session, host in pairs:
+        refused = {"status": "SEC_E_ETYPE_NOT_SUPP", "host": host}
+        weak = 23 in (ticket, session)
+        if weak:
+            yield Cell("raw", ticket, session, why="kerberos.rc4", **refused)
+        if session == 23:
+            yield Cell("raw", ticket, session, server=ALLOW_RC4, why="kerberos.weaker", **refused)
+        server = (ALLOW_RC4 if weak else ()) + (ALLOW_WEAKER if session == 23 else ())
+        yield Cell("raw", ticket, session, server=server, host=host)
+
+
+def cells_of_bindings(ticket, client):
+    """Channel bindings: the same, others, none, on either side."""
+    bad = {"status": "SEC_E_BAD_BINDINGS"}
+    for form in ("raw", "spnego", "dce"):
+        def cell(theirs, server, bindings, form=form, **more):
+            return Cell(form, ticket, ticket, bindings=theirs, server=server,
+                        expect=(f"bindings={bindings}",), **more)
+
+        yield cell(BINDINGS, OURS, "matched")
+        yield cell("other", OURS, "mismatched", why="not those of this connection", **bad)
+        yield cell("", OURS, "absent", why="sent none", **bad)
+        yield cell("", (*OURS, "--allow-missing-bindings"), "absent-allowed")
+        yield cell("other", (*OURS, "--allow-missing-bindings"), "mismatched",
+                   why="not those of this connection", **bad)
+        yield cell("other", ("--proxy-bindings",), "proxied")
+        yield cell("other", (*OURS, "--policy", "bindings=never"), "unchecked")
+        yield cell("other", (), "unchecked")
+        yield cell(BINDINGS, ("--policy", "bindings=always"), "unchecked", why="the caller passed",
+                   **bad)
+        if client != "heimdal":  # Its library cannot say that it would have sent bindings.
+            aware = "client_aware_channel_bindings = true\n"
+            yield cell("", (*OURS, "--allow-missing-bindings"), "absent",
+                       why="not those of this connection", config=aware, **bad)
+            yield cell(BINDINGS, OURS, "matched", config=aware)
+
+
+def cells_of_delegation(etypes):
+    """A ticket-granting ticket that the client sends along, and that is taken or not."""
+    take = ("--policy", "delegation=accept", "--take-delegation")
+    for etype in etypes:
+        server = ALLOW_RC4 if etype == 23 else ()
+        for form in FORMS:
+            yield Cell(form, etype, etype, ("mutual", "delegate"), server=(*server, *take))
+    for server in (take[:2], take[2:], ()):
+        yield Cell("spnego", etypes[0], etypes[0], ("mutual", "delegate"), server=server)
+
+
+def cells_of_negotiation():
+    """The client's list of etypes (RFC 4537) decides the subkey's, if the session key is weaker."""
+    for first in (20, 18, 19, 17):
+        yield Cell("raw", 18, 17, host="only-s17", first=first)
+        yield Cell("spnego", 18, 17, host="only-s17", first=first)
+    yield Cell("raw", 18, 17, host="only-s17", first=20, ask=())
+    # Not RC4, whatever the client prefers, unless it is allowed.
+    yield Cell("raw", 18, 17, host="only-s17", first=23, key=20)
+
+
+def cells_of_refusals(etype, client):
+    """Refusals that a client is told about, and policies of mutual authentication."""
+    late = ("--clock-offset", "4000")
+    for form in ("raw", "spnego"):
+        yield Cell(form, etype, etype, server=late, status="SEC_E_TIME_SKEW")
+        # Heimdal's SPNEGO does not look behind a reject.
+        told = "" if (client, form) == ("heimdal", "spnego") else "skew"
+        yield Cell(form, etype, etype, server=(*late, "--error-tokens"), status="SEC_E_TIME_SKEW",
+                   client_error=told)
+        required = ("--policy", "kerberos.mutual=required")
+        yield Cell(form, etype, etype, server=required)
+        yield Cell(form, etype, etype, server=required, ask=(),
+                   status="SEC_E_SECURITY_QOS_FAILED", why="kerberos.mutual")
+
+
+def cells(kdc, client):
+    """Returns all cells for a client and the KDC that its tickets are from."""
     yield from cells_of_etypes(kdc)
+    etypes = TICKETS[kdc]
+    if kdc == "mit":
+        yield from cells_of_session_keys(
+            (ticket, session, "") for ticket in etypes for session in etypes if ticket != session)
+        yield from cells_of_negotiation()
+        yield from cells_of_refusals(18, client)
+    else:
+        yield from cells_of_session_keys([(23, 18, "t23-s18")])
+    yield from cells_of_bindings(18, client)
+    yield from cells_of_delegation(etypes)
 
 
 def main():
@@ -139,7 +268,7 @@ def main():
                   ("EXPECTED", 20))
     with tempfile.TemporaryDirectory() as scratch:
         realm = Realm(scratch)
-        for cell in cells(arguments.kdc):
+        for cell in cells(arguments.kdc, arguments.client):
             said, ask, service = run(cell, realm, arguments)
             table.row(
                 [arguments.client, cell.form, cell.ticket, cell.session, cell.what(), cell.status],

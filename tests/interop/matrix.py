@@ -19,7 +19,7 @@ ETYPES = {
 }
 
 # What each KDC issues and is asked for: etypes of tickets.
-TICKETS = {"mit": (18, 17), "samba": (18, 17)}
+TICKETS = {"mit": (20, 18, 19, 17, 23), "samba": (18, 17, 23)}
 
 
 class Realm:
@@ -32,6 +32,13 @@ class Realm:
         self.name = re.search(r"default_realm = (\S+)", self.config).group(1)
         self.domain = os.environ["USHER_INTEROP_DOMAIN"]
         self.keytab = os.environ["USHER_INTEROP_KEYTAB"]
+        self.delegated = f"{scratch}/delegated"
+        # Only Active Directory's: what verifies the KDC's own signatures, and alice's groups.
+        self.kdc_keytab = os.environ.get("USHER_INTEROP_KDC_KEYTAB")
+        self.groups = []
+        if "USHER_INTEROP_GROUPS" in os.environ:
+            with open(os.environ["USHER_INTEROP_GROUPS"], encoding="ascii") as file:
+                self.groups = file.read().split()
         self.cache = os.environ["KRB5CCNAME"].removeprefix("FILE:")
 
     def service(self, host):
