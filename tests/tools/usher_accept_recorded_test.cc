@@ -27,7 +27,25 @@ struct Recorded {
 const Arguments kAllowRc4 = {"--policy", "kerberos.rc4=allow"};
 constexpr const char* kRefusesRc4 = "policy kerberos.rc4";
 
+// What was recorded with bindings has those of a certificate whose bytes are "certificate".
+const Arguments kTheirBindings = {
+    "--bindings",
+    "746c732d7365727665722d656e642d706f696e743a"
+    "03d66dd08835c1ca3f128cceacd1f31ac94163096b20f445ae84285bc0832d72"};
+const Arguments kAlwaysBindings = {"--bindings", "00", "--policy", "bindings=always"};
+const Arguments kOtherBindings = {"--bindings", "00"};
+constexpr const char* kRefusesBindings = "not those of this connection";
+
 const Recorded kRecorded[] = {
+    {"AdSpnegoBindingsCompared", "ad/aes256-spnego-cb.hex", 18, "SEC_E_OK", "", kTheirBindings},
+    {"AdSpnegoOtherBindings", "ad/aes256-spnego-cb.hex", 18, "SEC_E_BAD_BINDINGS", kRefusesBindings,
+     kOtherBindings},
+    {"MitAes256BindingsCompared", "mit/aes256-cts-krb5-cb.hex", 18, "SEC_E_OK", "", kTheirBindings},
+    {"MitAes256OtherBindings", "mit/aes256-cts-krb5-cb.hex", 18, "SEC_E_BAD_BINDINGS",
+     kRefusesBindings, kOtherBindings},
+    {"AdNoBindings", "ad/aes256-spnego.hex", 18, "SEC_E_OK", "", kTheirBindings},
+    {"AdNoBindingsAlways", "ad/aes256-spnego.hex", 18, "SEC_E_BAD_BINDINGS", "the client sent none",
+     kAlwaysBindings},
     {"AdRaw", "ad/aes256-krb5.hex", 18},
     {"AdDelegating", "ad/aes256-krb5-deleg.hex", 18},
     {"AdSpnego", "ad/aes256-spnego.hex", 18},
