@@ -19,6 +19,7 @@
 #include <CLI/CLI.hpp>
 #include <array>
 #include <cstdio>
+#include <cstring>
 #include <iostream>
 #include <memory>
 #include <sstream>
@@ -26,6 +27,7 @@
 #include <vector>
 
 #include "engine/protect/mic.h"
+#include "engine/sspi_bindings.h"
 #include "engine/sspi_internal.h"
 #include "parsers/spnego.h"
 #include "tests/hex.h"
@@ -85,21 +87,31 @@ bool carries_mic(Bytes token) {
   return resp.ok() && !resp->mech_list_mic.empty();
 }
 
-std::string_view name_of(Status status) {
-  switch (status) {
-#define USHER_STATUS_NAME(name, sspi, text) \
-  case Status::name:                        \
-    return #sspi;
-    USHER_STATUS_LIST(USHER_STATUS_NAME)
-#undef USHER_STATUS_NAME
+std::string_view name_of(SECURITY_STATUS status) {
+#define USHER_NAME(name, sspi, text) \
+  if (status == (sspi)) {            \
+    return #sspi;                    \
   }
-  return {};
+  USHER_STATUS_LIST(USHER_NAME)
+#undef USHER_NAME
+  return "another status";
 }
 
-std::string_view name_of(auth::BindingResult result) {
-  constexpr std::array<std::string_view, 6> kNames = {"unchecked",      "matched", "proxied",
-                                                      "absent-allowed", "absent",  "mismatched"};
-  return kNames.at(std::size_t(result));
+// binding_word names what a SEC_CHANNEL_BINDINGS_RESULT says of the bindings themselves.
+std::string_view binding_word(std::uint32_t flags) {
+  constexpr std::array<std::pair<std::uint32_t, std::string_view>, 5> kWords = {{
+      {SEC_CHANNEL_BINDINGS_RESULT_VALID_MATCHED, "matched"},
+      {SEC_CHANNEL_BINDINGS_RESULT_VALID_PROXY, "proxied"},
+      {SEC_CHANNEL_BINDINGS_RESULT_VALID_MISSING, "absent-allowed"},
+      {SEC_CHANNEL_BINDINGS_RESULT_NOTVALID_MISSING, "absent"},
+      {SEC_CHANNEL_BINDINGS_RESULT_NOTVALID_MISMATCH, "mismatched"},
+  }};
+  for (const auto& [bit, word] : kWords) {
+    if ((flags & bit) != 0) {
+      return word;
+    }
+  }
+  return "unchecked";
 }
 
 // must throws with the library's own words if a call was refused.
@@ -109,7 +121,8 @@ void must(SECURITY_STATUS status) {
   }
 }
 
-// Exchange is the acceptor's side of one sign-on.
+// Exchange is the acceptor's side of one sign-on, by the functions that every caller has. Only for
+// messages, which those do not make, it looks into the context.
 class Exchange {
  public:
   explicit Exchange(const Options& options) : options_(options), clock_(options.clock_offset_s) {
@@ -128,9 +141,10 @@ class Exchange {
     acceptor.Policy = policy.c_str();
     must(AcquireCredentialsHandleA(nullptr, NEGOSSP_NAME_A, SECPKG_CRED_INBOUND, nullptr, &acceptor,
                                    nullptr, nullptr, &credential_, nullptr));
+    SecInvalidateHandle(&context_);
   }
   ~Exchange() {
-    (void)engine_->release(context_);
+    DeleteSecurityContext(&context_);
     FreeCredentialsHandle(&credential_);
   }
   Exchange(const Exchange&) = delete;
@@ -158,15 +172,12 @@ class Exchange {
   // report says what became of it; before the client's last token, only how far
   // it is.
   void report(std::ostream& out) {
-    const Status status = reply_.verdict.status;
-    out << "status=" << name_of(status) << '\n'
-        << (succeeded(status) ? std::string() : "why=" + std::string(text_of(status)) + '\n')
-        << "bindings=" << name_of(reply_.bindings) << '\n';
-    if (status != Status::kEstablished) {
+    out << "status=" << name_of(status_) << '\n'
+        << (why_.empty() ? std::string() : "why=" + why_ + '\n')
+        << "bindings=" << binding_word(binding_flags_) << '\n';
+    if (status_ != SEC_E_OK) {
       return;
     }
-    CtxtHandle handle{};
-    sspi::write_handle(handle, context_);
     look([&](const Context& context) {
       std::array<std::uint8_t, kClientNameSizeMax> room;
       out << "user=" << text_of_bytes(context.write_client_name(room)) << '\n'
@@ -174,20 +185,20 @@ class Exchange {
           << "ticket=" << context.ticket_etype << "\nkey=" << context.key_etype
           << "\nsubkey=" << (context.key_is_acceptor_subkey ? "acceptor" : "initiator") << '\n';
     });
-    out << "attributes=" << std::hex << sspi::granted_attributes(reply_.flags) << std::dec << '\n';
-    report_identity(handle, out);
+    out << "attributes=" << std::hex << attributes_ << std::dec << '\n';
+    report_identity(out);
     if (!options_.store_delegated.empty()) {
       const SECURITY_STATUS stored =
-          usher_store_delegated(&handle, options_.store_delegated.c_str());
+          usher_store_delegated(&context_, options_.store_delegated.c_str());
       out << "delegated=" << (stored == SEC_E_OK ? "stored" : usher_last_refusal()) << '\n';
     }
   }
 
  private:
   // report_identity says what the PAC does.
-  static void report_identity(CtxtHandle handle, std::ostream& out) {
+  void report_identity(std::ostream& out) {
     PUSHER_IDENTITY identity = nullptr;
-    if (usher_query_identity(&handle, &identity) != SEC_E_OK) {
+    if (usher_query_identity(&context_, &identity) != SEC_E_OK) {
       out << "pac=" << usher_last_refusal() << '\n';
       return;
     }
@@ -201,39 +212,57 @@ class Exchange {
     FreeContextBuffer(identity);
   }
 
-  std::string accept(const Octets& token) {
+  std::string accept(Octets token) {
     Octets room(kReplySizeMax);
-    const auto acceptor = sspi::credentials().hold(sspi::read_credential_handle(&credential_));
-    AcceptRequest request{.credential = &acceptor->credential,
-                          .context = context_,
-                          .token = token,
-                          .reply = room,
-                          .error_tokens = options_.error_tokens,
-                          .binding_demand = {.allow_missing = options_.allow_missing_bindings,
-                                             .proxy = options_.proxy_bindings},
-                          .take_delegation = options_.take_delegation};
-    const std::string& data = options_.bindings;
-    const Bytes bindings(reinterpret_cast<const std::uint8_t*>(data.data()), data.size());
-    if (!data.empty() &&
-        !auth::make_bindings(*kit_, {.application_data = bindings}, request.bindings)) {
-      throw std::runtime_error("OpenSSL fails");
-    }
-    auth::accept(*desk_, engine_->environment(), {&request, 1}, {&reply_, 1});
-    context_ = reply_.context;
-    const Bytes answer = Bytes(room).first(reply_.reply_size);
+    Octets bindings = channel_bindings();
+    SEC_CHANNEL_BINDINGS_RESULT result{};
+    std::array<SecBuffer, 2> in = {
+        {buffer_of(token, SECBUFFER_TOKEN), buffer_of(bindings, SECBUFFER_CHANNEL_BINDINGS)}};
+    std::array<SecBuffer, 2> out = {{buffer_of(room, SECBUFFER_TOKEN),
+                                     {sizeof result, SECBUFFER_CHANNEL_BINDINGS_RESULT, &result}}};
+    SecBufferDesc input{SECBUFFER_VERSION, bindings.empty() ? 1u : 2u, in.data()};
+    SecBufferDesc output{SECBUFFER_VERSION, 2, out.data()};
+    const std::uint32_t request =
+        (options_.allow_missing_bindings ? ASC_REQ_ALLOW_MISSING_BINDINGS : 0) |
+        (options_.proxy_bindings ? ASC_REQ_PROXY_BINDINGS : 0) |
+        (options_.error_tokens ? ASC_REQ_EXTENDED_ERROR : 0) |
+        (options_.take_delegation ? ASC_REQ_DELEGATE : 0);
+    status_ =
+        AcceptSecurityContext(&credential_, begun_ ? &context_ : nullptr, &input, request,
+                              SECURITY_NATIVE_DREP, &context_, &output, &attributes_, nullptr);
+    begun_ = status_ >= 0;  // After a refusal there is no context; Heimdal tries anew then.
+    why_ = status_ < 0 ? usher_last_refusal() : "";
+    binding_flags_ = result.flags;
+    const Bytes answer = Bytes(room).first(out[0].cbBuffer);
     from_client_ += carries_mic(token) ? 1u : 0u;
     from_us_ += carries_mic(answer) ? 1u : 0u;
-    const Status status = reply_.verdict.status;
-    const char* const verb = status == Status::kEstablished ? "established "
-                             : succeeded(status)            ? "continue "
-                                                            : "refused ";
+    const char* const verb = status_ == SEC_E_OK ? "established "
+                             : status_ > 0       ? "continue "
+                                                 : "refused ";
     return verb + hex_of(answer);
+  }
+
+  // channel_bindings is a SEC_CHANNEL_BINDINGS with the data behind it; empty for none.
+  [[nodiscard]] Octets channel_bindings() const {
+    const std::string& data = options_.bindings;
+    SEC_CHANNEL_BINDINGS head{};
+    head.cbApplicationDataLength = static_cast<std::uint32_t>(data.size());
+    head.dwApplicationDataOffset = sizeof head;
+    Octets out(data.empty() ? 0 : sizeof head + data.size());
+    if (!out.empty()) {
+      std::memcpy(out.data(), &head, sizeof head);
+      std::memcpy(out.data() + sizeof head, data.data(), data.size());
+    }
+    return out;
+  }
+  static SecBuffer buffer_of(Octets& octets, std::uint32_t type) {
+    return {static_cast<std::uint32_t>(octets.size()), type, octets.data()};
   }
 
   // look visits the context; it is there, for the exchange is complete.
   template <class Visit>
   void look(Visit visit) const {
-    if (engine_->inspect(context_, visit) != Status::kEstablished) {
+    if (engine_->inspect(sspi::read_context_handle(&context_), visit) != Status::kEstablished) {
       throw std::runtime_error("the context is gone");
     }
   }
@@ -266,9 +295,12 @@ class Exchange {
   std::unique_ptr<crypto::Kit> kit_ = crypto::Kit::make();
   Engine* engine_ = nullptr;  // The process's.
   CredHandle credential_{};
-  std::unique_ptr<Desk> desk_ = Desk::make(1);
-  ContextHandle context_;
-  AcceptReply reply_;
+  CtxtHandle context_{};
+  bool begun_ = false;
+  SECURITY_STATUS status_ = SEC_I_CONTINUE_NEEDED;
+  std::string why_;
+  std::uint32_t attributes_ = 0;  // ASC_RET_*
+  std::uint32_t binding_flags_ = 0;
   std::uint64_t from_client_ = 0;  // Sequence numbers used up by mechListMICs.
   std::uint64_t from_us_ = 0;
 };
