@@ -47,7 +47,7 @@ LoadedKeys load_keys(const Sources& sources) {
     keys->ring = std::move(loaded.ring);
   }
   if (sources.kerberos && !sources.kdc_keytab.empty()) {
-    crypto::KeyRing::Loaded loaded = auth::load_kdc_keytab(*kit, sources.kdc_keytab);
+    crypto::KeyRing::Loaded loaded = crypto::KeyRing::load_kdc_keytab(*kit, sources.kdc_keytab);
     if (loaded.ring == nullptr) {
       return {nullptr, refuse_copying(SEC_E_NO_CREDENTIALS, loaded.error)};
     }

@@ -23,20 +23,7 @@ std::string netbios_name(std::string_view label) {
   return name;
 }
 
-bool is_krbtgt(const crypto::KeyRing::Principal& principal) {
-  return principal.text.starts_with("krbtgt/") || principal.text.starts_with("krbtgt@");
-}
-
 }  // namespace
-
-crypto::KeyRing::Loaded load_kdc_keytab(crypto::Kit& kit, const std::string& path) {
-  crypto::KeyRing::Loaded loaded = crypto::KeyRing::load_keytab(kit, path);
-  if (loaded.ring != nullptr && std::ranges::none_of(loaded.ring->principals(), is_krbtgt)) {
-    loaded.ring = nullptr;
-    loaded.error = path + ": holds no key of krbtgt, which a KDC keytab is for";
-  }
-  return loaded;
-}
 
 NtlmTarget local_ntlm_target() {
   std::array<char, 256> buffer{};

@@ -24,10 +24,6 @@ struct Keys {
   std::unique_ptr<const crypto::KeyRing> kdc_ring;
 };
 
-// load_kdc_keytab is KeyRing::load_keytab for Keys::kdc_ring. A keytab without a key of krbtgt,
-// krbtgt/REALM@REALM or as Samba exports it krbtgt@REALM, is an error. Allocates and does I/O.
-[[nodiscard]] crypto::KeyRing::Loaded load_kdc_keytab(crypto::Kit& kit, const std::string& path);
-
 // NtlmTarget is how this server names itself in a CHALLENGE (MS-NLMP 2.2.1.2), in UTF-8.
 struct NtlmTarget {
   std::string netbios_domain;

@@ -57,6 +57,10 @@ class KeyRing {
   // an error if no entry is left. Allocates and does I/O: at start and at reload only.
   [[nodiscard]] static Loaded load_keytab(Kit& kit, const std::string& path);
 
+  // load_kdc_keytab reads, in the same way, the keys of a realm's krbtgt, which nothing is opened
+  // with: they verify what a KDC has signed. A keytab without such a key is an error.
+  [[nodiscard]] static Loaded load_kdc_keytab(Kit& kit, const std::string& path);
+
   virtual ~KeyRing() = default;
   KeyRing(const KeyRing&) = delete;
   KeyRing& operator=(const KeyRing&) = delete;

@@ -280,4 +280,16 @@ KeyRing::Loaded KeyRing::load_keytab(Kit& kit, const std::string& path) {
   return {.ring = std::move(ring), .error = {}};
 }
 
+KeyRing::Loaded KeyRing::load_kdc_keytab(Kit& kit, const std::string& path) {
+  Loaded loaded = load_keytab(kit, path);
+  const auto is_krbtgt = [](const Principal& principal) {
+    return principal.text.starts_with("krbtgt/") || principal.text.starts_with("krbtgt@");
+  };
+  if (loaded.ring != nullptr && std::ranges::none_of(loaded.ring->principals(), is_krbtgt)) {
+    loaded.ring = nullptr;
+    loaded.error = path + ": holds no key of krbtgt, which a KDC keytab is for";
+  }
+  return loaded;
+}
+
 }  // namespace usher::crypto

@@ -33,7 +33,13 @@ int each_accepted(const std::string& target, Check check) {
 
 TEST(Corpus, ApReqSeedsAreAccepted) {
   const int count = each_accepted("ap_req", [](const Octets& token, const std::string& name) {
-    EXPECT_EQ(Door().accept(token).status, Status::kEstablished) << name;
+    Door door;
+    if (name.find("rc4") != std::string::npos) {
+      EXPECT_EQ(door.accept(token).status, Status::kRc4) << name;
+      auth::Policy& policy = world().credential->policy;
+      policy.allow_rc4 = policy.allow_weaker_keys = true;
+    }
+    EXPECT_EQ(door.accept(token).status, Status::kEstablished) << name;
   });
   EXPECT_GE(count, 15);
 }

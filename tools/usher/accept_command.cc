@@ -98,7 +98,7 @@ std::unique_ptr<Credential> credential_of(const AcceptOptions& options) {
     keys->ring = std::move(loaded.ring);
   }
   if (!options.kdc_keytab.empty()) {
-    crypto::KeyRing::Loaded loaded = auth::load_kdc_keytab(*kit, options.kdc_keytab);
+    crypto::KeyRing::Loaded loaded = crypto::KeyRing::load_kdc_keytab(*kit, options.kdc_keytab);
     if (loaded.ring == nullptr) {
       throw UsageError(loaded.error);
     }

@@ -29,7 +29,7 @@ LoadedKeys load_keys(usher::crypto::Kit& kit, const Config& config) {
     keys->ring = std::move(keytab.ring);
   }
   if (!config.kdc_keytab.empty()) {
-    auto keytab = usher::auth::load_kdc_keytab(kit, config.kdc_keytab);
+    auto keytab = usher::crypto::KeyRing::load_kdc_keytab(kit, config.kdc_keytab);
     if (!keytab.ring) {
       loaded.error = keytab.error;
       return loaded;
