@@ -20,15 +20,8 @@ ContextPool::ContextPool(std::span<SlotPool::Slot> slots, std::span<Context> con
 
 Pinned<Context> ContextPool::open(std::int64_t steady_us, Status& status) noexcept {
   std::optional<ContextHandle> handle = slots_.acquire();
-  if (!handle) {
-    // Looking costs a walk over all slots, so a flood of first tokens gets one walk a second.
-    std::uint32_t swept = swept_s_.load(std::memory_order_relaxed);
-    const std::uint32_t now_s = seconds(steady_us);
-    if (now_s != swept &&
-        swept_s_.compare_exchange_strong(swept, now_s, std::memory_order_relaxed) &&
-        sweep(steady_us) > 0) {
-      handle = slots_.acquire();
-    }
+  if (!handle && sweep_now_and_then(steady_us)) {
+    handle = slots_.acquire();
   }
   if (!handle) {
     status = Status::kNoFreeSlot;
@@ -48,6 +41,20 @@ Pinned<Context> ContextPool::pin(ContextHandle handle, Status& status) noexcept 
     return {};
   }
   return {slots_, handle, contexts_[std::size_t(handle.index)]};
+}
+
+bool ContextPool::keep(std::span<const Bytes> parts, Kept& out, std::int64_t steady_us) noexcept {
+  return pages_ != nullptr &&
+         (pages_->keep(parts, out) || (sweep_now_and_then(steady_us) && pages_->keep(parts, out)));
+}
+
+bool ContextPool::sweep_now_and_then(std::int64_t steady_us) noexcept {
+  // Relaxed: it only decides who walks.
+  std::uint32_t swept = swept_s_.load(std::memory_order_relaxed);
+  const std::uint32_t now_s = seconds(steady_us);
+  return now_s != swept &&
+         swept_s_.compare_exchange_strong(swept, now_s, std::memory_order_relaxed) &&
+         sweep(steady_us) > 0;
 }
 
 void ContextPool::establish(const Pinned<Context>& context) noexcept {

@@ -31,6 +31,10 @@ class ContextPool {
   // thread has it.
   [[nodiscard]] Pinned<Context> pin(ContextHandle handle, Status& status) noexcept;
 
+  // keep copies `parts` into pages for a pinned context, after freeing expired half-open contexts
+  // if there are too few; false if there still are.
+  [[nodiscard]] bool keep(std::span<const Bytes> parts, Kept& out, std::int64_t steady_us) noexcept;
+
   // establish lifts the deadline of a pinned context: from now on only release ends it.
   void establish(const Pinned<Context>& context) noexcept;
 
@@ -46,6 +50,10 @@ class ContextPool {
   void release(Pinned<Context>& context) noexcept;
 
  private:
+  // sweep_now_and_then sweeps, but once a second at most; whether it has freed any. Looking costs a
+  // walk over all slots, and a flood must not buy one with each token.
+  bool sweep_now_and_then(std::int64_t steady_us) noexcept;
+
   SlotPool slots_;
   std::span<Context> contexts_;
   std::int64_t half_open_s_;

@@ -117,8 +117,7 @@ bool keep_delegation(Turn& turn, Exchange& exchange) noexcept {
   std::array<std::uint8_t, sizeof(std::uint32_t)> size{};
   store_le(size, static_cast<std::uint32_t>(work.checksum.delegation.size()));
   const std::array<Bytes, 3> parts = {size, work.checksum.delegation, work.delegated};
-  PageStore* const pages = turn.environment.contexts.pages();
-  if (pages == nullptr || !pages->keep(parts, exchange.context->delegated)) {
+  if (!turn.environment.contexts.keep(parts, exchange.context->delegated, turn.steady_us)) {
     exchange.refuse(Status::kNoFreePage);
     return false;
   }

@@ -64,6 +64,31 @@ TEST_F(ContextPoolTest, GivesPagesBackWhenASlotIsNeededForANewContext) {
   expect_clean();
 }
 
+TEST(ContextPool, TakesPagesFromLateContextsBeforeItRefuses) {
+  std::vector<PageStore::Page> memory(kPages);
+  std::vector<PageStore::Link> links(kPages);
+  PageStore pages{memory, links};
+  std::vector<SlotPool::Slot> slots(2);
+  std::vector<Context> contexts(2);
+  ContextPool pool{slots, contexts, kHalfOpenSeconds, &pages};
+  const std::vector<std::uint8_t> octets(kPages * kPageSize, 0x5a);
+  const Bytes all = octets;
+  Status status = Status::kContinue;
+  constexpr std::int64_t kBegin = 1000 * kMicrosPerSecond;
+  {
+    const Pinned<Context> late = pool.open(kBegin, status);
+    ASSERT_TRUE(pool.keep({&all, 1}, late->pac, kBegin));
+  }
+  Pinned<Context> next = pool.open(kBegin, status);
+  ASSERT_TRUE(bool(next)) << "there is a slot";
+  EXPECT_FALSE(pool.keep({&all, 1}, next->pac, kBegin + kMicrosPerSecond)) << "not late yet";
+  constexpr std::int64_t kLate = kBegin + (kHalfOpenSeconds + 1) * kMicrosPerSecond;
+  EXPECT_TRUE(pool.keep({&all, 1}, next->pac, kLate));
+  EXPECT_EQ(pool.live(), 1u) << "the late one is gone";
+  pool.release(next);
+  EXPECT_EQ(pages.free_count(), kPages);
+}
+
 TEST_F(ContextPoolTest, KeepsPagesOfAnEstablishedContextUntilItsEnd) {
   ContextHandle handle;
   {
