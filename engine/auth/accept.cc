@@ -119,6 +119,7 @@ void finish(Turn& turn, Exchange& exchange) noexcept {
       exchange.verdict.status = Status::kEstablished;
       reply.flags = exchange.context->flags;
       reply.expires_s = exchange.context->expires_s;
+      reply.replayed = exchange.context->replayed;
     }
     reply.context = exchange.context.handle();
   }

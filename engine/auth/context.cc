@@ -49,7 +49,7 @@ void Context::wipe() noexcept {
   usher::wipe(storage);
   usher::wipe(mech_types);
   state = State::kFirstToken;
-  spnego = mic_required = key_is_acceptor_subkey = dce_style = false;
+  spnego = mic_required = key_is_acceptor_subkey = dce_style = replayed = false;
   pac_signatures = 0;
   mechanism = gss::Mechanism::kUnknown;
   bindings = BindingResult::kUnchecked;

@@ -30,6 +30,7 @@ struct alignas(kCacheLine) Context {
   bool spnego = false;        // Tokens travel inside SPNEGO; otherwise bare.
   bool mic_required = false;  // RFC 4178 5: the client's favourite was not the one chosen.
   bool key_is_acceptor_subkey = false;
+  bool replayed = false;            // Let in by AcceptRequest::allow_replay alone.
   bool dce_style = false;           // No GSS-API framing, three legs (MS-KILE 3.4.5.1).
   std::uint8_t pac_signatures = 0;  // PacSignature bits: verified.
   gss::Mechanism mechanism = gss::Mechanism::kUnknown;  // As the client named it.

@@ -201,6 +201,9 @@ void on_ticket_opened(Turn& turn, Exchange& exchange) noexcept {
     return exchange.refuse(job.outcome == Outcome::kForged ? Status::kTicketKey
                                                            : Status::kInternal);
   }
+  if (!check_key_owner(exchange)) {
+    return;
+  }
   const Result<krb5::EncTicketPart> ticket = krb5::parse_enc_ticket_part(job.opened);
   if (!ticket.ok()) {
     return exchange.refuse(Status::kMalformedTicket, ticket.fault(), job.opened);

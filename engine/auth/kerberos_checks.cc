@@ -160,8 +160,32 @@ bool read_checksum(Exchange& exchange) noexcept {
   return true;
 }
 
+// check_listed refuses a service whose name is not listed, where names are.
+bool check_listed(Exchange& exchange, Bytes components, Bytes realm) noexcept {
+  const Policy& policy = exchange.request->credential->policy;
+  if (policy.target_policy != TargetPolicy::kListed) {
+    return true;  // The keytab decides.
+  }
+  std::array<std::uint8_t, kIdentitySizeMax> room;
+  const std::size_t size =
+      krb5::write_principal_text({.type = 0, .components = components}, realm, room);
+  const std::string_view name(reinterpret_cast<const char*>(room.data()), size);
+  const bool listed = std::ranges::any_of(
+      policy.targets, [name](const auto& target) { return is_target(target, name); });
+  if (size == 0 || !listed) {
+    exchange.refuse(Status::kTargetRefused);
+  }
+  return exchange.live();
+}
+
 bool check_mutual(Exchange& exchange) noexcept {
-  if (exchange.request->credential->policy.require_mutual && !wants_mutual(exchange.kerberos)) {
+  // Where there is a checksum, it decides: nothing protects the AP option.
+  const KerberosWork& work = exchange.kerberos;
+  const bool asked = work.authenticator.has_checksum
+                         ? gss::has(work.checksum.flags, gss::ContextFlags::kMutual) ||
+                               gss::has(work.checksum.flags, gss::ContextFlags::kDceStyle)
+                         : wants_mutual(work);
+  if (exchange.request->credential->policy.require_mutual && !asked) {
     exchange.refuse(Status::kMutualRequired);
   }
   return exchange.live();
@@ -186,20 +210,12 @@ bool check_target(Exchange& exchange) noexcept {
     exchange.refuse(Status::kTicketGranting);
     return false;
   }
-  const Policy& policy = exchange.request->credential->policy;
-  if (policy.target_policy != TargetPolicy::kListed) {
-    return true;  // The keytab decides.
-  }
-  std::array<std::uint8_t, kIdentitySizeMax> room;
-  const std::size_t size = krb5::write_principal_text(ticket.sname, ticket.realm, room);
-  const std::string_view name(reinterpret_cast<const char*>(room.data()), size);
-  const bool listed = std::ranges::any_of(
-      policy.targets, [name](const auto& target) { return is_target(target, name); });
-  if (size == 0 || !listed) {
-    exchange.refuse(Status::kTargetRefused);
-    return false;
-  }
-  return true;
+  return check_listed(exchange, ticket.sname.components, ticket.realm);
+}
+
+bool check_key_owner(Exchange& exchange) noexcept {
+  const crypto::ServiceKey& key = *exchange.kerberos.ticket_job->key;
+  return check_listed(exchange, key.components, key.realm);
 }
 
 bool check_ticket(const Turn& turn, Exchange& exchange) noexcept {
@@ -251,7 +267,7 @@ bool check_replay(const Turn& turn, Exchange& exchange) noexcept {
       if (!request.allow_replay) {
         exchange.refuse(Status::kReplay);
       }
-      exchange.reply->replayed = request.allow_replay;
+      exchange.context->replayed = request.allow_replay;
       return request.allow_replay;
     case ReplayVerdict::kFull:
       if (!policy.accept_when_full) {

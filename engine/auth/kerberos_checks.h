@@ -18,6 +18,11 @@ namespace usher::auth {
 // `sname` and `realm` are the ticket's, which nothing protects: they choose keys, no more.
 [[nodiscard]] bool check_target(Exchange& exchange) noexcept;
 
+// check_key_owner decides whether the key that opened the ticket is one of a service that is
+// accepted: with listed targets, its name in the keytab has to be listed, too. Otherwise a ticket
+// for another service of the keytab would be let in under a name that only its clear part has.
+[[nodiscard]] bool check_key_owner(Exchange& exchange) noexcept;
+
 // check_replay comes last, so that only authenticators that would be accepted take up room.
 [[nodiscard]] bool check_replay(const Turn& turn, Exchange& exchange) noexcept;
 

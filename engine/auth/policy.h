@@ -15,7 +15,7 @@ namespace usher::auth {
 enum class TargetPolicy : std::uint8_t {
   kKeytab,  // Those the keytab names.
   kAny,     // Any that some key of the keytab opens: one account with many names (Windows).
-  kListed,  // Those of Policy::targets; their keys may stand in the keytab under other names.
+  kListed,  // Those of Policy::targets; their keys stand in the keytab under any of these names.
 };
 
 enum class PacPolicy : std::uint8_t {

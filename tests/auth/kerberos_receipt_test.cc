@@ -139,13 +139,41 @@ const Case kCases[] = {
      "names are whole"},
     {"ListedAlias", Status::kEstablished,
      [](Attempt& a) {
+       a.set("kerberos.targets", "HTTP/alias.example.test HTTP/web.example.test");
+       rename(a, "HTTP/alias.example.test@EXAMPLE.TEST");
+     },
+     "its key stands in the keytab under another name that is listed"},
+    {"ListedAliasOfAnUnlistedName", Status::kTargetRefused,
+     [](Attempt& a) {
        a.set("kerberos.targets", "HTTP/alias.example.test");
        rename(a, "HTTP/alias.example.test@EXAMPLE.TEST");
      },
-     "its key stands in the keytab under another name"},
+     "C16: nothing protects the name, so whose key it is decides"},
+    {"ListedNameOnAnUnlistedOnesTicket", Status::kTargetRefused,
+     [](Attempt& a) {
+       a.set("kerberos.targets", "HTTP/web.example.test");
+       a.service = a.door.services[3];
+       a.ticket.session_etype = 17;
+       rename(a, "http/WEB.example.test@EXAMPLE.TEST");
+     },
+     "C16: the keytab does not know it spelled so, and every key is tried"},
+    {"ListedNameInAnotherRealmOnAnUnlistedOnesTicket", Status::kTargetRefused,
+     [](Attempt& a) {
+       a.set("kerberos.targets", "HTTP/web.example.test");
+       a.service = a.door.services[3];
+       a.ticket.session_etype = 17;
+       rename(a, "HTTP/web.example.test@OTHER.TEST");
+     },
+     "C16: likewise"},
+    {"ListedNameInOtherCaseOnItsOwnTicket", Status::kEstablished,
+     [](Attempt& a) {
+       a.set("kerberos.targets", "HTTP/web.example.test");
+       rename(a, "http/WEB.example.test@EXAMPLE.TEST");
+     },
+     "its own key opens it"},
     {"ListedAliasForeignKey", Status::kTicketKey,
      [](Attempt& a) {
-       a.set("kerberos.targets", "HTTP/alias.example.test");
+       a.set("kerberos.targets", "HTTP/alias.example.test HTTP/web.example.test");
        rename(a, "HTTP/alias.example.test@EXAMPLE.TEST");
        a.ticket.sealing.key = Octets(32, 0x11);
      },
@@ -328,10 +356,16 @@ const Case kCases[] = {
        a.authenticator.checksum_absent = true;
      },
      "MS-KILE 3.4.5: none of the flags are set"},
-    {"MutualByOption", Status::kEstablished,
+    {"MutualByOptionAgainstTheChecksum", Status::kMutualRequired,
      [](Attempt& a) {
        a.set("kerberos.mutual", "required");
        a.authenticator.context_flags = 0;
+     },
+     "nothing protects the option, and the checksum says no"},
+    {"MutualByOptionNoChecksum", Status::kEstablished,
+     [](Attempt& a) {
+       a.set("kerberos.mutual", "required");
+       a.authenticator.checksum_absent = true;
      },
      "RFC 4120 3.2.2"},
     {"MutualByFlag", Status::kEstablished,
