@@ -49,6 +49,7 @@ typedef struct _USHER_ACCEPTOR {
   // signature or the ticket signature is refused, and with the policy pac=require also one without
   // a full signature (MS-PAC 2.8.4), which MIT krb5 makes from 1.21 on; every realm that tickets
   // come from must have its krbtgt in it. Default: none.
+  // With it, a ticket without a PAC is refused, unless the policy pac=ignore leaves PACs alone.
   const char* KdcKeytab;
 } USHER_ACCEPTOR, *PUSHER_ACCEPTOR;
 

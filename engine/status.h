@@ -88,7 +88,7 @@ namespace usher {
     "the client's channel bindings are not those of this connection: somebody may be between")     \
   X(kBindingsUnknown, SEC_E_BAD_BINDINGS,                                                          \
     "policy wants channel bindings, and the caller passed none to compare with")                   \
-  X(kPacMissing, SEC_E_LOGON_DENIED, "the ticket holds no PAC (policy pac)")                       \
+  X(kPacMissing, SEC_E_LOGON_DENIED, "the ticket holds no PAC")                       \
   X(kMalformedPac, SEC_E_INVALID_TOKEN, "the ticket's PAC is malformed")                           \
   X(kPacSignature, SEC_E_MESSAGE_ALTERED,                                                          \
     "the PAC's server signature is missing, wrong, or of a type the service's key does not make")  \

@@ -359,10 +359,12 @@ void check_knowing(Bytes token, const Outcome& outcome) {
   check(!knowing.accepted() ||
             (outcome.accepted() && knowing.who == outcome.who && knowing.pac == outcome.pac),
         "whoever knows more accepts no more");
-  check(outcome.accepted() == knowing.accepted() ||
-            (knowing.status() == Status::kPacKdcSignature && outcome.accepted()) ||
-            (knowing.status() == outcome.status()),
-        "and refuses for the KDC's signatures only");
+  check(
+      outcome.accepted() == knowing.accepted() ||
+          (knowing.status() == Status::kPacKdcSignature && outcome.accepted()) ||
+          (knowing.status() == Status::kPacMissing && outcome.accepted() && outcome.pac.empty()) ||
+          (knowing.status() == outcome.status()),
+      "and refuses for the KDC's signatures, or for want of them, only");
 }
 
 }  // namespace

@@ -271,7 +271,8 @@ bool check_pac(Turn& turn, Exchange& exchange) noexcept {
     return true;
   }
   if (!work.ticket_data.has_pac) {
-    if (policy == PacPolicy::kRequire) {
+    // Where the KDC's key is known, leaving the PAC out must not be the way around its signatures.
+    if (policy == PacPolicy::kRequire || (*exchange.keys)->kdc_ring != nullptr) {
       exchange.refuse(Status::kPacMissing);
     }
     return exchange.live();
@@ -297,12 +298,12 @@ bool check_pac(Turn& turn, Exchange& exchange) noexcept {
 }
 
 bool keep_pac(Turn& turn, Exchange& exchange) noexcept {
-  PageStore* const pages = turn.environment.contexts.pages();
-  if (pages == nullptr || exchange.kerberos.pac.buffer_count == 0) {
+  ContextPool& contexts = turn.environment.contexts;
+  if (contexts.pages() == nullptr || exchange.kerberos.pac.buffer_count == 0) {
     return true;
   }
   const Bytes octets = exchange.kerberos.ticket_data.pac;
-  if (!pages->keep({&octets, 1}, exchange.context->pac)) {
+  if (!contexts.keep({&octets, 1}, exchange.context->pac, turn.steady_us)) {
     exchange.refuse(Status::kNoFreePage);
   }
   return exchange.live();

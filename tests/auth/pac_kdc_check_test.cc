@@ -20,6 +20,14 @@ const Case kKdcCases[] = {
     {"KdcPolicyRequire", Status::kEstablished,
      [](PacDoor& door, Attempt&) { door.credential.policy.pac = auth::PacPolicy::kRequire; },
      "the positive twin of those with this policy"},
+    {"KdcNoPac", Status::kPacMissing, [](PacDoor&, Attempt& a) { a.has_pac = false; },
+     "leaving the PAC out is no way around the KDC's signatures"},
+    {"KdcNoPacIgnored", Status::kEstablished,
+     [](PacDoor& door, Attempt& a) {
+       door.credential.policy.pac = auth::PacPolicy::kIgnore;
+       a.has_pac = false;
+     },
+     "unless nobody looks at PACs"},
     {"KdcOtherKey", Status::kPacKdcSignature,
      [](PacDoor&, Attempt& a) { a.pac.kdc.signer = another("krbtgt/X@X", 18); },
      "a ticket that no KDC has made"},

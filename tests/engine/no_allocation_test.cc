@@ -201,7 +201,7 @@ struct Leg {
 // in_child runs `body(credential, realm)` in a process of its own, where system calls are trapped,
 // and returns what it counted; nothing if that process failed.
 template <class Body>
-Counts in_child(Body body, std::int32_t etype = 18) {
+Counts in_child(Body body, std::int32_t etype = 18, bool knows_krbtgt = false) {
   int ends[2];
   EXPECT_EQ(::pipe(ends), 0);
   const pid_t child = ::fork();
@@ -217,7 +217,7 @@ Counts in_child(Body body, std::int32_t etype = 18) {
     acceptor.Policy = "kerberos.rc4=allow";
     const std::string kdc_keytab =
         folder.write("krbtgt.keytab", mint::keytab_image({&realm.krbtgt, 1}));
-    acceptor.KdcKeytab = kdc_keytab.c_str();
+    acceptor.KdcKeytab = knows_krbtgt ? kdc_keytab.c_str() : nullptr;
     OwnCredential credential(acceptor);
     if (credential.status == SEC_E_OK && trap_system_calls()) {
       body(credential.handle, realm);
@@ -268,7 +268,7 @@ INSTANTIATE_TEST_SUITE_P(Etype, NoAllocationOfEtype, ::testing::Values(17, 18, 1
 // 1,500 groups in a token of 48 KB, with signatures of service and KDC.
 TEST(NoAllocation, ALargePacTakesNothing) {
   constexpr int kLargeRounds = 200;
-  const Counts counts = in_child([](CredHandle& credential, Realm& realm) {
+  const auto body = [](CredHandle& credential, Realm& realm) {
     mint::TicketFields fields;
     fields.auth_time = unix_now() - 60;
     fields.end_time = unix_now() + 3600;
@@ -294,7 +294,8 @@ TEST(NoAllocation, ALargePacTakesNothing) {
       }
       g_counts.accepted += leg.run(tokens[static_cast<std::size_t>(i)], true) == SEC_E_OK ? 1 : 0;
     }
-  });
+  };
+  const Counts counts = in_child(body, 18, true);
   EXPECT_EQ(counts.accepted, kLargeRounds);
   EXPECT_EQ(counts.heap_calls, 0);
   EXPECT_EQ(counts.system_calls, 0) << "the last was number " << counts.last_system_call;
