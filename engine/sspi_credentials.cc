@@ -91,9 +91,12 @@ SECURITY_STATUS check_skew(const auth::Policy& policy) {
   EngineOptions engine_options;
   engine_options.skew_max_s = std::max(engine_options.skew_max_s, policy.skew_s);
   bool already = false;
-  const Engine* const engine = start_engine(engine_options, already);
+  ReplayFile::Reason why_not{};
+  const Engine* const engine = start_engine(engine_options, already, &why_not);
   if (engine == nullptr) {
-    return refuse(SEC_E_INSUFFICIENT_MEMORY, "memory for the engine could not be had");
+    return why_not[0] != '\0'
+               ? refuse_copying(SEC_E_OUT_OF_SEQUENCE, why_not.data())
+               : refuse(SEC_E_INSUFFICIENT_MEMORY, "memory for the engine could not be had");
   }
   if (policy.check_replays && policy.skew_s > engine->environment().replays.skew_max_s()) {
     return refuse(SEC_E_INVALID_PARAMETER,
@@ -268,7 +271,12 @@ extern "C" SECURITY_STATUS usher_reload(PCredHandle credential) {
   // One at a time, so that what is in force afterwards is what was read last.
   static std::mutex reloading;
   const std::scoped_lock turn(reloading);
-  sspi::LoadedKeys loaded = sspi::load_keys(acceptor->sources);
+  sspi::Sources sources = acceptor->sources;
+  if (acceptor->credential.keys.borrow()->ring != nullptr) {
+    sources.keytab_optional =
+        false;  // A keytab that was there and cannot be read replaces nothing.
+  }
+  sspi::LoadedKeys loaded = sspi::load_keys(sources);
   if (loaded.keys != nullptr) {
     acceptor->credential.keys.replace(std::move(loaded.keys));
   }

@@ -138,7 +138,9 @@ class Library {
     for (std::uint32_t n = 0; n < cred.ticket_count && code == 0; ++n) {
       code = store(cache, krb5::ticket_at(cred, n), krb5::info_at(part, n));
     }
-    const krb5_error_code closed = krb5_cc_close(context_, cache);
+    // One with only some of the tickets is not left behind: in memory, it would have a name.
+    const krb5_error_code closed =
+        code == 0 ? krb5_cc_close(context_, cache) : krb5_cc_destroy(context_, cache);
     code = code != 0 ? code : closed;
     return code == 0 ? std::string() : message_of(code);
   }

@@ -147,11 +147,25 @@ Engine* start_engine(const EngineOptions& options, bool& already,
   const std::scoped_lock turn(g_starting);
   Engine* engine = running_engine();
   already = engine != nullptr;
-  if (!already) {
-    // Never destroyed: threads that outlive main may still be accepting.
-    engine = Engine::make(options, why_not).release();
-    g_engine.store(engine, std::memory_order_release);
+  // Set once a replay file was asked for and could not be had: an engine that forgets at every
+  // start is no substitute for it.
+  static bool file_is_owed = false;
+  if (already) {
+    return engine;
   }
+  if (file_is_owed && options.replay_file == nullptr) {
+    if (why_not != nullptr) {
+      constexpr std::string_view kWords =
+          "usher_start could not have its replay file: it must first";
+      const std::size_t end = kWords.copy(why_not->data(), why_not->size() - 1);
+      (*why_not)[end] = '\0';
+    }
+    return nullptr;
+  }
+  // Never destroyed: threads that outlive main may still be accepting.
+  engine = Engine::make(options, why_not).release();
+  file_is_owed = engine == nullptr && options.replay_file != nullptr;
+  g_engine.store(engine, std::memory_order_release);
   return engine;
 }
 

@@ -213,6 +213,11 @@ TEST_F(SspiCredentials, FallBackOnTheSystemsKeytab) {
   ASSERT_EQ(own.status, SEC_E_OK) << usher_last_refusal();
   EXPECT_EQ(serves(own.handle), (Served{true, true}));
   EXPECT_EQ(acquire(nullptr), SEC_E_OK) << usher_last_refusal();
+  ::setenv("KRB5_KTNAME", "/nonexistent/system.keytab", 1);
+  EXPECT_EQ(usher_reload(&own.handle), SEC_E_NO_CREDENTIALS) << "it was there, so it is missed";
+  EXPECT_EQ(serves(own.handle), (Served{true, true})) << "and what was in force stays";
+  ::setenv("KRB5_KTNAME", keytab.c_str(), 1);
+  EXPECT_EQ(usher_reload(&own.handle), SEC_E_OK) << usher_last_refusal();
   ::unsetenv("KRB5_KTNAME");
 }
 

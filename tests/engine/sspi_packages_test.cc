@@ -110,6 +110,13 @@ TEST(SspiBeforeTheFirstCredential, NothingIsThere) {
   EXPECT_EQ(usher_start(&options), SEC_E_INVALID_PARAMETER);
   EXPECT_TRUE(std::string(usher_last_refusal()).starts_with("replay file /nonexistent/replays: "))
       << usher_last_refusal();
+  CredHandle credential;
+  char negotiate[] = "Negotiate";
+  EXPECT_EQ(AcquireCredentialsHandleA(nullptr, negotiate, SECPKG_CRED_INBOUND, nullptr, nullptr,
+                                      nullptr, nullptr, &credential, nullptr),
+            SEC_E_OUT_OF_SEQUENCE)
+      << "an engine that forgets is no substitute for one with a file";
+  EXPECT_NE(std::string(usher_last_refusal()).find("replay file"), std::string::npos);
   const std::string path = ::testing::TempDir() + "usher_replays_" + std::to_string(getpid());
   options.ReplayFile = path.c_str();
   options.ReplayEntries = 4096;
