@@ -11,12 +11,8 @@
 namespace usherd {
 
 std::string Daemon::open() {
-  kit_ = usher::crypto::Kit::make();
-  if (!kit_) {
-    return "OpenSSL lacks an algorithm that is needed (is its legacy provider installed?)";
-  }
   watch_ = std::make_unique<KeyWatch>(key_files(config_));  // Before the files are read.
-  LoadedKeys loaded = load_keys(*kit_, config_);
+  LoadedKeys loaded = load_keys(config_);
   if (!loaded.keys) {
     return loaded.error;
   }
@@ -113,11 +109,16 @@ int Daemon::tick() {
 }
 
 void Daemon::load_again() {
-  LoadedKeys loaded = load_keys(*kit_, config_);
+  LoadedKeys loaded = load_keys(config_);
   if (!loaded.keys) {
-    logger_.error("reload: {}; what was loaded before stays in use", loaded.error);
+    if (loaded.error != failure_) {
+      logger_.error("reload: {}; what was loaded before stays in use", loaded.error);
+    }
+    failure_ = std::move(loaded.error);
+    watch_->forget();  // What failed may not have been the files: the next look tries again.
     return;
   }
+  failure_.clear();
   credential_->keys.replace(std::move(loaded.keys));
   logger_.info("reloaded {}", loaded.summary);
 }

@@ -69,11 +69,11 @@ class Daemon {
   const Config& config_;
   spdlog::logger& logger_;
   VerdictLog verdicts_{logger_};
-  std::unique_ptr<usher::crypto::Kit> kit_;
   std::unique_ptr<usher::Engine> engine_;
   std::unique_ptr<usher::Credential> credential_;
   std::unique_ptr<ContextTable> table_;
   std::unique_ptr<KeyWatch> watch_;
+  std::string failure_;  // Why the last reload failed, so that it is said once.
   std::chrono::steady_clock::time_point minute_ = std::chrono::steady_clock::now();
   std::vector<Seat> seats_;
   std::atomic<int> running_{0};

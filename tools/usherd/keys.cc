@@ -9,11 +9,17 @@
 
 namespace usherd {
 
-LoadedKeys load_keys(usher::crypto::Kit& kit, const Config& config) {
+LoadedKeys load_keys(const Config& config) {
   LoadedKeys loaded;
+  // Of its own: ciphers keep the last key they were given.
+  const std::unique_ptr<usher::crypto::Kit> kit = usher::crypto::Kit::make();
+  if (!kit) {
+    loaded.error = "OpenSSL lacks an algorithm that is needed (is its legacy provider installed?)";
+    return loaded;
+  }
   auto keys = std::make_unique<usher::auth::Keys>();
   if (!config.keytab.empty()) {
-    auto keytab = usher::crypto::KeyRing::load_keytab(kit, config.keytab);
+    auto keytab = usher::crypto::KeyRing::load_keytab(*kit, config.keytab);
     if (!keytab.ring) {
       loaded.error = keytab.error;
       return loaded;
@@ -29,7 +35,7 @@ LoadedKeys load_keys(usher::crypto::Kit& kit, const Config& config) {
     keys->ring = std::move(keytab.ring);
   }
   if (!config.kdc_keytab.empty()) {
-    auto keytab = usher::crypto::KeyRing::load_kdc_keytab(kit, config.kdc_keytab);
+    auto keytab = usher::crypto::KeyRing::load_kdc_keytab(*kit, config.kdc_keytab);
     if (!keytab.ring) {
       loaded.error = keytab.error;
       return loaded;
@@ -39,7 +45,7 @@ LoadedKeys load_keys(usher::crypto::Kit& kit, const Config& config) {
     keys->kdc_ring = std::move(keytab.ring);
   }
   if (!config.accounts.empty()) {
-    auto accounts = usher::auth::Accounts::load_file(kit, config.accounts);
+    auto accounts = usher::auth::Accounts::load_file(*kit, config.accounts);
     if (!accounts.accounts) {
       loaded.error = accounts.error;
       return loaded;

@@ -18,7 +18,7 @@ struct LoadedKeys {
 };
 
 // load_keys reads the keytabs and the accounts that `config` names.
-[[nodiscard]] LoadedKeys load_keys(usher::crypto::Kit& kit, const Config& config);
+[[nodiscard]] LoadedKeys load_keys(const Config& config);
 
 // key_files lists the files that load_keys reads.
 [[nodiscard]] std::vector<std::string> key_files(const Config& config);
