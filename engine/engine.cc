@@ -36,7 +36,7 @@ void free_array(std::span<T> array) noexcept {
   }
 }
 
-// Keys and tokens of all open exchanges lie here: not for core dumps, and not for children.
+// Keys and tokens of all open exchanges lie here: not for core dumps.
 template <class T>
 void keep_private(std::span<T> array) noexcept {
   (void)::madvise(array.data(), array.size_bytes(), MADV_DONTDUMP);

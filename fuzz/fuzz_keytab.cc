@@ -111,7 +111,7 @@ std::vector<mint::Service> services_of(Script script) {
     constexpr std::array<std::int32_t, 2> kWithSha1 = {17, 18};
     constexpr std::array<std::int32_t, 4> kOthers = {19, 20, 23, 23};
     service.etype =
-        (options & 8) == 0 ? kWithSha1[options & 1] : kOthers[(options & 1) | (fill & 1) << 1];
+        (options & 8) == 0 ? kWithSha1[options & 1u] : kOthers[(options & 1u) | (fill & 1u) << 1];
     service.kvno = 1 + (options >> 4);
     service.key.assign(crypto::profile_of(service.etype)->key_size, fill);
     service.name.realm = "R" + script.text(8);
