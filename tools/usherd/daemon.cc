@@ -90,6 +90,7 @@ std::string Daemon::start(const std::vector<int>& listeners, int end_signal) {
 
 void Daemon::reload() {
   watch_->take();
+  failure_.clear();
   load_again();
 }
 
@@ -100,8 +101,15 @@ int Daemon::tick() {
     verdicts_.replays(engine_->environment().replays.counts());
     watch_->suspect(now);  // Some file systems tell nobody what others do there.
   }
-  if (now >= watch_->due() && watch_->changed(now)) {
-    load_again();
+  if (now >= watch_->due()) {
+    const bool changed = watch_->changed(now);
+    // What failed may not have been the files, but krb5.conf or memory: it is tried again.
+    if (changed || !failure_.empty()) {
+      if (changed) {
+        failure_.clear();
+      }
+      load_again();
+    }
   }
   const auto next = std::min(minute_, watch_->due());
   const auto wait = std::chrono::ceil<std::chrono::milliseconds>(next - now).count();
@@ -115,7 +123,6 @@ void Daemon::load_again() {
       logger_.error("reload: {}; what was loaded before stays in use", loaded.error);
     }
     failure_ = std::move(loaded.error);
-    watch_->forget();  // What failed may not have been the files: the next look tries again.
     return;
   }
   failure_.clear();

@@ -73,7 +73,7 @@ class Daemon {
   std::unique_ptr<usher::Credential> credential_;
   std::unique_ptr<ContextTable> table_;
   std::unique_ptr<KeyWatch> watch_;
-  std::string failure_;  // Why the last reload failed, so that it is said once.
+  std::string failure_;  // Why the last reload failed, so that it is said once for a change.
   std::chrono::steady_clock::time_point minute_ = std::chrono::steady_clock::now();
   std::vector<Seat> seats_;
   std::atomic<int> running_{0};

@@ -42,10 +42,8 @@ class KeyWatch {
   // somebody has one of them open for writing it does neither, and is due again.
   [[nodiscard]] bool changed(Clock::time_point now);
 
-  // take is changed() for who reads the files in any case. forget is for who could not: the files
-  // count as changed until they have been taken again.
+  // take is changed() for who reads the files in any case.
   void take();
-  void forget() { taken_.clear(); }
 
  private:
   // What a file is, as far as it matters.
