@@ -48,8 +48,8 @@ typedef struct _USHER_ACCEPTOR {
   // the service's key. It never opens tickets. With it, a ticket whose PAC lacks the KDC's
   // signature or the ticket signature is refused, and with the policy pac=require also one without
   // a full signature (MS-PAC 2.8.4), which MIT krb5 makes from 1.21 on; every realm that tickets
-  // come from must have its krbtgt in it. Default: none.
-  // With it, a ticket without a PAC is refused, unless the policy pac=ignore leaves PACs alone.
+  // come from must have its krbtgt in it. A ticket without a PAC is refused then, unless the policy
+  // pac=ignore leaves PACs alone. Default: none.
   const char* KdcKeytab;
 } USHER_ACCEPTOR, *PUSHER_ACCEPTOR;
 
