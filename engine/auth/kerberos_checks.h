@@ -29,7 +29,8 @@ namespace usher::auth {
 // wants_mutual says whether the client wants the acceptor to prove itself, too: by the AP option or
 // by the checksum's flag, or because DCE style includes it. Nothing protects the AP option. All
 // clients say it in both places, and then changing it changes nothing; otherwise an AP-REP is sent
-// that nobody waits for, or none, and the client gives up.
+// that nobody waits for, or none, and the client gives up. The policy kerberos.mutual does not go
+// by the option where there is a checksum.
 [[nodiscard]] bool wants_mutual(const KerberosWork& work) noexcept;
 
 // key_profile returns the profile of a session key or subkey, or null if we do not serve its etype
