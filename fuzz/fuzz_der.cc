@@ -5,7 +5,6 @@
 
 #include "fuzz/fuzz_target.h"
 #include "parsers/der.h"
-#include "parsers/der_splice.h"
 
 namespace usher::fuzz {
 namespace {
@@ -13,7 +12,6 @@ namespace {
 using der::Reader;
 using der::Tag;
 using der::Writer;
-using Octets = std::vector<std::uint8_t>;
 
 // Elements nest; walk() does so with them, but not without end.
 constexpr unsigned kDepthMax = 12;
@@ -195,39 +193,6 @@ void check_numbers(Bytes message) {
   check(parse.ok(), "nothing else was written");
 }
 
-Octets joined(const der::Splice& splice) {
-  Octets all;
-  for (const Bytes part : splice.parts()) {
-    all.insert(all.end(), part.begin(), part.end());
-  }
-  return all;
-}
-
-// check_splice replaces what looks like the contents of a short element, wherever it stands, and
-// puts it back.
-void check_splice(Bytes message, Bytes replacement) {
-  constexpr std::size_t kSizeMax = 512;  // Every place is tried.
-  if (message.size() > kSizeMax || replacement.empty()) {
-    return;
-  }
-  for (std::size_t at = 2; at < message.size(); ++at) {
-    const std::size_t size = message[at - 1];
-    der::Splice splice;
-    if (size >= message.size() ||
-        !splice.make(message, {.offset = at, .size = size}, replacement)) {
-      continue;
-    }
-    const Octets changed = joined(splice);
-    const std::size_t place = changed.size() - splice.parts().back().size() - replacement.size();
-    const Octets contents(message.begin() + static_cast<std::ptrdiff_t>(at),
-                          message.begin() + static_cast<std::ptrdiff_t>(at + size));
-    der::Splice back;
-    check(back.make(changed, {.offset = place, .size = replacement.size()}, contents),
-          "what was put in can be taken out");
-    check(std::ranges::equal(joined(back), message), "and the message is as it was");
-  }
-}
-
 }  // namespace
 
 // The input is the size of a script, the script, and the message it walks through.
@@ -241,7 +206,6 @@ void run_one(Bytes input) {
   check_element(message);
   check_time(message);
   check_numbers(message);
-  check_splice(message, input.subspan(1, script_size));
 }
 
 }  // namespace usher::fuzz

@@ -150,11 +150,14 @@ constexpr std::int32_t kNoEncryption = 0;
 
 std::optional<Octets> delegated_of(const ApReqLayers& layers) {
   const std::optional<Delegation> delegation = delegation_in(layers.authenticator);
-  const SessionKey session = session_key_of(layers.ticket);
-  if (delegation && delegation->part.etype == kNoEncryption) {
+  if (!delegation) {
+    return std::nullopt;
+  }
+  if (delegation->part.etype == kNoEncryption) {
     return mint::octets_of(delegation->part.cipher);
   }
-  if (!delegation || delegation->part.etype != session.etype) {
+  const SessionKey session = session_key_of(layers.ticket);
+  if (delegation->part.etype != session.etype) {
     return std::nullopt;
   }
   Octets plain =
