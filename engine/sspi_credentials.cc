@@ -1,5 +1,7 @@
 // AcquireCredentialsHandle, FreeCredentialsHandle and usher_reload.
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -9,6 +11,7 @@
 #include "engine/auth/unicode.h"
 #include "engine/crypto/kit.h"
 #include "engine/sspi_internal.h"
+#include "engine/sspi_memory.h"
 
 namespace usher::sspi {
 namespace {
@@ -155,7 +158,6 @@ SECURITY_STATUS acquire(Package package, const std::string& principal, const voi
 // Arguments is what AcquireCredentialsHandleA and W have in common.
 struct Arguments {
   const PackageRow* package;
-  std::optional<std::string> principal;  // UTF-8; "" for none, nothing if it cannot be read.
   std::uint32_t use;
   const void* logon_id;
   const void* auth_data;
@@ -164,33 +166,7 @@ struct Arguments {
   TimeStamp* expiry;
 };
 
-SECURITY_STATUS check_and_acquire(const Arguments& arguments) {
-  if (arguments.out == nullptr) {
-    return refuse(SEC_E_INVALID_PARAMETER, "phCredential is null");
-  }
-  SecInvalidateHandle(arguments.out);
-  if (arguments.package == nullptr) {
-    return refuse(SEC_E_SECPKG_NOT_FOUND, "there is no security package of that name");
-  }
-  if ((arguments.use & SECPKG_CRED_INBOUND) == 0) {
-    return refuse(SEC_E_UNSUPPORTED_FUNCTION,
-                  "fCredentialUse: only SECPKG_CRED_INBOUND; there is no initiator here");
-  }
-  if (!arguments.principal) {
-    return refuse(SEC_E_UNKNOWN_CREDENTIALS, "pszPrincipal is not valid UTF-16");
-  }
-  if (arguments.logon_id != nullptr || arguments.key_callback) {
-    return refuse(SEC_E_UNSUPPORTED_FUNCTION, "pvLogonId and pGetKeyFn must be null");
-  }
-  const SECURITY_STATUS status = acquire(arguments.package->package, *arguments.principal,
-                                         arguments.auth_data, *arguments.out);
-  if (status == SEC_E_OK && arguments.expiry != nullptr) {
-    *arguments.expiry = to_filetime(kUnixNever);
-  }
-  return status;
-}
-
-// principal_of is a name as a caller gives it, in UTF-8.
+// principal_of is a name as a caller gives it, in UTF-8; "" for none, nothing if it cannot be read.
 std::optional<std::string> principal_of(const SEC_CHAR* name) {
   return std::string(name == nullptr ? "" : name);
 }
@@ -210,11 +186,61 @@ std::optional<std::string> principal_of(const SEC_WCHAR* name) {
   return text;
 }
 
+template <class Char>
+SECURITY_STATUS check_and_acquire(const Char* name, const Arguments& arguments) {
+  if (arguments.out == nullptr) {
+    return refuse(SEC_E_INVALID_PARAMETER, "phCredential is null");
+  }
+  SecInvalidateHandle(arguments.out);
+  if (arguments.package == nullptr) {
+    return refuse(SEC_E_SECPKG_NOT_FOUND, "there is no security package of that name");
+  }
+  if ((arguments.use & SECPKG_CRED_INBOUND) == 0) {
+    return refuse(SEC_E_UNSUPPORTED_FUNCTION,
+                  "fCredentialUse: only SECPKG_CRED_INBOUND; there is no initiator here");
+  }
+  const std::optional<std::string> principal = principal_of(name);
+  if (!principal) {
+    return refuse(SEC_E_UNKNOWN_CREDENTIALS, "pszPrincipal is not valid UTF-16");
+  }
+  if (arguments.logon_id != nullptr || arguments.key_callback) {
+    return refuse(SEC_E_UNSUPPORTED_FUNCTION, "pvLogonId and pGetKeyFn must be null");
+  }
+  const SECURITY_STATUS status =
+      acquire(arguments.package->package, *principal, arguments.auth_data, *arguments.out);
+  if (status == SEC_E_OK && arguments.expiry != nullptr) {
+    *arguments.expiry = to_filetime(kUnixNever);
+  }
+  return status;
+}
+
+SECURITY_STATUS reload(const SecHandle* credential) {
+  const CredentialTable::Hold acceptor = credentials().hold(read_credential_handle(credential));
+  if (!acceptor) {
+    return refuse(Status::kStaleHandle);
+  }
+  // One at a time, so that what is in force afterwards is what was read last.
+  static std::mutex reloading;
+  const std::scoped_lock turn(reloading);
+  Sources sources = acceptor->sources;
+  if (acceptor->credential.keys.borrow()->ring != nullptr) {
+    sources.keytab_optional =
+        false;  // A keytab that was there and cannot be read replaces nothing.
+  }
+  LoadedKeys loaded = load_keys(sources);
+  if (loaded.keys != nullptr) {
+    acceptor->credential.keys.replace(std::move(loaded.keys));
+  }
+  return loaded.status;
+}
+
 }  // namespace
 
 CredentialTable& credentials() noexcept {
   // Never destroyed: threads that outlive main may still be accepting.
-  static CredentialTable* const table = std::make_unique<CredentialTable>().release();
+  alignas(CredentialTable) static std::array<std::byte, sizeof(CredentialTable)> room;
+  static CredentialTable* const table =
+      std::construct_at(reinterpret_cast<CredentialTable*>(room.data()));
   return *table;
 }
 
@@ -227,14 +253,15 @@ extern "C" SECURITY_STATUS AcquireCredentialsHandleA(const SEC_CHAR* principal,
                                                      SEC_GET_KEY_FN get_key,
                                                      void* /*get_key_argument*/,
                                                      PCredHandle credential, PTimeStamp expiry) {
-  return usher::sspi::check_and_acquire({.package = usher::sspi::find_package(package),
-                                         .principal = usher::sspi::principal_of(principal),
-                                         .use = use,
-                                         .logon_id = logon_id,
-                                         .auth_data = auth_data,
-                                         .key_callback = get_key != nullptr,
-                                         .out = credential,
-                                         .expiry = expiry});
+  return usher::sspi::within_memory([&] {
+    return usher::sspi::check_and_acquire(principal, {.package = usher::sspi::find_package(package),
+                                                      .use = use,
+                                                      .logon_id = logon_id,
+                                                      .auth_data = auth_data,
+                                                      .key_callback = get_key != nullptr,
+                                                      .out = credential,
+                                                      .expiry = expiry});
+  });
 }
 
 // NOLINTNEXTLINE(readability-function-size): Windows decides how many parameters there are.
@@ -244,14 +271,15 @@ extern "C" SECURITY_STATUS AcquireCredentialsHandleW(const SEC_WCHAR* principal,
                                                      SEC_GET_KEY_FN get_key,
                                                      void* /*get_key_argument*/,
                                                      PCredHandle credential, PTimeStamp expiry) {
-  return usher::sspi::check_and_acquire({.package = usher::sspi::find_package(package),
-                                         .principal = usher::sspi::principal_of(principal),
-                                         .use = use,
-                                         .logon_id = logon_id,
-                                         .auth_data = auth_data,
-                                         .key_callback = get_key != nullptr,
-                                         .out = credential,
-                                         .expiry = expiry});
+  return usher::sspi::within_memory([&] {
+    return usher::sspi::check_and_acquire(principal, {.package = usher::sspi::find_package(package),
+                                                      .use = use,
+                                                      .logon_id = logon_id,
+                                                      .auth_data = auth_data,
+                                                      .key_callback = get_key != nullptr,
+                                                      .out = credential,
+                                                      .expiry = expiry});
+  });
 }
 
 extern "C" SECURITY_STATUS FreeCredentialsHandle(PCredHandle credential) {
@@ -262,23 +290,5 @@ extern "C" SECURITY_STATUS FreeCredentialsHandle(PCredHandle credential) {
 }
 
 extern "C" SECURITY_STATUS usher_reload(PCredHandle credential) {
-  namespace sspi = usher::sspi;
-  const sspi::CredentialTable::Hold acceptor =
-      sspi::credentials().hold(sspi::read_credential_handle(credential));
-  if (!acceptor) {
-    return sspi::refuse(usher::Status::kStaleHandle);
-  }
-  // One at a time, so that what is in force afterwards is what was read last.
-  static std::mutex reloading;
-  const std::scoped_lock turn(reloading);
-  sspi::Sources sources = acceptor->sources;
-  if (acceptor->credential.keys.borrow()->ring != nullptr) {
-    sources.keytab_optional =
-        false;  // A keytab that was there and cannot be read replaces nothing.
-  }
-  sspi::LoadedKeys loaded = sspi::load_keys(sources);
-  if (loaded.keys != nullptr) {
-    acceptor->credential.keys.replace(std::move(loaded.keys));
-  }
-  return loaded.status;
+  return usher::sspi::within_memory([&] { return usher::sspi::reload(credential); });
 }

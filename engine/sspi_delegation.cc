@@ -12,6 +12,7 @@
 
 #include "engine/secret.h"
 #include "engine/sspi_internal.h"
+#include "engine/sspi_memory.h"
 #include "parsers/host_addresses.h"
 #include "parsers/krb_cred.h"
 
@@ -23,7 +24,10 @@ constexpr std::size_t kDelegatedSizeMax = 2 * kTokenSizeMax + sizeof(std::uint32
 
 // Delegated is a copy of what a context keeps, and the name of who delegated it.
 struct Delegated {
-  Delegated() : room(kDelegatedSizeMax) {}
+  Delegated() : room(kDelegatedSizeMax) {
+    user.reserve(kIdentitySizeMax);  // They are filled in while the context is pinned.
+    realm.reserve(kIdentitySizeMax);
+  }
   Delegated(const Delegated&) = delete;
   Delegated& operator=(const Delegated&) = delete;
   ~Delegated() { wipe(room); }
@@ -46,8 +50,6 @@ struct Delegated {
   }
 };
 
-std::string text_of(Bytes bytes) { return {bytes.begin(), bytes.end()}; }
-
 Status copy_delegated(const SecHandle* handle, Delegated& out) {
   const Engine* const engine = running_engine();
   if (engine == nullptr) {
@@ -59,8 +61,8 @@ Status copy_delegated(const SecHandle* handle, Delegated& out) {
       return;
     }
     out.size = context.delegated.size;
-    out.user = text_of(context.user());
-    out.realm = text_of(context.realm());
+    out.user.assign(context.user().begin(), context.user().end());
+    out.realm.assign(context.realm().begin(), context.realm().end());
     engine->environment().contexts.pages()->read(context.delegated,
                                                  std::span(out.room).first(out.size));
   });
@@ -245,5 +247,6 @@ SECURITY_STATUS store_delegated(const SecHandle* handle, const char* cache_name)
 }  // namespace usher::sspi
 
 extern "C" SECURITY_STATUS usher_store_delegated(PCtxtHandle context, const char* cache_name) {
-  return usher::sspi::store_delegated(context, cache_name);
+  return usher::sspi::within_memory(
+      [&] { return usher::sspi::store_delegated(context, cache_name); });
 }

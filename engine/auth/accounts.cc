@@ -1,19 +1,18 @@
 #include "engine/auth/accounts.h"
 
-#include <fcntl.h>
 #include <openssl/rand.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <deque>
 #include <new>
 #include <vector>
 
 #include "engine/auth/unicode.h"
 #include "engine/crypto/proof_batch.h"
+#include "engine/file_image.h"
 #include "engine/limits.h"
 #include "engine/secret.h"
 
@@ -28,7 +27,7 @@ struct Account {
   std::string domain;
   std::string user_upper;  // UTF-16LE.
   std::string domain_upper;
-  std::array<std::uint8_t, crypto::kNtHashSize> nt_hash{};
+  Secret<crypto::kNtHashSize> nt_hash;
   std::size_t line = 0;
 };
 
@@ -55,7 +54,7 @@ std::size_t hash_names(Bytes user_upper, Bytes domain_upper) noexcept {
 class AccountTable final : public Accounts {
  public:
   // The table is indexed twice: by user and domain, and by user alone for clients that send none.
-  explicit AccountTable(std::vector<Account> accounts) : accounts_(std::move(accounts)) {
+  explicit AccountTable(std::deque<Account> accounts) : accounts_(std::move(accounts)) {
     std::size_t places = 16;
     while (places < 4 * accounts_.size() + 4) {
       places *= 2;
@@ -68,12 +67,7 @@ class AccountTable final : public Accounts {
   }
   AccountTable(const AccountTable&) = delete;
   AccountTable& operator=(const AccountTable&) = delete;
-  ~AccountTable() override {
-    for (Account& account : accounts_) {
-      wipe(account.nt_hash);
-    }
-    wipe(decoy_);
-  }
+  ~AccountTable() override { wipe(decoy_); }
 
   [[nodiscard]] bool draw_decoy() noexcept {
     return RAND_priv_bytes(decoy_.data(), static_cast<int>(decoy_.size())) == 1;
@@ -100,7 +94,7 @@ class AccountTable final : public Accounts {
       return {.nt_hash = decoy_, .user = {}, .domain = {}};
     }
     const Account& account = accounts_[found];
-    return {.nt_hash = account.nt_hash,
+    return {.nt_hash = account.nt_hash.bytes(),
             .user = bytes_of(account.user),
             .domain = bytes_of(account.domain)};
   }
@@ -133,7 +127,7 @@ class AccountTable final : public Accounts {
     }
   }
 
-  std::vector<Account> accounts_;
+  std::deque<Account> accounts_;  // As the file has them.
   std::vector<std::uint32_t> index_;
   std::array<std::uint8_t, crypto::kNtHashSize> decoy_{};
 };
@@ -197,65 +191,43 @@ std::string read_account(crypto::Kit& kit, std::string_view line, Account& accou
   }
   account.user_upper = *user_upper;
   account.domain_upper = *domain_upper;
+  const MutableBytes nt_hash = account.nt_hash.reset(crypto::kNtHashSize);
   if (secret.starts_with(':')) {
-    return read_nt_hash(secret.substr(1), account.nt_hash)
+    return read_nt_hash(secret.substr(1), nt_hash)
                ? std::string()
                : "expected 32 hex digits of the NT hash after '::'";
   }
   if (secret.empty()) {
     return "expected a password; an empty one would let anybody in";
   }
-  return hash_password(kit, secret, account.nt_hash)
-             ? std::string()
-             : "expected a password of at most 512 bytes of UTF-8";
+  return hash_password(kit, secret, nt_hash) ? std::string()
+                                             : "expected a password of at most 512 bytes of UTF-8";
 }
 
-// check_file refuses what could be read or changed by others.
-std::string check_file(int file, std::size_t& size) {
-  struct stat status {};
-  if (::fstat(file, &status) != 0) {
-    return std::strerror(errno);
+// wrong_with says why a file that was or was not read is refused; empty if it is not.
+std::string wrong_with(const FileImage& file, int error) {
+  switch (error) {
+    case 0:
+      // Whoever may read it knows the passwords, and whoever may write it lets himself in.
+      return (file.mode() & (S_IROTH | S_IWOTH | S_IWGRP)) == 0
+                 ? std::string()
+                 : "readable or writable by others: it holds passwords; chmod 600 it";
+    case ENODEV:
+      return "not a regular file";
+    case EFBIG:
+      return "larger than 64 MiB";
+    default:
+      return std::strerror(error);
   }
-  if (!S_ISREG(status.st_mode)) {
-    return "not a regular file";
-  }
-  if ((status.st_mode & (S_IROTH | S_IWOTH | S_IWGRP)) != 0) {
-    return "readable or writable by others: it holds passwords; chmod 600 it";
-  }
-  if (static_cast<std::size_t>(status.st_size) > kFileSizeMax) {
-    return "larger than 64 MiB";
-  }
-  size = static_cast<std::size_t>(status.st_size);
-  return {};
-}
-
-std::string read_whole(int file, MutableBytes out, std::size_t& size) {
-  size = 0;
-  while (size < out.size()) {
-    const ssize_t got = ::read(file, out.subspan(size).data(), out.size() - size);
-    if (got < 0) {
-      return std::strerror(errno);
-    }
-    if (got == 0) {
-      break;
-    }
-    size += static_cast<std::size_t>(got);
-  }
-  return {};
 }
 
 }  // namespace
 
 Accounts::Loaded Accounts::parse(crypto::Kit& kit, std::string_view text, std::string_view name) {
-  std::vector<Account> accounts;
+  std::deque<Account> accounts;  // Growing moves no hash.
   const auto fail = [&](std::size_t line, const std::string& why) {
-    for (Account& account : accounts) {
-      wipe(account.nt_hash);
-    }
     return Loaded{nullptr, std::string(name) + ":" + std::to_string(line) + ": " + why};
   };
-  // Growing would leave unwiped copies of hashes behind.
-  accounts.reserve(static_cast<std::size_t>(std::ranges::count(text, '\n')) + 1);
   for (std::size_t number = 1; !text.empty(); ++number) {
     const std::size_t end = std::min(text.find('\n'), text.size());
     std::string_view line = text.substr(0, end);
@@ -284,25 +256,14 @@ Accounts::Loaded Accounts::parse(crypto::Kit& kit, std::string_view text, std::s
 }
 
 Accounts::Loaded Accounts::load_file(crypto::Kit& kit, const std::string& path) {
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) {
-    return {nullptr, path + ": " + std::strerror(errno)};
+  FileImage file;
+  const int error = file.read(path.c_str(), kFileSizeMax);
+  const std::string wrong = wrong_with(file, error);
+  if (!wrong.empty()) {
+    return {nullptr, path + ": " + wrong};
   }
-  std::size_t size = 0;
-  std::string wrong = check_file(file, size);
-  std::vector<std::uint8_t> text(size);
-  if (wrong.empty()) {
-    wrong = read_whole(file, text, size);
-  }
-  ::close(file);
-  Loaded loaded;
-  if (wrong.empty()) {
-    loaded = parse(kit, {reinterpret_cast<const char*>(text.data()), size}, path);
-  } else {
-    loaded.error = path + ": " + wrong;
-  }
-  wipe(text);
-  return loaded;
+  return parse(kit, {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()},
+               path);
 }
 
 }  // namespace usher::auth

@@ -17,6 +17,7 @@
 #include <new>
 #include <utility>
 
+#include "engine/descriptor.h"
 #include "engine/secret.h"
 
 namespace usher {
@@ -59,23 +60,6 @@ constexpr std::array<char, 8> kMagic = {'U', 'S', 'H', 'R', 'P', 'L', 'A', 'Y'};
 std::size_t size_of(std::size_t place_count) noexcept {
   return kHeaderSize + place_count * sizeof(ReplayCache::Place);
 }
-
-class Descriptor {
- public:
-  explicit Descriptor(int value) noexcept : value_(value) {}
-  ~Descriptor() {
-    if (value_ >= 0) {
-      ::close(value_);
-    }
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  [[nodiscard]] int get() const noexcept { return value_; }
-  int release() noexcept { return std::exchange(value_, -1); }
-
- private:
-  int value_;
-};
 
 // Refusal writes the reason, beginning with the file's name.
 class Refusal {

@@ -1,18 +1,16 @@
 // A key ring from a keytab: MIT krb5 reads the file, at start and at reload only.
-#include <fcntl.h>
 #include <krb5.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cassert>
+#include <cerrno>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "engine/crypto/key_ring.h"
-#include "engine/secret.h"
+#include "engine/file_image.h"
 #include "parsers/der.h"
 #include "parsers/keytab.h"
 
@@ -20,48 +18,6 @@ namespace usher::crypto {
 namespace {
 
 constexpr std::size_t kFileSizeMax = std::size_t{64} << 20;
-
-// Image is a file's contents at one moment, wiped when done with.
-class Image {
- public:
-  Image() = default;
-  ~Image() { wipe(bytes_); }
-  Image(const Image&) = delete;
-  Image& operator=(const Image&) = delete;
-
-  // read reads an ordinary file; false leaves what is wrong to others to say, unless it is too big.
-  [[nodiscard]] bool read(const std::string& path) {
-    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    struct stat status {};
-    bool good = descriptor >= 0 && ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode) &&
-                static_cast<std::size_t>(status.st_size) <= kFileSizeMax;
-    if (good) {
-      // One more than there is, to notice growth; no copy is left behind by growing.
-      bytes_.resize(static_cast<std::size_t>(status.st_size) + 1);
-      ssize_t more = 1;
-      while (more > 0 && size_ < bytes_.size()) {
-        more = ::read(descriptor, bytes_.data() + size_, bytes_.size() - size_);
-        size_ += static_cast<std::size_t>(std::max(more, ssize_t{0}));
-      }
-      good = more >= 0;
-    }
-    if (descriptor >= 0) {
-      ::close(descriptor);
-    }
-    return good;
-  }
-  [[nodiscard]] Bytes bytes() const { return Bytes(bytes_).first(size_); }
-
- private:
-  std::vector<std::uint8_t> bytes_;
-  std::size_t size_ = 0;
-};
-
-// is_device: opening it, as the Kerberos library would, might wait for ever.
-bool is_device(const std::string& path) {
-  struct stat status {};
-  return ::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
-}
 
 // file_of takes the type off a keytab's name; empty if it names no file.
 std::string file_of(const std::string& name) {
@@ -144,12 +100,16 @@ class Keytab {
   [[nodiscard]] bool read_file(const std::string& file) {
     constexpr int kTries = 3;
     for (int n = 0; n < kTries; ++n) {
-      Image before;
-      Image after;
+      FileImage before;
+      FileImage after;
       keytab::Layout layout;
-      const bool looked_at = before.read(file);
-      if (!looked_at && is_device(file)) {
+      const int wrong = before.read(file.c_str(), kFileSizeMax);
+      const bool looked_at = wrong == 0;
+      if (wrong == ENODEV) {  // Opening it, as the Kerberos library would, might wait for ever.
         return fail("is no file");
+      }
+      if (wrong == ENOMEM) {
+        return fail("there is not enough memory to read it");
       }
       if ((looked_at && !check_layout(before.bytes(), layout)) || !read_entries()) {
         return false;
@@ -157,7 +117,8 @@ class Keytab {
       if (!looked_at) {
         return fail("cannot be looked at: unreadable, or larger than 64 MiB");
       }
-      if (after.read(file) && std::ranges::equal(before.bytes(), after.bytes())) {
+      if (after.read(file.c_str(), kFileSizeMax) == 0 &&
+          std::ranges::equal(before.bytes(), after.bytes())) {
         return entries_.size() == layout.entry_count ||
                fail("of its " + std::to_string(layout.entry_count) +
                     " entries the Kerberos library reads " + std::to_string(entries_.size()));

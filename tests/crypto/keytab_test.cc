@@ -109,7 +109,7 @@ TEST_F(KeytabTest, AColonInAPathIsNoKeytabType) {
 
 TEST_F(KeytabTest, SaysWhyAFileIsRefused) {
   expect_refused("/nonexistent/web.keytab", "not found");
-  expect_refused(::testing::TempDir(), "cannot be read");  // A folder.
+  expect_refused(::testing::TempDir(), "is no file");  // A folder.
   const TemporaryFile empty("");
   expect_refused(empty.path(), "version");
   const TemporaryFile text("this is no keytab");

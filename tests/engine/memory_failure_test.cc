@@ -1,0 +1,245 @@
+// Promise (attack F6): a call that runs out of memory, wherever on its way that is, is refused with
+// words, changes nothing, loses nothing, and leaves no secret in memory that it gave back.
+#include <malloc.h>
+#include <openssl/crypto.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <functional>
+#include <new>
+
+#include "tests/engine/sspi_caller.h"
+#include "tools/mint/cred_mint.h"
+
+namespace usher::testing {
+namespace {
+
+constexpr std::string_view kPassword = "Al1ce-Passw0rd";
+
+// What this thread's calls of operator new and of OpenSSL's allocator do while `armed`.
+thread_local bool armed = false;
+thread_local long until_failure = 0;  // So many succeed first.
+thread_local bool failed = false;
+thread_local bool secret_given_back = false;
+std::atomic<long> live{0};  // Of operator new, all threads.
+
+bool fails_now() {
+  if (!armed || until_failure-- > 0) {
+    return false;
+  }
+  failed = true;
+  armed = false;  // Once: whatever is done about it may succeed.
+  return true;
+}
+
+void* take(std::size_t size) {
+  void* const memory = fails_now() ? nullptr : std::malloc(size == 0 ? 1 : size);
+  live += memory != nullptr ? 1 : 0;
+  return memory;
+}
+
+void give(void* memory) noexcept {
+  if (memory == nullptr) {
+    return;
+  }
+  --live;
+  const auto* const begin = static_cast<const char*>(memory);
+  const char* const end = begin + ::malloc_usable_size(memory);
+  if (std::search(begin, end, kPassword.begin(), kPassword.end()) != end) {
+    secret_given_back = true;
+  }
+  std::free(memory);
+}
+
+void* openssl_malloc(std::size_t size, const char* /*file*/, int /*line*/) {
+  return fails_now() ? nullptr : std::malloc(size);
+}
+void* openssl_realloc(void* memory, std::size_t size, const char* /*file*/, int /*line*/) {
+  return fails_now() ? nullptr : std::realloc(memory, size);
+}
+void openssl_free(void* memory, const char* /*file*/, int /*line*/) { std::free(memory); }
+
+// Before anything asks OpenSSL for memory.
+const int openssl_asks_us = CRYPTO_set_mem_functions(openssl_malloc, openssl_realloc, openssl_free);
+
+}  // namespace
+}  // namespace usher::testing
+
+void* operator new(std::size_t size) {
+  void* const memory = usher::testing::take(size);
+  return memory != nullptr ? memory : throw std::bad_alloc();
+}
+void* operator new(std::size_t size, const std::nothrow_t& /*tag*/) noexcept {
+  return usher::testing::take(size);
+}
+void* operator new[](std::size_t size) { return ::operator new(size); }
+void* operator new[](std::size_t size, const std::nothrow_t& tag) noexcept {
+  return ::operator new(size, tag);
+}
+void operator delete(void* memory) noexcept { usher::testing::give(memory); }
+void operator delete(void* memory, std::size_t /*size*/) noexcept { usher::testing::give(memory); }
+void operator delete[](void* memory) noexcept { usher::testing::give(memory); }
+void operator delete[](void* memory, std::size_t /*size*/) noexcept {
+  usher::testing::give(memory);
+}
+
+namespace usher::testing {
+namespace {
+
+// MemoryFailure fails one allocation after the other, until a call gets through with all it needs.
+class MemoryFailure : public SspiTest {
+ protected:
+  // fail_each calls `call`, and `undo` whenever it worked. Returns how many allocations it needs.
+  long fail_each(const std::function<SECURITY_STATUS()>& call, const std::function<void()>& undo) {
+    EXPECT_EQ(call(), SEC_E_OK) << usher_last_refusal();  // What is made only once is there now.
+    undo();
+    for (long n = 0;; ++n) {
+      const long before = live;
+      secret_given_back = failed = false;
+      until_failure = n;
+      armed = true;
+      const SECURITY_STATUS status = call();
+      armed = false;
+      const char* const why = usher_last_refusal();
+      EXPECT_FALSE(secret_given_back) << "allocation " << n;
+      if (status == SEC_E_OK) {
+        undo();
+      }
+      EXPECT_EQ(live, before) << "allocation " << n << ": " << why;
+      if (status != SEC_E_OK) {
+        EXPECT_TRUE(failed) << why;
+        EXPECT_STRNE(why, "") << "allocation " << n;
+        EXPECT_TRUE(status == SEC_E_INSUFFICIENT_MEMORY || status == SEC_E_NO_CREDENTIALS ||
+                    status == SEC_E_INTERNAL_ERROR)
+            << std::hex << status << ": " << why;
+      }
+      if (!failed) {
+        EXPECT_EQ(status, SEC_E_OK) << why;
+        return n;
+      }
+    }
+  }
+
+  USHER_ACCEPTOR whole_acceptor() const {
+    USHER_ACCEPTOR out = acceptor();
+    out.KdcKeytab = kdc_keytab.c_str();
+    out.PackageList = "kerberos,ntlm,!pku2u";
+    out.Policy = "pac=require,kerberos.skew=200";
+    out.DnsComputer = "a-name-longer-than-a-string-holds.example.test";
+    return out;
+  }
+
+  std::string kdc_keytab = folder.write("krbtgt.keytab", mint::keytab_image({&realm.krbtgt, 1}));
+};
+
+TEST_F(MemoryFailure, IsNoticedHere) {
+  ASSERT_EQ(openssl_asks_us, 1);
+  until_failure = 0;
+  armed = true;
+  EXPECT_EQ(::operator new(1, std::nothrow), nullptr);
+  EXPECT_TRUE(failed);
+  void* const secret = ::operator new(64);
+  std::ranges::copy(kPassword, static_cast<char*>(secret));
+  secret_given_back = false;
+  ::operator delete(secret);
+  EXPECT_TRUE(secret_given_back);
+}
+
+TEST_F(MemoryFailure, OfAcquireCredentialsHandleTakesNoHandle) {
+  USHER_ACCEPTOR data = whole_acceptor();
+  CredHandle handle = no_handle();
+  const long needed = fail_each(
+      [&] {
+        return AcquireCredentialsHandleA("HTTP/web.example.test@EXAMPLE.TEST", NEGOSSP_NAME_A,
+                                         SECPKG_CRED_INBOUND, nullptr, &data, nullptr, nullptr,
+                                         &handle, nullptr);
+      },
+      [&] { EXPECT_EQ(FreeCredentialsHandle(&handle), SEC_E_OK); });
+  EXPECT_GT(needed, 50);
+}
+
+TEST_F(MemoryFailure, OfAcquireCredentialsHandleWTakesNoHandle) {
+  const std::u16string principal = u"HTTP/web.example.test@EXAMPLE.TEST";
+  const std::u16string package = u"Kerberos";
+  USHER_ACCEPTOR data = whole_acceptor();
+  CredHandle handle = no_handle();
+  fail_each(
+      [&] {
+        return AcquireCredentialsHandleW(reinterpret_cast<const SEC_WCHAR*>(principal.c_str()),
+                                         reinterpret_cast<const SEC_WCHAR*>(package.c_str()),
+                                         SECPKG_CRED_INBOUND, nullptr, &data, nullptr, nullptr,
+                                         &handle, nullptr);
+      },
+      [&] { EXPECT_EQ(FreeCredentialsHandle(&handle), SEC_E_OK); });
+}
+
+TEST_F(MemoryFailure, OfAReloadLeavesTheKeysThatWereThere) {
+  fail_each([&] { return usher_reload(&credential.handle); },
+            [&] {
+              Called called = accept(credential.handle, kerberos_token());
+              EXPECT_EQ(called.status, SEC_E_OK);
+              DeleteSecurityContext(&called.context);
+            });
+  folder.write("service.keytab", "no keytab");
+  EXPECT_NE(usher_reload(&credential.handle), SEC_E_OK);
+  Called called = accept(credential.handle, kerberos_token());
+  EXPECT_EQ(called.status, SEC_E_OK) << usher_last_refusal();
+  DeleteSecurityContext(&called.context);
+}
+
+// One who delegates a ticket, and about whom a PAC says who he is.
+TEST_F(MemoryFailure, OfQueriesAndStoresLeavesTheContext) {
+  USHER_ACCEPTOR data = acceptor();
+  data.Policy = "delegation=accept";
+  OwnCredential own(data);
+  mint::TicketFields fields;
+  fields.auth_time = unix_now() - 60;
+  fields.end_time = unix_now() + 3600;
+  mint::add_pac(*realm.kit, *realm.random, realm.service, realm.krbtgt, fields, {});
+  const mint::Ticket ticket = realm.mint.ticket(realm.service, fields);
+  mint::AuthenticatorFields authenticator;
+  authenticator.context_flags |= std::uint32_t(gss::ContextFlags::kDelegate);
+  authenticator.delegation = mint::krb_cred(
+      realm.mint, ticket.session_etype, ticket.session_key,
+      mint::forwarded_tgt(realm.mint, fields.client, fields.auth_time, fields.end_time));
+  Called leg = accept(own.handle, mint::gss_token(realm.ap_req(ticket, authenticator).message),
+                      nullptr, ASC_REQ_DELEGATE);
+  ASSERT_EQ(leg.status, SEC_E_OK) << usher_last_refusal();
+
+  PUSHER_IDENTITY identity = nullptr;
+  EXPECT_GT(fail_each([&] { return usher_query_identity(&leg.context, &identity); },
+                      [&] { EXPECT_EQ(FreeContextBuffer(identity), SEC_E_OK); }),
+            0);
+  const std::string path = keytab + "-cache";
+  const std::string name = "FILE:" + path;
+  EXPECT_GT(fail_each([&] { return usher_store_delegated(&leg.context, name.c_str()); },
+                      [&] { EXPECT_TRUE(std::filesystem::remove(path)); }),
+            5);
+  EXPECT_EQ(DeleteSecurityContext(&leg.context), SEC_E_OK);
+}
+
+TEST_F(MemoryFailure, LeavesTheAcceptPathAlone) {
+  Octets token = kerberos_token();
+  until_failure = 0;
+  failed = false;
+  armed = true;
+  std::array<std::uint8_t, 4096> room{};
+  SecBuffer in{static_cast<std::uint32_t>(token.size()), SECBUFFER_TOKEN, token.data()};
+  SecBuffer out{static_cast<std::uint32_t>(room.size()), SECBUFFER_TOKEN, room.data()};
+  SecBufferDesc input{SECBUFFER_VERSION, 1, &in};
+  SecBufferDesc output{SECBUFFER_VERSION, 1, &out};
+  CtxtHandle context = no_handle();
+  std::uint32_t attributes = 0;
+  TimeStamp expiry{};
+  const SECURITY_STATUS status =
+      AcceptSecurityContext(&credential.handle, nullptr, &input, 0, SECURITY_NATIVE_DREP, &context,
+                            &output, &attributes, &expiry);
+  armed = false;
+  EXPECT_EQ(status, SEC_E_OK) << usher_last_refusal();
+  EXPECT_FALSE(failed) << "it takes none";
+  DeleteSecurityContext(&context);
+}
+
+}  // namespace
+}  // namespace usher::testing
