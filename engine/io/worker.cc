@@ -8,6 +8,7 @@
 #include <bit>
 #include <cassert>
 #include <cerrno>
+#include <new>
 
 #include "engine/clock.h"
 #include "engine/io/connections.h"
@@ -283,8 +284,9 @@ WorkerCounts RingWorker::counts() const noexcept {
 std::unique_ptr<Worker> Worker::make(const WorkerOptions& options, auth::Desk& desk,
                                      const auth::Environment& environment, FrontEnd& front_end,
                                      int& error) noexcept {
-  auto worker = std::make_unique<RingWorker>(options, desk, environment, front_end);
-  error = worker->open();
+  std::unique_ptr<RingWorker> worker(new (std::nothrow)
+                                         RingWorker(options, desk, environment, front_end));
+  error = worker == nullptr ? -ENOMEM : worker->open();
   if (error < 0) {
     return nullptr;
   }
