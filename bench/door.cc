@@ -51,7 +51,7 @@ bool KerberosTokens::proves(Bytes reply) const {
          mint_.check_ap_rep(ticket_, first_, *resp.response_token).error.empty();
 }
 
-Door::Door(std::span<const mint::Service> services)
+Door::Door(std::span<const mint::Service> services, const Options& options)
     : engine_(Engine::make({.replay_entry_count = kReplayEntries})),
       desk_(auth::Desk::make(kBatchMax)),
       requests_(kBatchMax),
@@ -63,10 +63,17 @@ Door::Door(std::span<const mint::Service> services)
   keys->ring = mint::make_ring(*kit, services);
   keys->accounts = auth::Accounts::parse(*kit, kAccounts, "accounts").accounts;
   mint::require(keys->ring && keys->accounts, "the engine refuses the keys");
+  if (options.krbtgt != nullptr) {
+    keys->kdc_ring = mint::make_ring(*kit, {options.krbtgt, 1});
+    mint::require(keys->kdc_ring != nullptr, "the engine refuses the KDC's key");
+  }
   credential_ = std::make_unique<auth::Credential>(auth::Package::kNegotiate, std::move(keys));
+  credential_->policy.allow_rc4 = options.allow_rc4;
+  credential_->policy.accept_delegation = options.accept_delegation;
   for (std::size_t i = 0; i < kBatchMax; ++i) {
     requests_[i].credential = credential_.get();
     requests_[i].reply = buffers_[i];
+    requests_[i].take_delegation = options.accept_delegation;
   }
 }
 

@@ -44,8 +44,14 @@ inline constexpr const char* kAccounts = "EXAMPLE:alice:Al1ce-Passw0rd\n";
 // once. Not for threads.
 class Door {
  public:
-  explicit Door(const mint::Service& service) : Door(std::span(&service, 1)) {}
-  explicit Door(std::span<const mint::Service> services);
+  struct Options {
+    const mint::Service* krbtgt = nullptr;  // Then the KDC's signatures are verified, too.
+    bool allow_rc4 = false;
+    bool accept_delegation = false;
+  };
+  explicit Door(const mint::Service& service) : Door(std::span(&service, 1), {}) {}
+  explicit Door(std::span<const mint::Service> services) : Door(services, {}) {}
+  Door(std::span<const mint::Service> services, const Options& options);
 
   // accept runs one batch; replies lie in reply(index) until the next call.
   std::span<const AcceptReply> accept(std::span<const Bytes> tokens) noexcept;

@@ -58,6 +58,19 @@ bool exists(const std::vector<std::string>& sources, const std::string& suite, c
   });
 }
 
+// is_ctest says whether a CMakeLists.txt adds a test of that name: programs that are no gtests.
+bool is_ctest(const std::string& name) {
+  const fs::path root = fs::path(USHER_TESTS_FOLDER).parent_path();
+  for (const char* folder : {"bench", "tests/crypto"}) {
+    const std::string text = text_of_file(root / folder / "CMakeLists.txt");
+    if (text.find("add_test(NAME " + name + '\n') != std::string::npos ||
+        text.find("add_test(NAME " + name + ' ') != std::string::npos) {
+      return true;
+    }
+  }
+  return false;
+}
+
 TEST(AttackRows, AreAllInTheReadme) {
   constexpr std::size_t kRowCount = 92;
   const std::map<std::string, std::string> rows = readme_rows();
@@ -74,6 +87,7 @@ TEST(AttackRows, AreAllInTheReadme) {
 TEST(AttackRows, NameTestsThatExist) {
   const std::vector<std::string> sources = test_sources();
   const std::regex name("`([A-Za-z0-9]+)([./])([A-Za-z0-9]+)`");
+  const std::regex program("ctest `([a-z0-9_]+)`");
   std::size_t count = 0;
   for (const auto& [row, proof] : readme_rows()) {
     bool proven = proof.starts_with("table") || proof.find("later: ") != std::string::npos;
@@ -82,11 +96,16 @@ TEST(AttackRows, NameTestsThatExist) {
       EXPECT_TRUE(exists(sources, match[1], match.str(2)[0], match[3])) << row << ": " << match[0];
       proven = true;
     }
+    for (std::sregex_iterator i(proof.begin(), proof.end(), program), end; i != end; ++i) {
+      EXPECT_TRUE(is_ctest((*i)[1])) << row << ": " << (*i)[0];
+      proven = true;
+    }
     EXPECT_TRUE(proven) << row << " says nothing";
   }
   EXPECT_GT(count, 80u);
   EXPECT_FALSE(exists(sources, "AttackRows", '.', "NameTestsThatNobodyWrote")) << "it can tell";
   EXPECT_FALSE(exists(sources, "KerberosAccept", '/', "NoSuchCase"));
+  EXPECT_FALSE(is_ctest("no_such_test"));
 }
 
 }  // namespace
