@@ -13,7 +13,7 @@ namespace usher::fuzz {
 namespace {
 
 constexpr std::size_t kHeaderSize = 3;
-constexpr std::size_t kFramesMax = 6;  // More in one session mostly take time.
+constexpr std::size_t kFramesMax = 5;  // More in one session mostly take time.
 
 std::vector<OwnedFrame> read_frames(Bytes input) {
   std::vector<OwnedFrame> frames;
