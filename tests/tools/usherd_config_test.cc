@@ -199,6 +199,10 @@ INSTANTIATE_TEST_SUITE_P(
                 ":3: policy.kerberos.skew: expected"},
         Mistake{"PolicyType", "[policy.kerberos]\nskew = true",
                 ":3: policy.kerberos.skew: expected a string or an integer"},
+        Mistake{"BindingsThatUsherdDoesNotSee", "[policy]\nbindings = \"always\"",
+                ":3: policy.bindings: expected when-supported or never: usherd does not see"},
+        Mistake{"CredentialsThatUsherdDoesNotHandOut", "[policy]\ndelegation = \"accept\"",
+                ":3: policy.delegation: expected ignore: usherd hands out no"},
         Mistake{"Syntax", "slots = \n", ":2: "},
         Mistake{"TableWithoutKey", "[*]", ":2: Error while parsing key: expected bare key"},
         Mistake{"LetterBehindANumber", "\nslots = 7é", ":3: Error while parsing"},
@@ -215,6 +219,8 @@ TEST_F(UsherdConfig, RefusesFlagsThatMeanNothing) {
       {"--slots", "0"},
       {"--policy", "kerberos.skew"},
       {"--policy", "speed=1"},
+      {"--policy", "bindings=always"},
+      {"--policy", "delegation=accept"},
       {"--listen-unix-mode", "9"},
       {"--nonsense"},
       {"--slots"},
@@ -227,6 +233,15 @@ TEST_F(UsherdConfig, RefusesFlagsThatMeanNothing) {
     EXPECT_EQ(exit_code_, 2);
     EXPECT_NE(errors_.str(), "");
   }
+}
+
+TEST_F(UsherdConfig, TakesWhatIsBesideARefusedPolicy) {
+  const auto config = load_flags({"usherd", "--keytab", "k", "--policy", "bindings=never",
+                                  "--policy", "delegation=ignore", "--check"});
+  ASSERT_TRUE(config) << errors_.str();
+  EXPECT_EQ(config->policy.bindings, usher::auth::BindingPolicy::kNever);
+  EXPECT_FALSE(load_flags({"usherd", "--keytab", "k", "--policy", "bindings=always", "--check"}));
+  EXPECT_TRUE(errors_.str().starts_with("--policy bindings: expected")) << errors_.str();
 }
 
 TEST_F(UsherdConfig, RefusesAFileThatIsNotThere) {

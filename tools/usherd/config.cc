@@ -40,6 +40,23 @@ const Setting* find_setting(std::string_view key) {
   return found == all.end() ? nullptr : &*found;
 }
 
+// set_policy is auth::set_policy, except that what a caller has to do its part for is refused where
+// usherd does not.
+std::string set_policy(Config& config, std::string_view name, std::string_view value) {
+  std::string why = usher::auth::set_policy(config.policy, name, value);
+  if (!why.empty()) {
+    return why;
+  }
+  if (config.policy.bindings == usher::auth::BindingPolicy::kAlways) {
+    return "expected when-supported or never: usherd does not see the client's TLS channel, so "
+           "always would refuse everybody";
+  }
+  if (config.policy.accept_delegation) {
+    return "expected ignore: usherd hands out no delegated credentials";
+  }
+  return {};
+}
+
 // Policies take one text form everywhere (auth::set_policy).
 void set_policy_node(Config& config, const std::string& file, const std::string& key,
                      const toml::node& node) {
@@ -52,7 +69,7 @@ void set_policy_node(Config& config, const std::string& file, const std::string&
   } else {
     expected(place(file, node), key, "a string or an integer");
   }
-  const std::string why = usher::auth::set_policy(config.policy, name, value);
+  const std::string why = set_policy(config, name, value);
   if (!why.empty()) {
     throw Mistake(place(file, node) + key + ": " + why);
   }
@@ -175,7 +192,7 @@ void set_flags(Config& config, const Flags& flags) {
       expected({}, "--policy", "NAME=VALUE");
     }
     const std::string name = policy.substr(0, equals);
-    const std::string why = usher::auth::set_policy(config.policy, name, policy.substr(equals + 1));
+    const std::string why = set_policy(config, name, policy.substr(equals + 1));
     if (!why.empty()) {
       throw Mistake("--policy " + name + ": " + why);
     }
@@ -205,6 +222,9 @@ std::string policy_help() {
     text.append("  ").append(row.name).append(" = ").append(row.values).append(": ");
     text.append(row.meaning).append("\n");
   }
+  text.append(
+      "usherd refuses bindings=always, for it does not see the client's TLS channel, and "
+      "delegation=accept, for it hands out no credentials.\n");
   return text;
 }
 
