@@ -237,7 +237,7 @@ void describe(CLI::App& app, Flags& flags) {
       ->expected(1)
       ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  app.add_flag("--check", flags.check_only, "check settings, keytab and accounts, then end");
+  app.add_flag("--check", flags.check_only, "try settings, files, folders and addresses, then end");
   flags.values.resize(settings().size());
   for (std::size_t n = 0; n < flags.values.size(); ++n) {
     const Setting& setting = settings()[n];

@@ -1,14 +1,35 @@
 // Puts the parts together; daemon.h says what is promised.
 #include "tools/usherd/daemon.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
+#include <cerrno>
 #include <csignal>
 #include <system_error>
 #include <utility>
 
+#include "tools/usherd/folder.h"
+
 namespace usherd {
+namespace {
+
+bool is_missing(const std::string& path) {
+  struct stat status {};
+  return lstat(path.c_str(), &status) != 0 && errno == ENOENT;
+}
+
+// fault_of_new_replay_file says why the replay file, of which there is none, could not be made.
+std::string fault_of_new_replay_file(const Config& config) {
+  const auto entries = static_cast<std::uint64_t>(config.replay_entries);
+  const std::string fault = fault_of_folder(
+      config.replay_file, std::bit_ceil(entries) * sizeof(usher::ReplayCache::Place));
+  return fault.empty() ? fault : "replay file " + config.replay_file + ": cannot be made: " + fault;
+}
+
+}  // namespace
 
 std::string Daemon::open() {
   watch_ = std::make_unique<KeyWatch>(key_files(config_));  // Before the files are read.
@@ -28,10 +49,14 @@ std::string Daemon::open() {
   options.half_open_s = config_.half_open_seconds;
   options.replay_entry_count = static_cast<std::uint32_t>(config_.replay_entries);
   options.skew_max_s = std::max(options.skew_max_s, config_.policy.skew_s);
-  // To check is not to make a file.
-  const bool with_file = !config_.replay_file.empty() &&
-                         !(config_.check_only && access(config_.replay_file.c_str(), F_OK) != 0);
-  options.replay_file = with_file ? config_.replay_file.c_str() : nullptr;
+  options.replay_file = config_.replay_file.empty() ? nullptr : config_.replay_file.c_str();
+  if (config_.check_only && options.replay_file != nullptr && is_missing(config_.replay_file)) {
+    options.replay_file = nullptr;  // To check is not to make a file.
+    std::string fault = fault_of_new_replay_file(config_);
+    if (!fault.empty()) {
+      return fault;
+    }
+  }
   usher::ReplayFile::Reason why_not{};
   engine_ = usher::Engine::make(options, &why_not);
   if (!engine_) {

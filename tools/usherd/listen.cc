@@ -15,6 +15,8 @@
 #include <memory>
 #include <system_error>
 
+#include "tools/usherd/folder.h"
+
 namespace usherd {
 namespace {
 
@@ -42,6 +44,18 @@ std::string name_of(int fd) {
   const std::string text(host.data());
   const bool v6 = text.find(':') != std::string::npos;
   return (v6 ? "[" + text + "]" : text) + ":" + port.data();
+}
+
+// fault_of_path says what is wrong with a Unix socket's path, whether or not there is one.
+std::string fault_of_path(const std::string& path) {
+  if (path.size() >= sizeof sockaddr_un::sun_path) {
+    return path + ": expected a path of at most 107 bytes";
+  }
+  struct stat status {};
+  if (lstat(path.c_str(), &status) == 0 && !S_ISSOCK(status.st_mode)) {
+    return path + ": exists and is no socket";
+  }
+  return {};
 }
 
 // somebody_answers tells a socket in use from one that was left behind.
@@ -79,13 +93,34 @@ std::string Listeners::open(const Config& config) {
   return {};
 }
 
+std::string Listeners::check(const Config& config) {
+  Listeners tried;
+  for (const std::string& address : config.listen_tcp) {
+    std::string error = tried.bind_tcp(address, true);
+    if (!error.empty()) {
+      return "listen.tcp " + error;
+    }
+  }
+  for (const std::string& path : config.listen_unix) {
+    std::string error = fault_of_path(path);
+    if (!error.empty()) {
+      return "listen.unix " + error;
+    }
+    error = fault_of_folder(path, 0);
+    if (!error.empty()) {
+      return "listen.unix " + path + ": cannot be made: " + error;
+    }
+  }
+  return {};
+}
+
 void Listeners::refuse_more() noexcept {
   for (const int fd : sockets_) {
     shutdown(fd, SHUT_RDWR);
   }
 }
 
-std::string Listeners::open_tcp(const std::string& address) {
+std::string Listeners::bind_tcp(const std::string& address, bool may_be_in_use) {
   const std::size_t colon = address.rfind(':');
   std::string host = address.substr(0, colon);
   if (host.size() >= 2 && host.front() == '[' && host.back() == ']') {
@@ -110,7 +145,17 @@ std::string Listeners::open_tcp(const std::string& address) {
   const int one = 1;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);  // Accepted sockets inherit it.
-  if (bind(fd, results->ai_addr, results->ai_addrlen) != 0 || listen(fd, kBacklog) != 0) {
+  const bool bound = bind(fd, results->ai_addr, results->ai_addrlen) == 0;
+  return bound || (may_be_in_use && errno == EADDRINUSE) ? std::string() : because(address);
+}
+
+std::string Listeners::open_tcp(const std::string& address) {
+  std::string error = bind_tcp(address, false);
+  if (!error.empty()) {
+    return error;
+  }
+  const int fd = sockets_.back();
+  if (listen(fd, kBacklog) != 0) {
     return because(address);
   }
   names_.push_back("tcp " + name_of(fd));
@@ -118,17 +163,14 @@ std::string Listeners::open_tcp(const std::string& address) {
 }
 
 std::string Listeners::open_unix(const std::string& path, std::int64_t mode) {
+  std::string fault = fault_of_path(path);
+  if (!fault.empty()) {
+    return fault;
+  }
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) {
-    return path + ": expected a path of at most 107 bytes";
-  }
   path.copy(address.sun_path, path.size());
-  struct stat status {};
-  if (lstat(path.c_str(), &status) == 0) {
-    if (!S_ISSOCK(status.st_mode)) {
-      return path + ": exists and is no socket";
-    }
+  if (access(path.c_str(), F_OK) == 0) {
     if (somebody_answers(address)) {
       return path + ": another process is listening there";
     }

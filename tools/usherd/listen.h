@@ -20,6 +20,10 @@ class Listeners {
   // socket left behind by a process that is gone is replaced; one that somebody answers on is not.
   [[nodiscard]] std::string open(const Config& config);
 
+  // check says what `open` would, as far as that can be known without leaving anything behind. An
+  // address that is in use is all right: it may be that of the daemon that is to be replaced.
+  [[nodiscard]] static std::string check(const Config& config);
+
   // refuse_more ends listening: whoever connects from now on is refused at once instead of waiting
   // for nobody. Connections that exist go on.
   void refuse_more() noexcept;
@@ -29,6 +33,7 @@ class Listeners {
   [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
 
  private:
+  [[nodiscard]] std::string bind_tcp(const std::string& address, bool may_be_in_use);
   [[nodiscard]] std::string open_tcp(const std::string& address);
   [[nodiscard]] std::string open_unix(const std::string& path, std::int64_t mode);
 

@@ -135,11 +135,17 @@ void serve(usherd::Daemon& daemon, usherd::Listeners& listeners, const sigset_t&
   }
 }
 
+// complain writes a line at once, so that the log's thread cannot write into it.
+void complain(const std::string& error) { std::cerr << ("usherd: " + error + "\n"); }
+
 int run(const usherd::Config& config, const sigset_t& signals, spdlog::logger& logger) {
   usherd::Daemon daemon(config, logger);
   std::string error = daemon.open();
+  if (error.empty() && config.check_only) {
+    error = usherd::Listeners::check(config);
+  }
   if (!error.empty()) {
-    std::cerr << "usherd: " << error << "\n";
+    complain(error);
     return kBadConfiguration;
   }
   if (config.check_only) {
@@ -152,7 +158,7 @@ int run(const usherd::Config& config, const sigset_t& signals, spdlog::logger& l
     error = daemon.start(listeners.sockets(), kWorkerEnded);
   }
   if (!error.empty()) {
-    std::cerr << "usherd: " << error << "\n";
+    complain(error);
     return kFailed;
   }
   for (const std::string& name : listeners.names()) {
