@@ -2,6 +2,7 @@
 // client sends gets it anything else.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <string>
 #include <vector>
@@ -383,6 +384,66 @@ TEST_P(UsherdBadInput, IsRefusedAndBrokenHttpClosesTheConnection) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Table, UsherdBadInput, ::testing::ValuesIn(bad_inputs()),
+                         [](const auto& param_info) { return std::string(param_info.param.name); });
+
+// What the acceptor is not asked about is logged like what it refuses.
+
+struct Logged {
+  const char* name;
+  std::string request;
+  const char* line;  // Of the log, from "refused" on; empty for none.
+};
+
+std::vector<Logged> logged() {
+  const std::string named = kHost + "X-Auth-Connection: 1\r\n";
+  const auto negotiate = [&](const std::string& text) {
+    return get(named + "Authorization: Negotiate" + text + "\r\n");
+  };
+  return {
+      {"TokenTooLarge", negotiate(" " + base64(Octets(usher::kTokenSizeMax + 1, 1))),
+       "scheme=Negotiate http=403: the token is longer than 64 KiB"},
+      {"TokenMuchTooLarge", negotiate(" " + base64(Octets(usher::kTokenSizeMax * 5 / 4, 1))),
+       "scheme=Negotiate http=403: the token is longer than 64 KiB"},
+      {"HeadTooLarge", negotiate(" " + base64(Octets(usher::kTokenSizeMax * 2, 1))),
+       "scheme=unknown http=431: the head is longer than 128 KiB"},
+      {"NoConnection", get(kHost + "Authorization: NTLM AAAA\r\n"),
+       "scheme=NTLM http=400: the field that connection_header names is missing, empty or over "
+       "128 bytes"},
+      {"ConnectionNameTooLong",
+       get(kHost + "X-Auth-Connection: " + std::string(kConnectionIdSizeMax + 1, '1') +
+           "\r\nAuthorization: Negotiate AAAA\r\n"),
+       "scheme=Negotiate http=400: the field that connection_header names is missing, empty or "
+       "over 128 bytes"},
+      {"NotBase64", negotiate(" AA*A"),
+       "scheme=unknown http=401: Authorization is malformed (bad value at byte 12)"},
+      {"NoPadding", negotiate(" AAAAAA"),
+       "scheme=Negotiate http=401: the token is no base64 (bad length at byte 6)"},
+      {"PaddingInside", negotiate(" A===AAAA"),
+       "scheme=Negotiate http=401: the token is no base64 (bad value at byte 1)"},
+      {"NoToken", negotiate(""), "scheme=Negotiate http=401: there is no token"},
+      {"NoNtlm", get(named + "Authorization: NTLM AAAA\r\n"),
+       "scheme=NTLM http=401: the token is no NTLM message"},
+      {"NoAuthorization", get(kHost), ""},
+      {"OtherScheme", get(kHost + "Authorization: Basic YTpi\r\n"), ""},
+  };
+}
+
+class UsherdLogged : public ::testing::TestWithParam<Logged> {};
+
+TEST_P(UsherdLogged, HasOneLine) {
+  Harness http({.connection_field = "X-Auth-Connection"});
+  (void)http.ask(GetParam().request);
+  const std::string log = http.log.str();
+  const std::string line = GetParam().line;
+  if (line.empty()) {
+    EXPECT_EQ(log, "");
+    return;
+  }
+  EXPECT_TRUE(log.ends_with("[warning] refused " + line + "\n")) << log;
+  EXPECT_EQ(std::ranges::count(log, '\n'), 1) << log;
+}
+
+INSTANTIATE_TEST_SUITE_P(Table, UsherdLogged, ::testing::ValuesIn(logged()),
                          [](const auto& param_info) { return std::string(param_info.param.name); });
 
 // The table behind connection_header.

@@ -21,6 +21,8 @@ using Framing = usher::io::FrontEnd::Framing;
 
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 constexpr std::size_t kTokenTextMax = usher::http::base64_encoded_size(usher::kTokenSizeMax);
+// What is said of requests in whose Authorization no scheme could be read.
+constexpr std::string_view kUnknownScheme = "unknown";
 constexpr std::array<std::uint8_t, 8> kNtlmSignature = {'N', 'T', 'L', 'M', 'S', 'S', 'P', 0};
 constexpr std::uint8_t kNtlmNegotiate = 1;       // MS-NLMP 2.2.1.1
 constexpr std::uint8_t kGssInitialToken = 0x60;  // RFC 2743 3.1: SPNEGO's and Kerberos' first.
@@ -126,7 +128,9 @@ HttpFrontEnd::Framed HttpFrontEnd::frame(ConnectionIndex connection, MutableByte
   }
   const bool complete = head.found == HeadEnd::Found::kComplete;
   if ((complete ? head.size : rest.size()) > kHeadSizeMax || (!complete && full)) {
-    return refuse(peer, 431, out);
+    return turn_away(
+        peer, {.scheme = kUnknownScheme, .code = 431, .why = "the head is longer than 128 KiB"},
+        out);
   }
   if (!complete) {
     peer.scanned = blank || rest.size() > 2 ? rest.size() : 0;
@@ -164,6 +168,12 @@ HttpFrontEnd::Framed HttpFrontEnd::await_body(Peer& peer, const Request& parsed,
   return {.framing = Framing::kAnswered, .answer_size = kContinue.size()};
 }
 
+HttpFrontEnd::Framed HttpFrontEnd::turn_away(Peer& peer, const Unfit& unfit,
+                                             MutableBytes out) noexcept {
+  log_.refused(unfit.scheme, unfit.code, unfit.why, unfit.fault);
+  return unfit.code == 401 ? challenge(peer, out) : refuse(peer, unfit.code, out);
+}
+
 HttpFrontEnd::Framed HttpFrontEnd::refuse(Peer& peer, int code, MutableBytes out) noexcept {
   peer.style.close = true;
   return {.framing = Framing::kAnswered,
@@ -195,41 +205,69 @@ HttpFrontEnd::Framed HttpFrontEnd::route(Peer& peer, const Request& parsed, Muta
   return framed;
 }
 
+HttpFrontEnd::Unfit HttpFrontEnd::read_token(const usher::http::Authorization& authorization,
+                                             MutableBytes received, Bytes& token) noexcept {
+  Unfit unfit{.scheme = name_of(authorization.scheme)};
+  const Bytes text = authorization.token68;
+  if (text.size() <= kTokenTextMax) {
+    const auto decoded = usher::http::decode_base64(text, writable(received, text));
+    if (!decoded.ok()) {
+      unfit.why = "the token is no base64";
+      unfit.fault = decoded.fault();
+      return unfit;
+    }
+    token = *decoded;
+  }
+  if (text.size() > kTokenTextMax || token.size() > usher::kTokenSizeMax) {
+    unfit.code = 403;
+    unfit.why = "the token is longer than 64 KiB";
+  } else if (token.empty()) {
+    unfit.why = "there is no token";
+  } else if (authorization.scheme == Scheme::kNtlm && !is_ntlm(token)) {
+    unfit.why = "the token is no NTLM message";
+  }
+  return unfit;
+}
+
 HttpFrontEnd::Framed HttpFrontEnd::frame_token(Peer& peer, const Request& parsed,
                                                MutableBytes received, usher::AcceptRequest& request,
                                                MutableBytes out) noexcept {
   const auto authorization = usher::http::parse_authorization(bytes_of(parsed.authorization));
-  if (!authorization.ok() || authorization->scheme == Scheme::kOther) {
+  if (!authorization.ok()) {
+    return turn_away(peer,
+                     {.scheme = kUnknownScheme,
+                      .why = "Authorization is malformed",
+                      .fault = authorization.fault()},
+                     out);
+  }
+  if (authorization->scheme == Scheme::kOther) {
     return challenge(peer, out);
   }
   // Without its name an exchange might be taken for another client's behind the same proxy.
   const bool named = parsed.has_connection_id && !parsed.connection_id.empty() &&
                      parsed.connection_id.size() <= kConnectionIdSizeMax;
   if (!options_.connection_field.empty() && !named) {
-    return refuse(peer, 400, out);
+    return turn_away(
+        peer,
+        {.scheme = name_of(authorization->scheme),
+         .code = 400,
+         .why = "the field that connection_header names is missing, empty or over 128 bytes"},
+        out);
   }
-  const Bytes text = authorization->token68;
-  if (text.size() > kTokenTextMax) {
-    return refuse(peer, 403, out);
-  }
-  const auto token = usher::http::decode_base64(text, writable(received, text));
-  const bool promise_kept =
-      token.ok() && !token->empty() && (authorization->scheme != Scheme::kNtlm || is_ntlm(*token));
-  if (!promise_kept) {
-    return challenge(peer, out);
-  }
-  if (token->size() > usher::kTokenSizeMax) {
-    return refuse(peer, 403, out);
+  Bytes token;
+  const Unfit unfit = read_token(*authorization, received, token);
+  if (!unfit.why.empty()) {
+    return turn_away(peer, unfit, out);
   }
   peer.scheme = authorization->scheme;
   peer.connection_id = parsed.connection_id;
   usher::ContextHandle context = take_context(peer);
-  if (begins_anew(*token)) {
+  if (begins_anew(token)) {
     release(std::exchange(context, {}));
   }
   request.credential = &credential_;
   request.context = context;
-  request.token = *token;
+  request.token = token;
   request.error_tokens = true;
   return {.framing = Framing::kToken};
 }

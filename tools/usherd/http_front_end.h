@@ -77,6 +77,17 @@ class HttpFrontEnd final : public usher::io::FrontEnd {
                usher::AcceptRequest& request, usher::MutableBytes out) noexcept;
   Framed frame_token(Peer& peer, const Request& parsed, usher::MutableBytes received,
                      usher::AcceptRequest& request, usher::MutableBytes out) noexcept;
+  // Unfit is a request that the acceptor is not asked about; it is fit as long as `why` is empty.
+  struct Unfit {
+    std::string_view scheme;
+    int code = 401;
+    std::string_view why;
+    usher::ParseFault fault{};
+  };
+  // read_token decodes the token where it stands.
+  [[nodiscard]] static Unfit read_token(const usher::http::Authorization& authorization,
+                                        usher::MutableBytes received, usher::Bytes& token) noexcept;
+  Framed turn_away(Peer& peer, const Unfit& unfit, usher::MutableBytes out) noexcept;
   Framed refuse(Peer& peer, int code, usher::MutableBytes out) noexcept;
   Framed challenge(Peer& peer, usher::MutableBytes out) noexcept;
 

@@ -35,12 +35,16 @@ void VerdictLog::signed_on(std::string_view mechanism, std::string_view safe_cli
 
 void VerdictLog::refused(std::string_view scheme, const usher::Verdict& verdict,
                          int http_status) noexcept {
-  const std::string_view why = usher::text_of(verdict.status);
-  if (verdict.fault.code == usher::ParseCode::kOk) {
+  refused(scheme, http_status, usher::text_of(verdict.status), verdict.fault);
+}
+
+void VerdictLog::refused(std::string_view scheme, int http_status, std::string_view why,
+                         usher::ParseFault fault) noexcept {
+  if (fault.code == usher::ParseCode::kOk) {
     logger_.warn("refused scheme={} http={}: {}", text(scheme), http_status, text(why));
   } else {
     logger_.warn("refused scheme={} http={}: {} ({} at byte {})", text(scheme), http_status,
-                 text(why), text(text_of(verdict.fault.code)), verdict.fault.offset);
+                 text(why), text(text_of(fault.code)), fault.offset);
   }
 }
 

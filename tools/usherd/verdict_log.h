@@ -18,6 +18,10 @@ class VerdictLog {
 
   void signed_on(std::string_view mechanism, std::string_view safe_client) noexcept;
   void refused(std::string_view scheme, const usher::Verdict& verdict, int http_status) noexcept;
+  // This is for what the acceptor was not asked about; `fault` is where a parser stopped, if one
+  // did.
+  void refused(std::string_view scheme, int http_status, std::string_view why,
+               usher::ParseFault fault = {}) noexcept;
   void owes_another(std::string_view scheme) noexcept;
 
   // replays warns of what the replay cache has refused since the last call; `counts` is since its
