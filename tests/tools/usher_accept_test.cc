@@ -470,7 +470,24 @@ TEST_F(UsherAccept, WritesALineALegAndAVerdict) {
   EXPECT_EQ(ran.out,
             "  leg 1, line 2: 74 bytes, SEC_I_CONTINUE_NEEDED, reply 153 bytes\n"
             "  leg 2, line 4: 319 bytes, SEC_E_OK, reply 29 bytes\n" +
-                file + ": SEC_E_OK, NTLM, BNTLM\\alice\n");
+                file +
+                ": SEC_E_OK, NTLM, BNTLM\\alice\n"
+                "  attributes: REPLAY_DETECT, SEQUENCE_DETECT, CONFIDENTIALITY, INTEGRITY\n");
+}
+
+TEST_F(UsherAccept, NamesTheSameAttributesInTextAsInJson) {
+  const std::string file = transcript_path("ad/aes256-krb5-deleg.hex");
+  for (const char* const delegation : {"delegation=accept", "delegation=ignore"}) {
+    const Json object = verdict(file, {"--policy", delegation});
+    std::string line = "  attributes:";
+    for (const Json& name : object.at("attributes")) {
+      line += (line.ends_with(':') ? " " : ", ") + name.get<std::string>();
+    }
+    const Ran ran = run({"--policy", delegation, file});
+    EXPECT_NE(ran.out.find(line + "\n"), std::string::npos) << line << "\n" << ran.out;
+    EXPECT_EQ(line.find("DELEGATE") != std::string::npos,
+              delegation == std::string_view("delegation=accept"));
+  }
 }
 
 TEST_F(UsherAccept, ExplainsBadUsage) {
@@ -498,7 +515,10 @@ TEST_F(UsherAccept, ExplainsBadUsage) {
       Case{{"accept", "--keytab", keytab, "--policy", "no.such=1", good}, "kerberos.skew"},
       Case{{"accept", "--keytab", keytab, "--clock-skew", "100000", good}, "at most 86400"},
       Case{{"accept", "--keytab", keytab, "--clock-skew", "-1", good}, "expected"},
-      Case{{"accept", "--keytab", keytab, "--bindings", "0", good}, "--bindings"},
+      Case{{"accept", "--keytab", keytab, "--bindings", "0", good}, "--bindings '0': expected"},
+      Case{{"accept", "--keytab", keytab, "--bindings", "0g", good}, "--bindings '0g': expected"},
+      Case{{"accept", "--keytab", keytab, "--bindings", "", good}, "--bindings '': expected"},
+      Case{{"accept", "--keytab", keytab, good, "--bindings"}, "--bindings"},
   };
   for (const Case& c : cases) {
     const Ran ran = run_usher(c.arguments);

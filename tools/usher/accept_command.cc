@@ -119,14 +119,14 @@ std::unique_ptr<Credential> credential_of(const AcceptOptions& options) {
 // octets_of reads --bindings.
 std::vector<std::uint8_t> octets_of(const std::string& hex) {
   std::vector<std::uint8_t> octets(hex.size() / 2);
-  bool good = hex.size() % 2 == 0;
+  bool good = !hex.empty() && hex.size() % 2 == 0;
   for (std::size_t i = 0; good && i < octets.size(); ++i) {
     const char* const begin = hex.data() + 2 * i;
     good = std::from_chars(begin, begin + 2, octets[i], 16).ptr == begin + 2;
   }
   if (!good) {
     throw UsageError(fmt::format(
-        "--bindings {}: expected application data in hex, \"tls-server-end-point:\" and a hash",
+        "--bindings '{}': expected application data in hex, \"tls-server-end-point:\" and a hash",
         hex));
   }
   return octets;
@@ -306,6 +306,9 @@ std::string report_text(const std::string& file, const Outcome& outcome) {
     text += fmt::format(", bindings {}", bindings);
   }
   text += '\n';
+  if (const FlagNames names = attribute_names(client.flags); !names.empty()) {
+    text += fmt::format("  attributes: {}\n", fmt::join(names, ", "));
+  }
   return client.pac ? text + pac_text(*client.pac) : text;
 }
 
@@ -315,8 +318,8 @@ int accept_command(const AcceptOptions& options, std::ostream& out) {
   const SettableClock clock(options.at.empty() ? std::nullopt
                                                : std::optional(seconds_of(options.at)));
   Replayer replayer(credential_of(options), clock);
-  if (!options.bindings.empty()) {
-    replayer.bind_to(octets_of(options.bindings));
+  if (options.bindings) {
+    replayer.bind_to(octets_of(*options.bindings));
   }
   std::vector<std::vector<Piece>> exchanges;
   for (const std::string& file : options.transcripts) {

@@ -15,9 +15,9 @@ struct AcceptOptions {
   std::string kdc_keytab;  // Empty: only the server signature of a PAC is verified.
   std::string at;          // RFC 3339, UTC; empty: now.
   std::optional<std::int64_t> clock_skew_s;
-  std::vector<std::string> policies;  // name=value
-  std::string bindings;  // Application data of the channel bindings in hex; empty: none.
-  bool json = false;     // One object a transcript, a line each.
+  std::vector<std::string> policies;    // name=value
+  std::optional<std::string> bindings;  // Application data of the channel bindings in hex.
+  bool json = false;                    // One object a transcript, a line each.
   std::vector<std::string> transcripts;
 };
 

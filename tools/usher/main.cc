@@ -63,8 +63,9 @@ CLI::App* add_accept(CLI::App& app, AcceptOptions& options) {
       ->type_name("NAME=VALUE")
       ->allow_extra_args(false);
   command
-      ->add_option("--bindings", options.bindings,
-                   "Channel bindings of the connection: their application data")
+      ->add_option_function<std::string>(
+          "--bindings", [&options](const std::string& hex) { options.bindings = hex; },
+          "Channel bindings of the connection: their application data")
       ->type_name("HEX");
   command->add_flag("--json", options.json, "One JSON object a transcript, a line each");
   command->footer(policy_help() + "\n" + kInputHelp +
