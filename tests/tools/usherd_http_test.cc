@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tests/tools/usherd_http.h"
+#include "tools/usherd/claimed_name.h"
 
 namespace usherd {
 namespace {
@@ -110,6 +111,23 @@ TEST_P(UsherdNtlm, RefusesAWrongPasswordAndStartsOver) {
   const Octets second = http.auth(GetParam(), http.negotiate).token(GetParam());
   EXPECT_NE(second, challenge);
   EXPECT_EQ(http.auth(GetParam(), http.ntlm_answer(second)).status, 200);
+}
+
+TEST_P(UsherdNtlm, LogsWhomARefusedClientClaimsToBe) {
+  Harness http;
+  const Octets challenge = http.auth(GetParam(), http.negotiate).token(GetParam());
+  usher::mint::AuthenticateFields fields;
+  fields.domain = u"EXAMPLE\r\n";
+  fields.user = u"\u00e4%";
+  const Octets answer =
+      usher::mint::ntlm_authenticate(*http.kit, http.negotiate, challenge, fields).message;
+  EXPECT_EQ(http.auth(GetParam(), answer).status, 401);
+  const std::string log = http.log.str();
+  EXPECT_TRUE(log.ends_with("; unverified client=EXAMPLE%0D%0A\\%C3%A4%25\n")) << log;
+  EXPECT_NE(log.find(" http=401: NTProofStr is wrong"), std::string::npos) << log;
+
+  (void)http.auth("Negotiate", Octets(40, 0x60));
+  EXPECT_EQ(http.log.str().find("client=", log.size()), std::string::npos) << http.log.str();
 }
 
 INSTANTIATE_TEST_SUITE_P(Schemes, UsherdNtlm, ::testing::Values("NTLM", "Negotiate"));
@@ -445,6 +463,45 @@ TEST_P(UsherdLogged, HasOneLine) {
 
 INSTANTIATE_TEST_SUITE_P(Table, UsherdLogged, ::testing::ValuesIn(logged()),
                          [](const auto& param_info) { return std::string(param_info.param.name); });
+
+// Names out of tokens that were refused.
+
+std::string claimed(const Octets& token, std::size_t room = 100) {
+  Octets out(room);
+  const usher::Bytes name = claimed_name(token, out);
+  return {name.begin(), name.end()};
+}
+
+TEST(ClaimedName, IsThatOfAnAuthenticateAlone) {
+  Harness http;
+  const Octets challenge = http.auth("NTLM", http.negotiate).token("NTLM");
+  const auto authenticate = [&](const usher::mint::AuthenticateFields& fields) {
+    return usher::mint::ntlm_authenticate(*http.kit, http.negotiate, challenge, fields).message;
+  };
+  const Octets alice = authenticate({});
+  EXPECT_EQ(claimed(alice), "EXAMPLE\\alice");
+  EXPECT_EQ(claimed(usher::mint::neg_token_resp({.response_token = alice})), "EXAMPLE\\alice");
+  EXPECT_EQ(claimed(authenticate({.domain = u""})), "alice");
+  EXPECT_EQ(claimed(authenticate({.unicode = false})), "EXAMPLE\\alice");
+  EXPECT_EQ(claimed(authenticate({.user = u""})), "");
+  EXPECT_EQ(claimed(authenticate({.user = u"\xd800"})), "EXAMPLE\\" + std::string("\0\xd8", 2))
+      << "half a surrogate pair";
+  EXPECT_EQ(claimed(http.negotiate), "");
+  EXPECT_EQ(claimed(challenge), "");
+  EXPECT_EQ(claimed(http.kerberos_token()), "");
+  EXPECT_EQ(claimed(usher::mint::neg_token_resp({})), "");
+  EXPECT_EQ(claimed({}), "");
+}
+
+TEST(ClaimedName, FitsOrIsLeftOut) {
+  Harness http;
+  const Octets challenge = http.auth("NTLM", http.negotiate).token("NTLM");
+  const Octets alice = http.ntlm_answer(challenge);
+  EXPECT_EQ(claimed(alice, 13), "EXAMPLE\\alice");
+  for (std::size_t room = 0; room < 13; ++room) {
+    EXPECT_EQ(claimed(alice, room), "") << room;
+  }
+}
 
 // The table behind connection_header.
 

@@ -8,6 +8,7 @@
 
 #include "engine/auth/credential.h"
 #include "engine/clock.h"
+#include "tools/usherd/claimed_name.h"
 
 namespace usherd {
 namespace {
@@ -292,7 +293,7 @@ HttpFrontEnd::Answer HttpFrontEnd::answer(ConnectionIndex connection,
       answer.size = write_challenge(peer, token, out);
       break;
     default:
-      answer.size = write_refusal(peer, reply.verdict, token, out);
+      answer.size = write_refusal(peer, reply.verdict, request.token, token, out);
       break;
   }
   answer.close = peer.style.close;
@@ -364,9 +365,12 @@ std::size_t HttpFrontEnd::write_success(const Peer& peer, usher::ContextHandle c
 }
 
 std::size_t HttpFrontEnd::write_refusal(const Peer& peer, const usher::Verdict& verdict,
-                                        Bytes token, MutableBytes out) noexcept {
+                                        Bytes refused, Bytes token, MutableBytes out) noexcept {
   const int code = http_status_of(verdict.status);
-  log_.refused(name_of(peer.scheme), verdict, code);
+  std::array<std::uint8_t, usher::kClientNameSizeMax> name_buffer;
+  std::array<std::uint8_t, 3 * usher::kClientNameSizeMax> safe_buffer;
+  const Bytes claimed = claimed_name(refused, name_buffer);
+  log_.refused(name_of(peer.scheme), verdict, code, write_safe_name(claimed, safe_buffer));
   if (code != 401) {
     return write_plain(peer, code, reason_of(code), out);
   }

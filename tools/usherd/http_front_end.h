@@ -99,8 +99,8 @@ class HttpFrontEnd final : public usher::io::FrontEnd {
                               usher::MutableBytes out) noexcept;
   std::size_t write_success(const Peer& peer, usher::ContextHandle context, usher::Bytes token,
                             usher::MutableBytes out) noexcept;
-  std::size_t write_refusal(const Peer& peer, const usher::Verdict& verdict, usher::Bytes token,
-                            usher::MutableBytes out) noexcept;
+  std::size_t write_refusal(const Peer& peer, const usher::Verdict& verdict, usher::Bytes refused,
+                            usher::Bytes token, usher::MutableBytes out) noexcept;
 
   [[nodiscard]] usher::ContextHandle take_context(Peer& peer) noexcept;
   void keep_context(Peer& peer, usher::ContextHandle context) noexcept;

@@ -1,6 +1,9 @@
 // What a verdict looks like in the log; verdict_log.h says what is promised.
 #include "tools/usherd/verdict_log.h"
 
+#include <algorithm>
+#include <array>
+
 namespace usherd {
 namespace {
 
@@ -33,19 +36,25 @@ void VerdictLog::signed_on(std::string_view mechanism, std::string_view safe_cli
   logger_.info("signed on mech={} client={}", text(mechanism), text(safe_client));
 }
 
-void VerdictLog::refused(std::string_view scheme, const usher::Verdict& verdict,
-                         int http_status) noexcept {
-  refused(scheme, http_status, usher::text_of(verdict.status), verdict.fault);
+void VerdictLog::refused(std::string_view scheme, const usher::Verdict& verdict, int http_status,
+                         std::string_view claimed) noexcept {
+  refused(scheme, http_status, usher::text_of(verdict.status), verdict.fault, claimed);
 }
 
 void VerdictLog::refused(std::string_view scheme, int http_status, std::string_view why,
-                         usher::ParseFault fault) noexcept {
-  if (fault.code == usher::ParseCode::kOk) {
-    logger_.warn("refused scheme={} http={}: {}", text(scheme), http_status, text(why));
-  } else {
-    logger_.warn("refused scheme={} http={}: {} ({} at byte {})", text(scheme), http_status,
-                 text(why), text(text_of(fault.code)), fault.offset);
+                         usher::ParseFault fault, std::string_view claimed) noexcept {
+  std::array<char, 64> place;
+  std::size_t place_size = 0;
+  if (fault.code != usher::ParseCode::kOk) {
+    place_size = fmt::format_to_n(place.begin(), place.size(), " ({} at byte {})",
+                                  text(text_of(fault.code)), fault.offset)
+                     .size;
   }
+  // The name stands last: whatever is in it, it does not look like a part of the verdict.
+  const std::string_view before_name = claimed.empty() ? "" : "; unverified client=";
+  logger_.warn("refused scheme={} http={}: {}{}{}{}", text(scheme), http_status, text(why),
+               text({place.data(), std::min(place_size, place.size())}), text(before_name),
+               text(claimed));
 }
 
 void VerdictLog::owes_another(std::string_view scheme) noexcept {

@@ -17,11 +17,14 @@ class VerdictLog {
   explicit VerdictLog(spdlog::logger& logger) noexcept : logger_(logger) {}
 
   void signed_on(std::string_view mechanism, std::string_view safe_client) noexcept;
-  void refused(std::string_view scheme, const usher::Verdict& verdict, int http_status) noexcept;
+  // `claimed` is who the client said it is, in safe form, which nobody has verified; empty if it
+  // did not say so.
+  void refused(std::string_view scheme, const usher::Verdict& verdict, int http_status,
+               std::string_view claimed) noexcept;
   // This is for what the acceptor was not asked about; `fault` is where a parser stopped, if one
   // did.
   void refused(std::string_view scheme, int http_status, std::string_view why,
-               usher::ParseFault fault = {}) noexcept;
+               usher::ParseFault fault = {}, std::string_view claimed = {}) noexcept;
   void owes_another(std::string_view scheme) noexcept;
 
   // replays warns of what the replay cache has refused since the last call; `counts` is since its
