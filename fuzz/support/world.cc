@@ -159,7 +159,10 @@ Door::Answer Door::accept(Bytes token, ContextHandle context, const Options& opt
       .token = {copy.get(), token.size()},
       .reply = std::span(room).first(options.reply_room),
       .error_tokens = options.error_tokens,
+      .bindings = options.bindings,
+      .binding_demand = options.binding_demand,
       .take_delegation = options.take_delegation,
+      .allow_replay = options.allow_replay,
       .recorded_challenge = options.recorded_challenge};
   auth::AcceptReply reply;
   auth::accept(desk_, environment_, {&request, 1}, {&reply, 1});

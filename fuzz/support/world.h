@@ -79,6 +79,9 @@ class Door {
     std::size_t reply_room = kReplySizeMax;
     Bytes recorded_challenge{};
     bool knows_krbtgt = false;  // Goes to world().knowing instead of world().credential.
+    auth::ChannelBindings bindings{};
+    auth::BindingDemand binding_demand{};
+    bool allow_replay = false;
   };
   Answer accept(Bytes token, ContextHandle context, const Options& options);
   Answer accept(Bytes token, ContextHandle context = {}) { return accept(token, context, {}); }
