@@ -78,7 +78,8 @@ USHER_API SECURITY_STATUS usher_start(const USHER_OPTIONS* options);
 
 // usher_reload reads a credential's keytabs and accounts again and puts them in place of the old
 // ones at once; calls that have begun finish with the old ones, which are wiped before this
-// returns. If one of them cannot be used, SEC_E_NO_CREDENTIALS, and the old ones stay.
+// returns. If one of them cannot be used, SEC_E_NO_CREDENTIALS, or SEC_E_INSUFFICIENT_MEMORY, and
+// the old ones stay.
 USHER_API SECURITY_STATUS usher_reload(PCredHandle phCredential);
 
 // usher_store_delegated writes what the client of a complete context delegated to a credential
@@ -90,7 +91,8 @@ USHER_API SECURITY_STATUS usher_reload(PCredHandle phCredential);
 // There is something to store if ASC_RET_DELEGATE was granted, for which the client,
 // ASC_REQ_DELEGATE and the policy delegation=accept are needed; else SEC_E_NO_CREDENTIALS.
 // SEC_E_OUT_OF_SEQUENCE if the context is not complete, SEC_E_INVALID_PARAMETER for another kind of
-// cache, SEC_E_INTERNAL_ERROR if it cannot be written. Allocates and does I/O. Any thread.
+// cache, SEC_E_INTERNAL_ERROR if it cannot be written, SEC_E_INSUFFICIENT_MEMORY. Allocates and
+// does I/O. Any thread.
 USHER_API SECURITY_STATUS usher_store_delegated(PCtxtHandle phContext, const char* ccache_name);
 
 // USHER_GROUP is a group the client is in. Attributes are Windows' SE_GROUP_*: 1 mandatory,

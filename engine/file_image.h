@@ -25,7 +25,7 @@ class FileImage {
 
   // bytes is what the file held; one that grew meanwhile shows at least one byte more than it had.
   [[nodiscard]] Bytes bytes() const noexcept { return {octets_.get(), size_}; }
-  // mode is the file's permission bits.
+  // mode is the file's permission bits and its type.
   [[nodiscard]] mode_t mode() const noexcept { return mode_; }
 
  private:

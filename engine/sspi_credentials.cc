@@ -39,7 +39,7 @@ LoadedKeys load_keys(const Sources& sources) {
   auto keys = std::make_unique<auth::Keys>();
   if (sources.kerberos) {
     crypto::KeyRing::Loaded loaded = crypto::KeyRing::load_keytab(*kit, sources.keytab);
-    if (loaded.ring == nullptr && !sources.keytab_optional) {
+    if (loaded.ring == nullptr && !(sources.keytab_optional && loaded.absent)) {
       return {nullptr, refuse_copying(SEC_E_NO_CREDENTIALS, loaded.error)};
     }
     if (loaded.ring != nullptr && !has_principal(*loaded.ring, sources.principal)) {

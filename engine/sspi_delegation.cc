@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/secret.h"
@@ -50,6 +51,11 @@ struct Delegated {
   }
 };
 
+// assign copies into the room that `out` has; from octets' own iterators it would take more.
+void assign(std::string& out, Bytes text) {
+  out.assign(reinterpret_cast<const char*>(text.data()), text.size());
+}
+
 Status copy_delegated(const SecHandle* handle, Delegated& out) {
   const Engine* const engine = running_engine();
   if (engine == nullptr) {
@@ -61,8 +67,8 @@ Status copy_delegated(const SecHandle* handle, Delegated& out) {
       return;
     }
     out.size = context.delegated.size;
-    out.user.assign(context.user().begin(), context.user().end());
-    out.realm.assign(context.realm().begin(), context.realm().end());
+    assign(out.user, context.user());
+    assign(out.realm, context.realm());
     engine->environment().contexts.pages()->read(context.delegated,
                                                  std::span(out.room).first(out.size));
   });
@@ -196,21 +202,41 @@ class Library {
 constexpr std::string_view kFilePrefix = "FILE:";
 constexpr std::string_view kMemoryPrefix = "MEMORY:";
 
+// Beside is a file that goes with its owner, unless it has been kept under its own name.
+class Beside {
+ public:
+  explicit Beside(std::string path) : path_(std::move(path)) {}
+  ~Beside() {
+    if (!kept_) {
+      static_cast<void>(::unlink(path_.c_str()));
+    }
+  }
+  Beside(const Beside&) = delete;
+  Beside& operator=(const Beside&) = delete;
+  [[nodiscard]] const std::string& path() const noexcept { return path_; }
+  [[nodiscard]] bool keep_as(const std::string& path) noexcept {
+    kept_ = std::rename(path_.c_str(), path.c_str()) == 0;
+    return kept_;
+  }
+
+ private:
+  std::string path_;
+  bool kept_ = false;
+};
+
 // write_file writes beside the file and renames, so that nobody ever reads half a cache. mkstemp
 // and libkrb5 both create files that only their owner may read.
 std::string write_file(const Delegated& delegated, const std::string& path) {
-  std::string beside = path + ".XXXXXX";
-  const int descriptor = ::mkstemp(beside.data());
+  std::string pattern = path + ".XXXXXX";
+  const int descriptor = ::mkstemp(pattern.data());
   if (descriptor < 0) {
     return std::string("no file can be created there: ") + std::strerror(errno);
   }
   ::close(descriptor);
-  std::string error = Library().write(delegated, std::string(kFilePrefix) + beside);
-  if (error.empty() && std::rename(beside.c_str(), path.c_str()) != 0) {
+  Beside beside(std::move(pattern));
+  std::string error = Library().write(delegated, std::string(kFilePrefix) + beside.path());
+  if (error.empty() && !beside.keep_as(path)) {
     error = std::string("it cannot be replaced: ") + std::strerror(errno);
-  }
-  if (!error.empty()) {
-    static_cast<void>(::unlink(beside.c_str()));
   }
   return error;
 }

@@ -45,7 +45,7 @@ void write_handle(SecHandle& out, TableHandle handle) noexcept;
 struct Sources {
   bool kerberos = false;  // Whether a keytab is wanted at all, and accounts.
   bool ntlm = false;
-  bool keytab_optional = false;  // No keytab was named and there is something else to serve.
+  bool keytab_optional = false;  // None was named, and there is something to serve without.
   std::string keytab;            // Empty: the system's.
   std::string accounts;          // Empty: none.
   std::string kdc_keytab;        // Empty: none.

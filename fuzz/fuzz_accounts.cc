@@ -127,7 +127,7 @@ void check_refused(crypto::Kit& kit, const std::string& error, std::string_view 
   each_line(text, [&](std::string_view line, std::size_t number) {
     is_a_line = is_a_line || number == wrong;
     if (number < wrong) {
-      before.append(line).append("\n");
+      before.append(line).append("\r\n");  // A password may end with the first half of this.
       ++count;
     }
   });

@@ -214,6 +214,7 @@ bool refusal_allowed(Bytes token, const TheirSignOn& theirs, Status status) {
       return excuses.use(Allowed::kHeimdalRdLongName);
     case Status::kMalformedPac:
     case Status::kPacClient:
+    case Status::kPacKdcSignature:
       return excuses.use(Allowed::kHeimdalRdPac);
     case Status::kTicketEtype:  // 0 finds any key of the service.
       return excuses.use(Allowed::kHeimdalRdLabel);

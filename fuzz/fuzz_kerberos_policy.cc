@@ -1,4 +1,4 @@
-// engine/auth, Kerberos: one token under every policy, with and without channel bindings. Whoever
+// engine/auth, Kerberos: one token under a policy and a call that the input chooses. Whoever
 // is stricter accepts no more and nobody else, and says what he is strict about.
 #include <algorithm>
 
@@ -39,7 +39,7 @@ struct Choice {
     policy.bindings = auth::BindingPolicy(of_three(13));
     policy.zero_bindings_present = bit(15);
     options.error_tokens = true;
-    options.take_delegation = bit(5);
+    options.take_delegation = bit(22);
     options.knows_krbtgt = bit(6);
     options.bindings.given = bit(16);
     see_client = bit(17);
@@ -113,8 +113,15 @@ Outcome offer(Door& door, Bytes token, const Choice& choice) {
           "a PAC that is required is there");
     check(choice.policy.pac != auth::PacPolicy::kIgnore || context->pac.empty(),
           "a PAC that is ignored is not");
-    check(context->delegated.empty() || choice.options.take_delegation,
+    check(context->delegated.empty() ||
+              (choice.options.take_delegation && choice.policy.accept_delegation),
           "nothing is kept that nobody asked for");
+    constexpr std::int32_t kRc4 = 23;
+    check(context->key_etype != kRc4 || choice.policy.allow_rc4, "RC4 only where it is allowed");
+    check(gss::has(context->flags, gss::ContextFlags::kMutual) ||
+              gss::has(context->flags, gss::ContextFlags::kDceStyle) ||
+              !choice.policy.require_mutual,
+          "whoever has to prove himself has been asked to");
     outcome.who = mint::octets_of(context->user());
     mint::append(outcome.who, context->realm());
     mint::append(outcome.who, context->service());
@@ -143,17 +150,21 @@ bool is_asked_for(Status status, const Choice& choice) {
     case Status::kTargetRefused:
       return policy.target_policy == auth::TargetPolicy::kListed;
     case Status::kPacMissing:
-      return policy.pac == auth::PacPolicy::kRequire || choice.options.knows_krbtgt;
+      return policy.pac == auth::PacPolicy::kRequire ||
+             (choice.options.knows_krbtgt && policy.pac != auth::PacPolicy::kIgnore);
     case Status::kPacClient:
     case Status::kPacKdcSignature:
       return policy.pac != auth::PacPolicy::kIgnore;
     case Status::kBindingsMissing:
     case Status::kBindingsWrong:
+      return policy.bindings != auth::BindingPolicy::kNever &&
+             (choice.options.bindings.given || choice.options.binding_demand.proxy);
     case Status::kBindingsUnknown:
-      return policy.bindings != auth::BindingPolicy::kNever;
+      return policy.bindings == auth::BindingPolicy::kAlways;
     case Status::kMalformedDelegation:
     case Status::kDelegationKey:
     case Status::kDelegationClient:
+      return choice.options.take_delegation && policy.accept_delegation;
     case Status::kNoFreePage:
       return choice.options.take_delegation || policy.pac != auth::PacPolicy::kIgnore;
     default:

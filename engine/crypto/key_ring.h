@@ -52,9 +52,11 @@ class KeyRing {
   struct Loaded {
     std::unique_ptr<const KeyRing> ring;  // Null if nothing usable could be read.
     std::string error;                    // Then: file and reason, for people.
+    bool absent = false;                  // Then: there is no such file.
   };
   // load_keytab reads `path` (or, if empty, the system's default keytab) with MIT krb5's API. It is
-  // an error if no entry is left. Allocates and does I/O: at start and at reload only.
+  // an error if no entry is left. Allocates, throwing std::bad_alloc, and does I/O: at start and at
+  // reload only.
   [[nodiscard]] static Loaded load_keytab(Kit& kit, const std::string& path);
 
   // load_kdc_keytab reads, in the same way, the keys of a realm's krbtgt, which nothing is opened

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cerrno>
+#include <new>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -77,6 +78,7 @@ class Keytab {
   [[nodiscard]] const std::vector<krb5_keytab_entry>& entries() const { return entries_; }
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] const std::string& error() const { return error_; }
+  [[nodiscard]] bool absent() const { return absent_; }
 
  private:
   [[nodiscard]] bool open(const std::string& path) {
@@ -109,8 +111,9 @@ class Keytab {
         return fail("is no file");
       }
       if (wrong == ENOMEM) {
-        return fail("there is not enough memory to read it");
+        throw std::bad_alloc();
       }
+      absent_ = wrong == ENOENT;
       if ((looked_at && !check_layout(before.bytes(), layout)) || !read_entries()) {
         return false;
       }
@@ -140,6 +143,21 @@ class Keytab {
                 " " + std::string(text_of(parsed.fault().code)));
   }
 
+  // Reading ends a walk through the entries: the file is open and locked as long as it lasts.
+  class Reading {
+   public:
+    Reading(Keytab& keytab, krb5_kt_cursor& cursor) : keytab_(keytab), cursor_(cursor) {}
+    ~Reading() {
+      static_cast<void>(krb5_kt_end_seq_get(keytab_.context_, keytab_.keytab_, &cursor_));
+    }
+    Reading(const Reading&) = delete;
+    Reading& operator=(const Reading&) = delete;
+
+   private:
+    Keytab& keytab_;
+    krb5_kt_cursor& cursor_;
+  };
+
   [[nodiscard]] bool read_entries() {
     free_entries();
     krb5_kt_cursor cursor = nullptr;
@@ -147,14 +165,12 @@ class Keytab {
       return fail("cannot be read", code);
     }
     krb5_error_code code = 0;
+    const Reading reading(*this, cursor);
     while (code == 0) {
-      krb5_keytab_entry entry{};
+      krb5_keytab_entry& entry = entries_.emplace_back();  // Somebody's before it holds a key.
       code = krb5_kt_next_entry(context_, keytab_, &entry, &cursor);
-      if (code == 0) {
-        entries_.push_back(entry);
-      }
     }
-    static_cast<void>(krb5_kt_end_seq_get(context_, keytab_, &cursor));
+    entries_.pop_back();
     if (code == KRB5_KT_END) {
       return true;
     }
@@ -173,6 +189,9 @@ class Keytab {
     return false;
   }
   bool fail(const std::string& what, krb5_error_code code) {
+    if (code == ENOMEM) {
+      throw std::bad_alloc();
+    }
     const char* const reason = krb5_get_error_message(context_, code);
     error_ = what + ": " + reason;
     krb5_free_error_message(context_, reason);
@@ -184,6 +203,7 @@ class Keytab {
   std::vector<krb5_keytab_entry> entries_;
   std::string name_;
   std::string error_;
+  bool absent_ = false;
 };
 
 Bytes bytes_of(const krb5_data& data) {
@@ -215,7 +235,8 @@ KeyRing::Loaded KeyRing::load_keytab(Kit& kit, const std::string& path) {
   Keytab keytab;
   const auto refuse = [&](const std::string& reason) {
     const std::string& name = keytab.name().empty() ? path : keytab.name();
-    return Loaded{.ring = nullptr, .error = "keytab " + name + ": " + reason};
+    return Loaded{
+        .ring = nullptr, .error = "keytab " + name + ": " + reason, .absent = keytab.absent()};
   };
   if (!keytab.read(path)) {
     return refuse(keytab.error());
@@ -238,7 +259,7 @@ KeyRing::Loaded KeyRing::load_keytab(Kit& kit, const std::string& path) {
     return refuse("no usable entry: of " + std::to_string(entries.size()) +
                   ", none is for an etype that is served (17, 18, 19, 20, 23)");
   }
-  return {.ring = std::move(ring), .error = {}};
+  return {.ring = std::move(ring)};
 }
 
 KeyRing::Loaded KeyRing::load_kdc_keytab(Kit& kit, const std::string& path) {

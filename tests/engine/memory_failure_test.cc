@@ -33,8 +33,10 @@ bool fails_now() {
   return true;
 }
 
-void* take(std::size_t size) {
-  void* const memory = fails_now() ? nullptr : std::malloc(size == 0 ? 1 : size);
+void* take(std::size_t size, std::size_t alignment = alignof(std::max_align_t)) {
+  const std::size_t whole =
+      (std::max(size, std::size_t{1}) + alignment - 1) / alignment * alignment;
+  void* const memory = fails_now() ? nullptr : std::aligned_alloc(alignment, whole);
   live += memory != nullptr ? 1 : 0;
   return memory;
 }
@@ -77,6 +79,20 @@ void* operator new[](std::size_t size) { return ::operator new(size); }
 void* operator new[](std::size_t size, const std::nothrow_t& tag) noexcept {
   return ::operator new(size, tag);
 }
+void* operator new(std::size_t size, std::align_val_t alignment) {
+  void* const memory = usher::testing::take(size, std::size_t(alignment));
+  return memory != nullptr ? memory : throw std::bad_alloc();
+}
+void* operator new(std::size_t size, std::align_val_t alignment,
+                   const std::nothrow_t& /*tag*/) noexcept {
+  return usher::testing::take(size, std::size_t(alignment));
+}
+void operator delete(void* memory, std::align_val_t /*alignment*/) noexcept {
+  usher::testing::give(memory);
+}
+void operator delete(void* memory, std::size_t /*size*/, std::align_val_t /*alignment*/) noexcept {
+  usher::testing::give(memory);
+}
 void operator delete(void* memory) noexcept { usher::testing::give(memory); }
 void operator delete(void* memory, std::size_t /*size*/) noexcept { usher::testing::give(memory); }
 void operator delete[](void* memory) noexcept { usher::testing::give(memory); }
@@ -90,10 +106,15 @@ namespace {
 // MemoryFailure fails one allocation after the other, until a call gets through with all it needs.
 class MemoryFailure : public SspiTest {
  protected:
-  // fail_each calls `call`, and `undo` whenever it worked. Returns how many allocations it needs.
-  long fail_each(const std::function<SECURITY_STATUS()>& call, const std::function<void()>& undo) {
+  // fail_each calls `call`, and `undo` whenever it worked; `see` must hold after every failure.
+  // Returns how many allocations it needs.
+  long fail_each(
+      const std::function<SECURITY_STATUS()>& call, const std::function<void()>& undo,
+      const std::function<void()>& see = [] {}) {
     EXPECT_EQ(call(), SEC_E_OK) << usher_last_refusal();  // What is made only once is there now.
     undo();
+    const std::size_t files = count_of("/proc/self/fd");
+    const std::size_t entries = count_of(std::filesystem::path(keytab).parent_path());
     for (long n = 0;; ++n) {
       const long before = live;
       secret_given_back = failed = false;
@@ -114,11 +135,31 @@ class MemoryFailure : public SspiTest {
                     status == SEC_E_INTERNAL_ERROR)
             << std::hex << status << ": " << why;
       }
+      EXPECT_EQ(count_of("/proc/self/fd"), files) << "allocation " << n;
+      EXPECT_EQ(count_of(std::filesystem::path(keytab).parent_path()), entries)
+          << "allocation " << n;
+      see();
       if (!failed) {
         EXPECT_EQ(status, SEC_E_OK) << why;
         return n;
       }
     }
+  }
+
+  static std::size_t count_of(const std::filesystem::path& folder) {
+    return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(folder), {}));
+  }
+
+  // expect_sign_ons uses both kinds of keys that `credential` has.
+  void expect_sign_ons() {
+    Called kerberos = accept(credential.handle, kerberos_token());
+    EXPECT_EQ(kerberos.status, SEC_E_OK) << usher_last_refusal();
+    DeleteSecurityContext(&kerberos.context);
+    Called first = open_half();
+    ASSERT_EQ(first.status, SEC_I_CONTINUE_NEEDED) << usher_last_refusal();
+    Called second = accept(credential.handle, client.second(first.reply), &first.context);
+    EXPECT_EQ(second.status, SEC_E_OK) << usher_last_refusal();
+    DeleteSecurityContext(&first.context);
   }
 
   USHER_ACCEPTOR whole_acceptor() const {
@@ -175,17 +216,30 @@ TEST_F(MemoryFailure, OfAcquireCredentialsHandleWTakesNoHandle) {
 }
 
 TEST_F(MemoryFailure, OfAReloadLeavesTheKeysThatWereThere) {
-  fail_each([&] { return usher_reload(&credential.handle); },
-            [&] {
-              Called called = accept(credential.handle, kerberos_token());
-              EXPECT_EQ(called.status, SEC_E_OK);
-              DeleteSecurityContext(&called.context);
-            });
+  fail_each([&] { return usher_reload(&credential.handle); }, [] {}, [&] { expect_sign_ons(); });
   folder.write("service.keytab", "no keytab");
   EXPECT_NE(usher_reload(&credential.handle), SEC_E_OK);
-  Called called = accept(credential.handle, kerberos_token());
-  EXPECT_EQ(called.status, SEC_E_OK) << usher_last_refusal();
-  DeleteSecurityContext(&called.context);
+  expect_sign_ons();
+}
+
+// No keytab named, and accounts to serve without: memory that is missing is no missing keytab.
+TEST_F(MemoryFailure, OfAnOptionalKeytabIsNotTakenForItsAbsence) {
+  ASSERT_EQ(::setenv("KRB5_KTNAME", keytab.c_str(), 1), 0);
+  USHER_ACCEPTOR data = acceptor();
+  data.Keytab = nullptr;
+  CredHandle handle = no_handle();
+  fail_each(
+      [&] {
+        return AcquireCredentialsHandleA(nullptr, NEGOSSP_NAME_A, SECPKG_CRED_INBOUND, nullptr,
+                                         &data, nullptr, nullptr, &handle, nullptr);
+      },
+      [&] {
+        Called called = accept(handle, kerberos_token());
+        EXPECT_EQ(called.status, SEC_E_OK) << "Kerberos is served: " << usher_last_refusal();
+        DeleteSecurityContext(&called.context);
+        EXPECT_EQ(FreeCredentialsHandle(&handle), SEC_E_OK);
+      });
+  ::unsetenv("KRB5_KTNAME");
 }
 
 // One who delegates a ticket, and about whom a PAC says who he is.
@@ -194,9 +248,12 @@ TEST_F(MemoryFailure, OfQueriesAndStoresLeavesTheContext) {
   data.Policy = "delegation=accept";
   OwnCredential own(data);
   mint::TicketFields fields;
+  fields.client = mint::Principal::of("a-name-longer-than-a-string-holds@EXAMPLE.TEST");
   fields.auth_time = unix_now() - 60;
   fields.end_time = unix_now() + 3600;
-  mint::add_pac(*realm.kit, *realm.random, realm.service, realm.krbtgt, fields, {});
+  mint::PacFields about;
+  about.client_name = "a-name-longer-than-a-string-holds";
+  mint::add_pac(*realm.kit, *realm.random, realm.service, realm.krbtgt, fields, about);
   const mint::Ticket ticket = realm.mint.ticket(realm.service, fields);
   mint::AuthenticatorFields authenticator;
   authenticator.context_flags |= std::uint32_t(gss::ContextFlags::kDelegate);

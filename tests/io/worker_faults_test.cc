@@ -17,6 +17,7 @@ struct Faults {
   std::atomic<int> submits_left{-1};      // Likewise, of system calls that submit.
   std::atomic<int> calls_left{-1};        // Likewise, of what makes a worker.
   std::atomic<int> failed{0};
+  std::atomic<long> mapped{0};  // Mappings made by what is tested, less those taken down.
   std::atomic<int> last_op{-1};
 
   bool hits(std::atomic<int>& left) {
@@ -38,6 +39,7 @@ int __real_io_uring_submit_and_wait(io_uring* ring, unsigned wait_nr);
 int __real_io_uring_queue_init_params(unsigned entries, io_uring* ring, io_uring_params* params);
 int __real_io_uring_register_buf_ring(io_uring* ring, io_uring_buf_reg* reg, unsigned flags);
 int __real_eventfd(unsigned count, int flags);
+int __real_munmap(void* at, std::size_t size);
 void* __real_mmap(void* at, std::size_t size, int protection, int flags, int file, off_t offset);
 
 // A completion that fails after all: what it brought is gone, as if it had never come.
@@ -79,7 +81,12 @@ void* __wrap_mmap(void* at, std::size_t size, int protection, int flags, int fil
     errno = ENOMEM;
     return MAP_FAILED;
   }
+  ++faults.mapped;
   return __real_mmap(at, size, protection, flags, file, offset);
+}
+int __wrap_munmap(void* at, std::size_t size) {
+  --faults.mapped;
+  return __real_munmap(at, size);
 }
 }
 
@@ -137,10 +144,12 @@ TEST_F(WorkerFaults, OfATickOrAWakeStopNeither) {
   EXPECT_EQ(ticks, 2);
   const int before = front_end_.ticks;
   EXPECT_TRUE(eventually([&] { return front_end_.ticks > before; }));
+  // The next to complete is the wake, unless a tick comes first.
   faults.last_op = -1;
   faults.completions_left = 0;
   worker_->stop();
   join();  // And the worker ends when it is told to.
+  EXPECT_TRUE(faults.last_op == int(Op::kWake) || faults.last_op == int(Op::kTick));
 }
 
 TEST_F(WorkerFaults, OfASubmissionLoseNothing) {
@@ -156,6 +165,7 @@ TEST_F(WorkerFaults, OfAnythingThatAWorkerIsMadeOfLeaveNoPartOfIt) {
   const std::array listeners = {tcp_.get()};
   options.listeners = listeners;
   const std::size_t before = open_descriptors();
+  const long mapped_before = faults.mapped;
   int refusals = 0;
   for (int n = 0;; ++n) {
     faults.failed = 0;
@@ -172,6 +182,7 @@ TEST_F(WorkerFaults, OfAnythingThatAWorkerIsMadeOfLeaveNoPartOfIt) {
     ++refusals;
     EXPECT_LT(error, 0);
     EXPECT_EQ(open_descriptors(), before) << "after fault " << n;
+    EXPECT_EQ(faults.mapped, mapped_before) << "after fault " << n;
   }
   EXPECT_GE(refusals, 8) << "an eventfd, a ring, its buffers, four tables and replies";
 }

@@ -27,7 +27,8 @@ Bytes mechanism_token(Bytes token) noexcept {
 std::optional<Bytes> write_text(Bytes text, bool utf16, MutableBytes out) noexcept {
   if (utf16) {
     const std::optional<Bytes> utf8 = usher::auth::utf16_to_utf8(text, out);
-    if (utf8) {
+    // For want of room, perhaps: three octets of UTF-8 for two of UTF-16 are the most.
+    if (utf8 || text.size() / 2 * 3 > out.size()) {
       return utf8;
     }
   }

@@ -8,6 +8,7 @@
 #include <bit>
 #include <cerrno>
 #include <csignal>
+#include <new>
 #include <system_error>
 #include <utility>
 
@@ -15,6 +16,8 @@
 
 namespace usherd {
 namespace {
+
+constexpr std::uint64_t kHeaderSize = 4096;  // Of a replay file.
 
 bool is_missing(const std::string& path) {
   struct stat status {};
@@ -25,7 +28,7 @@ bool is_missing(const std::string& path) {
 std::string fault_of_new_replay_file(const Config& config) {
   const auto entries = static_cast<std::uint64_t>(config.replay_entries);
   const std::string fault = fault_of_folder(
-      config.replay_file, std::bit_ceil(entries) * sizeof(usher::ReplayCache::Place));
+      config.replay_file, kHeaderSize + std::bit_ceil(entries) * sizeof(usher::ReplayCache::Place));
   return fault.empty() ? fault : "replay file " + config.replay_file + ": cannot be made: " + fault;
 }
 
@@ -142,7 +145,13 @@ int Daemon::tick() {
 }
 
 void Daemon::load_again() {
-  LoadedKeys loaded = load_keys(config_);
+  LoadedKeys loaded;
+  try {
+    loaded = load_keys(config_);
+  } catch (const std::bad_alloc&) {
+    loaded = {};
+    loaded.error = "out of memory";  // Short: no memory is needed for it.
+  }
   if (!loaded.keys) {
     if (loaded.error != failure_) {
       logger_.error("reload: {}; what was loaded before stays in use", loaded.error);

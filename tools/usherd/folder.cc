@@ -28,7 +28,8 @@ std::string fault_of_folder(const std::string& path, std::uint64_t size) {
   struct statvfs room {};
   // Some file systems have no limit, and say that they have no blocks.
   if (statvfs(folder.c_str(), &room) == 0 && room.f_blocks != 0) {
-    const std::uint64_t free = std::uint64_t{room.f_bfree} * room.f_frsize;
+    const std::uint64_t blocks = geteuid() == 0 ? room.f_bfree : room.f_bavail;
+    const std::uint64_t free = blocks * room.f_frsize;
     if (free < size) {
       return folder + ": " + std::to_string(size) + " bytes are needed, " + std::to_string(free) +
              " are free";
