@@ -38,6 +38,7 @@ inline constexpr std::uint32_t kReplayEntryCountDefault = 1u << 22;
 inline constexpr std::uint32_t kReplayEntryCountMax = 1u << 28;
 inline constexpr std::int64_t kSkewSecondsDefault = 300;
 inline constexpr std::int64_t kSkewSecondsMax = 86'400;
+inline constexpr std::int64_t kNtlmLifetimeMax = 315'360'000;  // Ten years.
 
 // Tokens worked on in one turn.
 inline constexpr std::size_t kBatchMax = 64;

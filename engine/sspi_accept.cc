@@ -228,6 +228,7 @@ SECURITY_STATUS run(Leg& leg, const Engine& engine) noexcept {
                          .proxy = leg.asked_for(ASC_REQ_PROXY_BINDINGS),
                          .audit = leg.input.bindings.audit},
       .take_delegation = leg.asked_for(ASC_REQ_DELEGATE),
+      .allow_anonymous = leg.asked_for(ASC_REQ_ALLOW_NULL_SESSION),
       .allow_replay = leg.asked_for(ASC_REQ_ALLOW_CONTEXT_REPLAY),
       .recorded_challenge = {}};
   if (leg.input.has_bindings &&

@@ -84,8 +84,9 @@ SECURITY_STATUS choose_sources(Package package, AcquireOptions& options) {
   return SEC_E_OK;
 }
 
-SECURITY_STATUS check_target(const auth::NtlmTarget& target) {
-  const char* const wrong = auth::fault_of(target);
+SECURITY_STATUS check_together(const AcquireOptions& options) {
+  const char* wrong = auth::fault_of(options.target);
+  wrong = wrong != nullptr ? wrong : auth::fault_of(options.policy);
   return wrong == nullptr ? SEC_E_OK : refuse(SEC_E_INVALID_PARAMETER, wrong);
 }
 
@@ -132,7 +133,7 @@ SECURITY_STATUS acquire(Package package, const std::string& principal, const voi
   SECURITY_STATUS status = read_auth_data(auth_data, options);
   status = status == SEC_E_OK ? use_principal(principal, options) : status;
   status = status == SEC_E_OK ? check_skew(options.policy) : status;
-  status = status == SEC_E_OK ? check_target(options.target) : status;
+  status = status == SEC_E_OK ? check_together(options) : status;
   status = status == SEC_E_OK ? choose_sources(package, options) : status;
   if (status != SEC_E_OK) {
     return status;

@@ -344,6 +344,7 @@ std::uint32_t granted_attributes(gss::ContextFlags flags) noexcept {
       Pair{ContextFlags::kSequence, ASC_RET_SEQUENCE_DETECT},
       Pair{ContextFlags::kConfidentiality, ASC_RET_CONFIDENTIALITY},
       Pair{ContextFlags::kIntegrity, ASC_RET_INTEGRITY},
+      Pair{ContextFlags::kAnonymous, ASC_RET_NULL_SESSION},
       Pair{ContextFlags::kDceStyle, ASC_RET_USED_DCE_STYLE},
       Pair{ContextFlags::kIdentify, ASC_RET_IDENTIFY},
   };

@@ -117,10 +117,15 @@ namespace usher {
   X(kMalformedNtlmResponse, SEC_E_INVALID_TOKEN, "the NTLMv2 response is malformed")               \
   X(kMalformedNtlmName, SEC_E_INVALID_TOKEN,                                                       \
     "the NTLM user or domain name is no valid UTF-16, or too long")                                \
-  X(kNtlmAnonymous, SEC_E_LOGON_DENIED, "anonymous NTLM is refused")                               \
-  X(kNtlmV1, SEC_E_LOGON_DENIED, "NTLMv1 and LM responses are refused; only NTLMv2 is accepted")   \
+  X(kNtlmAnonymous, SEC_E_LOGON_DENIED, "anonymous NTLM is refused (policy ntlm.anonymous)")       \
+  X(kNtlmV1, SEC_E_LOGON_DENIED, "NTLMv1 responses are refused (policy ntlm.v1)")                  \
+  X(kNtlmLm, SEC_E_LOGON_DENIED, "an LM response alone is never accepted")                         \
   X(kNtlmProof, SEC_E_LOGON_DENIED,                                                                \
     "NTProofStr is wrong: unknown user, wrong password, or another server's challenge")            \
+  X(kNtlmTime, SEC_E_TIME_SKEW,                                                                    \
+    "the NTLMv2 response is of another time than ours (policy ntlm.lifetime)")                     \
+  X(kNtlmTarget, SEC_E_WRONG_PRINCIPAL,                                                            \
+    "the client speaks with another service than one that is listed (policy ntlm.target)")         \
   X(kNtlmSessionKey, SEC_E_INVALID_TOKEN, "EncryptedRandomSessionKey is not 16 bytes")             \
   X(kNtlmMicMissing, SEC_E_MESSAGE_ALTERED, "the MIC is required and missing")                     \
   X(kNtlmMicWrong, SEC_E_MESSAGE_ALTERED,                                                          \

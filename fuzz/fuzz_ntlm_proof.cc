@@ -13,6 +13,8 @@ namespace {
 
 bool same(Bytes a, Bytes b) { return std::ranges::equal(a, b); }
 
+bool is(const Octets& name, std::string_view text) { return name == mint::octets_of(text); }
+
 struct Outcome {
   Door::Answer answer;
   Octets user;
@@ -22,14 +24,21 @@ struct Outcome {
   [[nodiscard]] bool accepted() const { return answer.status == Status::kEstablished; }
 };
 
-Outcome offer(const NtlmExchange& exchange, Bytes authenticate) {
+// offer plays an exchange; with `lax`, where policy allows what it may, and lists one service.
+Outcome offer(const NtlmExchange& exchange, Bytes authenticate, bool lax = false) {
   Door door;
+  if (lax) {
+    auth::Policy& policy = world().credential->policy;
+    policy.allow_ntlm_v1 = policy.allow_ntlm_anonymous = true;
+    policy.ntlm_target = auth::NtlmTargetPolicy::kListed;
+    policy.targets = {"HTTP/web.example.test"};
+  }
   const Door::Answer first =
       door.accept(exchange.negotiate, {}, {.recorded_challenge = exchange.challenge});
   check(first.status == Status::kContinue && same(first.reply, exchange.challenge),
         "the CHALLENGE is the one that was asked for");
   Outcome outcome;
-  outcome.answer = door.accept(authenticate, first.context);
+  outcome.answer = door.accept(authenticate, first.context, {.allow_anonymous = lax});
   if (outcome.accepted()) {
     Status status = Status::kEstablished;
     {
@@ -60,9 +69,6 @@ void check_accepted(const NtlmExchange& exchange, Bytes authenticate, const Outc
         "and has proved to know its password");
   check(!mic_is_due(*message) || same(secrets->mic, message->mic), "a MIC that is due is right");
   check(same(secrets->session_key, outcome.key), "both sides have the same key");
-  const auto is = [](const Octets& name, std::string_view text) {
-    return name == mint::octets_of(text);
-  };
   check((is(outcome.user, "alice") || is(outcome.user, "bob")) && is(outcome.domain, "EXAMPLE"),
         "names are those of the accounts");
 }
@@ -94,6 +100,36 @@ void check_neighbours(const NtlmExchange& exchange, Bytes authenticate, const Ou
   check(!offer(fresh, authenticate).accepted(), "an answer is good for one CHALLENGE");
 }
 
+// check_lax offers a message where more is allowed: nobody becomes somebody, and DES responses are
+// worth what NTLMv2's are.
+void check_lax(const NtlmExchange& exchange, Bytes authenticate, const Outcome& outcome) {
+  const Outcome lax = offer(exchange, authenticate, true);
+  if (outcome.accepted()) {
+    check(lax.status() == Status::kNtlmTarget ||
+              (lax.accepted() && lax.user == outcome.user && lax.key == outcome.key),
+          "only another service's name is worse where one is listed");
+    return;
+  }
+  check(lax.status() != outcome.status() || outcome.status() == Status::kNtlmAnonymous,
+        "what policy allows is not refused for it");
+  if (!lax.accepted()) {
+    return;
+  }
+  const Result<ntlm::Authenticate> message = ntlm::parse_authenticate(authenticate);
+  if (outcome.status() == Status::kNtlmAnonymous) {
+    check(message->user.empty() && message->nt_response.empty(), "nobody proves nothing");
+    return check(is(lax.user, "ANONYMOUS LOGON") && is(lax.domain, "NT AUTHORITY"),
+                 "and is called so");
+  }
+  check((is(lax.user, "alice") || is(lax.user, "bob")) && is(lax.domain, "EXAMPLE"),
+        "a DES response is an account's");
+  Octets flipped = mint::octets_of(authenticate);
+  const std::size_t at =
+      static_cast<std::size_t>(message->nt_response.data() - authenticate.data());
+  flipped[at + authenticate.size() % message->nt_response.size()] ^= 1;
+  check(!offer(exchange, flipped, true).accepted(), "and every bit of it counts");
+}
+
 // check_proved gives a refused message the proof it lacks: then it must not be that any more.
 void check_proved(const NtlmExchange& exchange, Octets authenticate) {
   if (!sign_again(exchange, authenticate, true, true)) {
@@ -119,8 +155,11 @@ void run_one(Bytes authenticate) {
   if (outcome.accepted()) {
     check_accepted(exchange, authenticate, outcome);
     check_neighbours(exchange, authenticate, outcome);
+    check_lax(exchange, authenticate, outcome);
     const Outcome again = offer(exchange, authenticate);
     check(again.user == outcome.user && again.key == outcome.key, "one message, one verdict");
+  } else if (outcome.status() == Status::kNtlmV1 || outcome.status() == Status::kNtlmAnonymous) {
+    check_lax(exchange, authenticate, outcome);
   } else if (outcome.status() == Status::kNtlmProof) {
     check_proved(exchange, mint::octets_of(authenticate));
   }

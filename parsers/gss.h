@@ -79,6 +79,7 @@ enum class ContextFlags : std::uint32_t {
   kSequence = 0x0008,
   kConfidentiality = 0x0010,
   kIntegrity = 0x0020,
+  kAnonymous = 0x0040,  // RFC 2743 1.2.5. A Kerberos client cannot ask for it.
   kDceStyle = 0x1000,
   kIdentify = 0x2000,
   kExtendedError = 0x4000,

@@ -104,6 +104,7 @@ enum class AvId : std::uint16_t {  // MS-NLMP 2.2.2.1
   kChannelBindings = 10,
 };
 inline constexpr std::uint32_t kAvFlagMic = 0x00000002;
+inline constexpr std::uint32_t kAvFlagUntrustedTarget = 0x00000004;  // MsvAvTargetName is a guess.
 
 // AvPairs is a list of AV_PAIRs, checked and taken apart. Absent values are empty or without has_.
 struct AvPairs {

@@ -34,6 +34,9 @@ struct AcceptRequest {
 
   bool take_delegation = false;  // ASC_REQ_DELEGATE; the policy has to accept it, too.
 
+  // Also nobody may sign on (ASC_REQ_ALLOW_NULL_SESSION); the policy has to allow it, too.
+  bool allow_anonymous = false;
+
   // An authenticator that was seen before is let in, and AcceptReply::replayed says so: for a
   // caller that knows it is asking twice about one and the same request of a client
   // (ASC_REQ_ALLOW_CONTEXT_REPLAY).

@@ -42,6 +42,8 @@ struct KerberosWork {
 struct NtlmWork {
   Accounts::Found account;
   crypto::ProofJob* proof_job = nullptr;
+  std::uint64_t time = 0;  // Of an NTLMv2 response: FILETIME.
+  Bytes target_name;  // Likewise: MsvAvTargetName, UTF-16LE; empty: none that can be relied on.
   ClientBindings bindings;  // The client's word once the proof, which covers them, is right.
 };
 

@@ -18,6 +18,7 @@ constexpr std::int64_t kFiletimeEpochS = 11'644'473'600;
 
 constexpr std::size_t kNtlmv1ResponseSize = 24;
 constexpr std::size_t kSessionKeySize = 16;
+constexpr std::size_t kChallengeSize = 8;
 
 // What a client may choose and we then do (MS-NLMP 2.2.2.5).
 constexpr NegotiateFlags kEchoed =
@@ -78,14 +79,27 @@ Bytes make_challenge(Turn& turn, const Exchange& exchange, NegotiateFlags offere
                                          out));
 }
 
-// The response of an account, in the order in which MS-NLMP 3.2.5.1.2 tells them apart.
-Status check_response_kind(const ntlm::Authenticate& authenticate) noexcept {
+// choose_kind tells responses apart in the order of MS-NLMP 3.2.5.1.2, and refuses what policy
+// does. DES responses are those of extended session security if that was negotiated (3.3.1).
+Status choose_kind(const Exchange& exchange, const ntlm::Authenticate& authenticate,
+                   bool session_security, crypto::ProofKind& kind) noexcept {
+  const Policy& policy = exchange.request->credential->policy;
   if (authenticate.nt_response.empty() && authenticate.user.empty()) {
-    return Status::kNtlmAnonymous;
+    // An empty LM response, or one zero octet: whoever sends more wants to be somebody.
+    kind = crypto::ProofKind::kAnonymous;
+    return policy.allow_ntlm_anonymous && exchange.request->allow_anonymous &&
+                   authenticate.lm_response.size() <= 1
+               ? Status::kContinue
+               : Status::kNtlmAnonymous;
   }
-  if (authenticate.nt_response.empty() || authenticate.nt_response.size() == kNtlmv1ResponseSize) {
-    return Status::kNtlmV1;
+  if (authenticate.nt_response.empty()) {
+    return Status::kNtlmLm;
   }
+  if (authenticate.nt_response.size() == kNtlmv1ResponseSize) {
+    kind = session_security ? crypto::ProofKind::kV1Session : crypto::ProofKind::kV1;
+    return policy.allow_ntlm_v1 ? Status::kContinue : Status::kNtlmV1;
+  }
+  kind = crypto::ProofKind::kV2;
   return Status::kContinue;
 }
 
@@ -122,8 +136,45 @@ bool read_names(Turn& turn, const ntlm::Authenticate& authenticate, bool unicode
 
 // mic_is_due says whether the client bound the MIC to its proof (MS-NLMP 3.1.5.1.2, AvFlags 0x2),
 // so that taking it away ("Drop the MIC") breaks the proof.
-bool mic_is_due(const ntlm::Ntlmv2Response& response) noexcept {
-  return response.pairs.has_flags && (response.pairs.flags & ntlm::kAvFlagMic) != 0;
+bool mic_is_due(const ntlm::AvPairs& pairs) noexcept {
+  return pairs.has_flags && (pairs.flags & ntlm::kAvFlagMic) != 0;
+}
+
+// read_v2 takes an NTLMv2 response apart; false: refused.
+bool read_v2(Exchange& exchange, const ntlm::Authenticate& authenticate,
+             crypto::ProofJob& job) noexcept {
+  const Result<ntlm::Ntlmv2Response> response =
+      ntlm::parse_ntlmv2_response(authenticate.nt_response);
+  if (!response.ok()) {
+    exchange.refuse(Status::kMalformedNtlmResponse, response.fault(), authenticate.nt_response);
+    return false;
+  }
+  const ntlm::AvPairs& pairs = response->pairs;
+  job.proof = response->proof;
+  job.client_data = response->client_data;
+  job.check_mic = mic_is_due(pairs);
+  //= MS-NLMP 2.2.2.1: all zeros say that there are no channel bindings; saying so is more than
+  //= leaving the pair out.
+  exchange.ntlm.bindings = {.hash = pairs.channel_bindings,
+                            .enlightened = !pairs.channel_bindings.empty()};
+  exchange.ntlm.time = response->timestamp;
+  const bool guessed = pairs.has_flags && (pairs.flags & ntlm::kAvFlagUntrustedTarget) != 0;
+  exchange.ntlm.target_name = guessed ? Bytes{} : pairs.target_name;
+  return true;
+}
+
+// read_v1 takes the two responses of NTLMv1 apart (MS-NLMP 3.3.1); false: refused.
+bool read_v1(Exchange& exchange, const ntlm::Authenticate& authenticate,
+             crypto::ProofJob& job) noexcept {
+  job.proof = authenticate.nt_response;
+  if (job.kind == crypto::ProofKind::kV1Session) {
+    if (authenticate.lm_response.size() != kNtlmv1ResponseSize) {
+      exchange.refuse(Status::kMalformedNtlmResponse);
+      return false;
+    }
+    job.client_data = authenticate.lm_response.first(kChallengeSize);
+  }
+  return true;
 }
 
 gss::ContextFlags context_flags(NegotiateFlags negotiated) noexcept {
@@ -142,48 +193,116 @@ gss::ContextFlags context_flags(NegotiateFlags negotiated) noexcept {
   return gss::ContextFlags(flags);
 }
 
-// stage_proof looks the account up and queues the response. A user nobody knows gets a decoy hash
-// and takes the same way.
-void stage_proof(Turn& turn, Exchange& exchange, const ntlm::Challenge& challenge,
-                 const ntlm::Authenticate& authenticate,
-                 const ntlm::Ntlmv2Response& response) noexcept {
-  Names names;
-  if (!read_names(turn, authenticate, has(challenge.flags, NegotiateFlags::kUnicode), names)) {
-    return exchange.refuse(Status::kMalformedNtlmName);
+// read_key decides whether the client's session key came encrypted; false: refused. Without signing
+// or sealing a client may agree to exchange keys and send none (MS-NLMP 3.1.5.1.2).
+bool read_key(Exchange& exchange, const ntlm::Authenticate& authenticate,
+              crypto::ProofJob& job) noexcept {
+  const NegotiateFlags flags = exchange.context->ntlm_flags;
+  const Bytes sent_key = authenticate.encrypted_session_key;
+  const bool may_omit_key =
+      !has(flags, NegotiateFlags::kSign) && !has(flags, NegotiateFlags::kSeal);
+  job.key_exchange =
+      has(flags, NegotiateFlags::kKeyExchange) && !(sent_key.empty() && may_omit_key);
+  job.encrypted_session_key = sent_key;
+  if (job.key_exchange && sent_key.size() != kSessionKeySize) {
+    exchange.refuse(Status::kNtlmSessionKey);
+    return false;
   }
+  return true;
+}
+
+// find_account looks the client up; false: its names are malformed. A user nobody knows gets a
+// decoy hash and takes the same way, and so does nobody, who then has a name all the same.
+bool find_account(Turn& turn, Exchange& exchange, const ntlm::Authenticate& authenticate,
+                  bool unicode, crypto::ProofJob& job) noexcept {
+  Names names;
+  if (job.kind != crypto::ProofKind::kAnonymous &&
+      !read_names(turn, authenticate, unicode, names)) {
+    exchange.refuse(Status::kMalformedNtlmName);
+    return false;
+  }
+  Accounts::Found& account = exchange.ntlm.account;
+  account = (*exchange.keys)->accounts->find(names.user_upper, names.domain_upper);
+  job.nt_hash = account.nt_hash;
+  job.user_upper = names.user_upper;
+  job.domain = names.domain;
+  if (job.kind == crypto::ProofKind::kAnonymous) {
+    account.user = bytes_of("ANONYMOUS LOGON");  // S-1-5-7, as Windows calls it.
+    account.domain = bytes_of("NT AUTHORITY");
+  }
+  return true;
+}
+
+// stage_proof queues the response.
+void stage_proof(Turn& turn, Exchange& exchange, const ntlm::Challenge& challenge,
+                 const ntlm::Authenticate& authenticate) noexcept {
   Context& context = *exchange.context;
   context.ntlm_flags = challenge.flags & authenticate.flags;
-  // Without signing or sealing a client may agree to exchange keys and send none
-  // (MS-NLMP 3.1.5.1.2).
-  const Bytes sent_key = authenticate.encrypted_session_key;
-  const bool may_omit_key = !has(context.ntlm_flags, NegotiateFlags::kSign) &&
-                            !has(context.ntlm_flags, NegotiateFlags::kSeal);
-  const bool key_exchange =
-      has(context.ntlm_flags, NegotiateFlags::kKeyExchange) && !(sent_key.empty() && may_omit_key);
-  if (key_exchange && sent_key.size() != kSessionKeySize) {
-    return exchange.refuse(Status::kNtlmSessionKey);
+  crypto::ProofJob job{.server_challenge = challenge.server_challenge,
+                       .negotiate = context.ntlm_negotiate(),
+                       .challenge = context.ntlm_challenge(),
+                       .authenticate = exchange.mech_token,
+                       .mic = authenticate.mic,
+                       .session_key = turn.desk.arena.take(kSessionKeySize)};
+  const Status refused =
+      choose_kind(exchange, authenticate,
+                  has(context.ntlm_flags, NegotiateFlags::kExtendedSessionSecurity), job.kind);
+  if (refused != Status::kContinue) {
+    return exchange.refuse(refused);
   }
-  //= MS-NLMP 2.2.2.1: all zeros say that there are no channel bindings; saying so is more than
-  //= leaving the pair out.
-  exchange.ntlm.bindings = {.hash = response.pairs.channel_bindings,
-                            .enlightened = !response.pairs.channel_bindings.empty()};
-  exchange.ntlm.account = (*exchange.keys)->accounts->find(names.user_upper, names.domain_upper);
-  exchange.ntlm.proof_job =
-      &turn.desk.proofs.add({.nt_hash = exchange.ntlm.account.nt_hash,
-                             .user_upper = names.user_upper,
-                             .domain = names.domain,
-                             .server_challenge = challenge.server_challenge,
-                             .proof = response.proof,
-                             .client_data = response.client_data,
-                             .key_exchange = key_exchange,
-                             .encrypted_session_key = sent_key,
-                             .check_mic = mic_is_due(response),
-                             .negotiate = context.ntlm_negotiate(),
-                             .challenge = context.ntlm_challenge(),
-                             .authenticate = exchange.mech_token,
-                             .mic = authenticate.mic,
-                             .session_key = turn.desk.arena.take(kSessionKeySize)});
+  const bool is_v1 =
+      job.kind == crypto::ProofKind::kV1 || job.kind == crypto::ProofKind::kV1Session;
+  if ((job.kind == crypto::ProofKind::kV2 && !read_v2(exchange, authenticate, job)) ||
+      (is_v1 && !read_v1(exchange, authenticate, job))) {
+    return;
+  }
+  const bool wants_mic = exchange.request->credential->policy.ntlm_mic_always;
+  if ((job.check_mic && authenticate.mic.empty()) || (wants_mic && !job.check_mic)) {
+    return exchange.refuse(Status::kNtlmMicMissing);
+  }
+  if (!read_key(exchange, authenticate, job) ||
+      !find_account(turn, exchange, authenticate, has(challenge.flags, NegotiateFlags::kUnicode),
+                    job)) {
+    return;
+  }
+  exchange.ntlm.proof_job = &turn.desk.proofs.add(job);
   exchange.go(State::kProofQueued);
+}
+
+// check_time is MS-NLMP 3.1.1.1: a response is good for MaxLifetime, whichever clock is ahead.
+bool check_time(const Turn& turn, Exchange& exchange) noexcept {
+  constexpr std::uint64_t kUnitsPerSecond = 10'000'000;
+  const auto theirs_s = static_cast<std::int64_t>(exchange.ntlm.time / kUnitsPerSecond);
+  const std::int64_t ours_s = turn.now_s() + kFiletimeEpochS;
+  const std::int64_t apart_s = theirs_s < ours_s ? ours_s - theirs_s : theirs_s - ours_s;
+  if (apart_s > exchange.request->credential->policy.ntlm_lifetime_s) {
+    exchange.refuse(Status::kNtlmTime);
+  }
+  return exchange.live();
+}
+
+// check_target compares MsvAvTargetName with what policy lists: who lets himself be led to another
+// service does not get in here (relay, E21).
+bool check_target(Turn& turn, Exchange& exchange) noexcept {
+  const Policy& policy = exchange.request->credential->policy;
+  const Bytes name = exchange.ntlm.target_name;
+  if (policy.ntlm_target == NtlmTargetPolicy::kAny ||
+      (policy.ntlm_target == NtlmTargetPolicy::kListed && name.empty())) {
+    return true;
+  }
+  std::optional<Bytes> utf8;
+  if (!name.empty() && name.size() <= 2 * kIdentitySizeMax) {
+    utf8 = utf16_to_utf8(name, turn.desk.arena.take(2 * name.size()));
+  }
+  const std::string_view spn =
+      utf8 ? std::string_view(reinterpret_cast<const char*>(utf8->data()), utf8->size())
+           : std::string_view();
+  if (spn.empty() || std::ranges::none_of(policy.targets, [spn](const auto& target) {
+        return is_ntlm_target(target, spn);
+      })) {
+    exchange.refuse(Status::kNtlmTarget);
+  }
+  return exchange.live();
 }
 
 }  // namespace
@@ -237,27 +356,12 @@ void on_authenticate(Turn& turn, Exchange& exchange) noexcept {
   if (!authenticate.ok()) {
     return exchange.refuse(Status::kMalformedNtlm, authenticate.fault(), message);
   }
-  const Status kind = check_response_kind(*authenticate);
-  if (kind != Status::kContinue) {
-    return exchange.refuse(kind);
-  }
-  const Result<ntlm::Ntlmv2Response> response =
-      ntlm::parse_ntlmv2_response(authenticate->nt_response);
-  if (!response.ok()) {
-    return exchange.refuse(Status::kMalformedNtlmResponse, response.fault(),
-                           authenticate->nt_response);
-  }
-  const bool wants_mic = exchange.request->credential->policy.ntlm_mic_always;
-  if ((mic_is_due(*response) || wants_mic) &&
-      (authenticate->mic.empty() || !mic_is_due(*response))) {
-    return exchange.refuse(Status::kNtlmMicMissing);
-  }
   const Result<ntlm::Challenge> challenge =
       ntlm::parse_challenge(exchange.context->ntlm_challenge());
   if (!challenge.ok()) {
     return exchange.refuse(Status::kInternal);  // Only a recorded CHALLENGE can be malformed.
   }
-  stage_proof(turn, exchange, *challenge, *authenticate, *response);
+  stage_proof(turn, exchange, *challenge, *authenticate);
 }
 
 void on_proof_verified(Turn& turn, Exchange& exchange) noexcept {
@@ -274,6 +378,10 @@ void on_proof_verified(Turn& turn, Exchange& exchange) noexcept {
   if (job.mic_outcome != Outcome::kDone) {
     return exchange.refuse(Status::kNtlmMicWrong);
   }
+  const bool is_v2 = job.kind == crypto::ProofKind::kV2;
+  if ((is_v2 && !check_time(turn, exchange)) || !check_target(turn, exchange)) {
+    return;
+  }
   //= MS-NLMP 3.2.5.1.2: bindings are compared, inside a response that has been found right.
   if (!exchange.check_bindings(exchange.ntlm.bindings)) {
     return;
@@ -285,6 +393,10 @@ void on_proof_verified(Turn& turn, Exchange& exchange) noexcept {
     return exchange.refuse(Status::kNameTooLong);
   }
   context.flags = context_flags(context.ntlm_flags);
+  if (job.kind == crypto::ProofKind::kAnonymous) {
+    context.flags = gss::ContextFlags(std::uint32_t(context.flags) |
+                                      std::uint32_t(gss::ContextFlags::kAnonymous));
+  }
   context.key.assign(job.session_key);
   context.start_s = turn.now_s();
   conclude(turn, exchange);

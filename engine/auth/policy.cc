@@ -44,21 +44,26 @@ constexpr Names<2> kIgnoreCheck = {"ignore", "check"};
 constexpr Names<2> kAbsentPresent = {"absent", "present"};
 constexpr Names<2> kIgnoreAccept = {"ignore", "accept"};
 constexpr Names<2> kAnnouncedAlways = {"when-announced", "always"};
+constexpr Names<3> kNtlmTargetNames = {"any", "listed", "required"};
 constexpr Names<3> kPacNames = {"use", "require", "ignore"};
 constexpr Names<3> kBindingNames = {"when-supported", "always", "never"};
 
-bool set_skew(Policy& policy, std::string_view value) {
-  std::int64_t seconds = 0;
-  const char* const end = value.data() + value.size();
-  const auto [parsed, error] = std::from_chars(value.data(), end, seconds);
-  if (error != std::errc{} || parsed != end || seconds < 0 || seconds > kSkewSecondsMax) {
-    return false;
-  }
-  policy.skew_s = seconds;
-  return true;
+// seconds is a row whose value is a number from 0 to kMax.
+template <auto kMember, std::int64_t kMax>
+constexpr Row seconds(std::string_view name, std::string_view values, std::string_view meaning) {
+  return {{name, values, meaning},
+          [](Policy& policy, std::string_view value) {
+            std::int64_t number = 0;
+            const char* const end = value.data() + value.size();
+            const auto [parsed, error] = std::from_chars(value.data(), end, number);
+            if (error != std::errc{} || parsed != end || number < 0 || number > kMax) {
+              return false;
+            }
+            policy.*kMember = number;
+            return true;
+          },
+          [](const Policy& policy) { return std::to_string(policy.*kMember); }};
 }
-
-std::string get_skew(const Policy& policy) { return std::to_string(policy.skew_s); }
 
 // set_targets takes a keyword, or names with blanks between them, each with a '/' in it.
 bool set_targets(Policy& policy, std::string_view value) {
@@ -106,9 +111,8 @@ bool equal_in_any_case(std::string_view a, std::string_view b) noexcept {
 }
 
 constexpr std::array kTable = {
-    Row{{"kerberos.skew", "300", "seconds that clocks may be apart (at most 86400)"},
-        set_skew,
-        get_skew},
+    seconds<&Policy::skew_s, kSkewSecondsMax>("kerberos.skew", "300",
+                                              "seconds that clocks may be apart (at most 86400)"),
     named<&Policy::check_replays, kOffOn>("kerberos.replay", "on | off",
                                           "refuse authenticators that were seen before"),
     named<&Policy::accept_when_full, kRefuseAccept>(
@@ -145,6 +149,19 @@ constexpr std::array kTable = {
         "whether bindings of sixteen zeros count as none, or as wrong ones"),
     named<&Policy::accept_delegation, kIgnoreAccept>(
         "delegation", "ignore | accept", "keep delegated credentials for a caller that asks"),
+    named<&Policy::allow_ntlm_v1, kRefuseAllow>(
+        "ntlm.v1", "refuse | allow",
+        "NTLMv1 responses, also with extended session security; they can be broken and relayed"),
+    named<&Policy::allow_ntlm_anonymous, kRefuseAllow>(
+        "ntlm.anonymous", "refuse | allow",
+        "NTLM clients that name nobody and prove nothing, if the caller takes them, too"),
+    named<&Policy::ntlm_target, kNtlmTargetNames>(
+        "ntlm.target", "any | listed | required",
+        "the service that an NTLMv2 client says it speaks with: not looked at, or if it says one, "
+        "or always, one that kerberos.targets lists"),
+    seconds<&Policy::ntlm_lifetime_s, kNtlmLifetimeMax>(
+        "ntlm.lifetime", "129600",
+        "seconds that an NTLMv2 client's clock may be away from ours (at most 315360000)"),
     named<&Policy::ntlm_mic_always, kAnnouncedAlways>(
         "ntlm.mic", "when-announced | always",
         "whether NTLM clients that announce no MIC are served"),
@@ -164,6 +181,16 @@ bool is_target(std::string_view target, std::string_view principal) noexcept {
     at += principal[at] == '\\' ? 2u : 1u;
   }
   return equal_in_any_case(target, principal) || equal_in_any_case(target, principal.substr(0, at));
+}
+
+bool is_ntlm_target(std::string_view target, std::string_view spn) noexcept {
+  return equal_in_any_case(target.substr(0, target.find('@')), spn);
+}
+
+const char* fault_of(const Policy& policy) noexcept {
+  return policy.ntlm_target != NtlmTargetPolicy::kAny && policy.targets.empty()
+             ? "ntlm.target compares with the names that kerberos.targets lists, and it lists none"
+             : nullptr;
 }
 
 std::span<const PolicyRow> policy_table() noexcept { return kPublicTable; }

@@ -30,6 +30,14 @@ enum class BindingPolicy : std::uint8_t {
   kNever,          // Not looked at.
 };
 
+// NtlmTargetPolicy is what MsvAvTargetName (MS-NLMP 2.2.2.1), the service that an NTLMv2 client
+// believes to speak with, has to be.
+enum class NtlmTargetPolicy : std::uint8_t {
+  kAny,       // Not looked at.
+  kListed,    // If there is one, of Policy::targets.
+  kRequired,  // There has to be one, of Policy::targets.
+};
+
 struct Policy {
   std::int64_t skew_s = 300;       // kerberos.skew: how far clocks may be apart (RFC 4120 3.2.3).
   bool check_replays = true;       // kerberos.replay
@@ -45,7 +53,11 @@ struct Policy {
   BindingPolicy bindings = BindingPolicy::kWhenSupported;
   bool zero_bindings_present = false;  // bindings.zero: sixteen zeros are bindings, wrong ones.
   bool accept_delegation = false;      // delegation: keep what a client delegates, if asked to.
-  bool ntlm_mic_always = false;        // ntlm.mic: "always" refuses clients that announce no MIC.
+  bool allow_ntlm_v1 = false;          // ntlm.v1: DES responses to a 64-bit challenge.
+  bool allow_ntlm_anonymous = false;   // ntlm.anonymous: clients that are nobody.
+  NtlmTargetPolicy ntlm_target = NtlmTargetPolicy::kAny;
+  std::int64_t ntlm_lifetime_s = 129'600;  // ntlm.lifetime: MaxLifetime (MS-NLMP 3.1.1.1).
+  bool ntlm_mic_always = false;  // ntlm.mic: "always" refuses clients that announce no MIC.
 
   friend bool operator==(const Policy&, const Policy&) = default;
 };
@@ -54,6 +66,12 @@ struct Policy {
 // krb5::write_principal_text does with its realm. ASCII letters are equal in either case; without a
 // realm, a target is a name in any. No allocation.
 [[nodiscard]] bool is_target(std::string_view target, std::string_view principal) noexcept;
+
+// is_ntlm_target says the same of an SPN as NTLM clients name it, without a realm.
+[[nodiscard]] bool is_ntlm_target(std::string_view target, std::string_view spn) noexcept;
+
+// fault_of returns null, or what is wrong with entries that do not go together.
+[[nodiscard]] const char* fault_of(const Policy& policy) noexcept;
 
 // PolicyRow is one line of the table that README, --help and set_policy share.
 struct PolicyRow {

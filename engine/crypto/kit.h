@@ -11,7 +11,7 @@
 namespace usher::crypto {
 
 // Kit holds states of OpenSSL's providers, keyed anew for each use, over a library context that is
-// not the process's own: MD4 and RC4 come from the legacy provider, and loading that into the
+// not the process's own: MD4, DES and RC4 come from the legacy provider, and loading that into the
 // caller's context would change what the embedding process gets. One thread at a time.
 //
 // HMAC is composed here from digests (RFC 2104): EVP_MAC allocates at every new key, and every key
@@ -48,6 +48,9 @@ class Kit {
                                       MutableBytes out) noexcept = 0;
   [[nodiscard]] virtual bool md5(std::span<const Bytes> parts, MutableBytes out) noexcept = 0;
   [[nodiscard]] virtual bool md4(Bytes in, MutableBytes out) noexcept = 0;
+
+  // One block of DES: key and blocks of 8 bytes; the key's parity bits do not matter. For NTLMv1.
+  [[nodiscard]] virtual bool des_encrypt(Bytes key, Bytes in, MutableBytes out) noexcept = 0;
 
   // RC4 from the start of the key's stream; sizes of `in` and `out` are equal.
   [[nodiscard]] virtual bool rc4(Bytes key, Bytes in, MutableBytes out) noexcept = 0;

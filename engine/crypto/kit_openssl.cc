@@ -25,6 +25,7 @@ constexpr std::size_t kSha1Size = 20;
 constexpr std::size_t kSha256Size = 32;
 constexpr std::size_t kSha384Size = 48;
 constexpr std::size_t kMd5Size = 16;
+constexpr std::size_t kDesBlockSize = 8;
 constexpr std::array<std::uint8_t, kAesBlockSize> kZeroIv{};
 
 // Library is the providers we need, in a library context apart from the process's own.
@@ -256,6 +257,8 @@ class OpensslKit final : public Kit {
     const auto [standard, legacy] = shared_library();
     return open_aes(standard) &&
            rc4_.open({.provider = legacy, .name = "RC4", .iv = {}}, Cipher::Direction::kEncrypt) &&
+           des_.open({.provider = legacy, .name = "DES-ECB", .iv = {}},
+                     Cipher::Direction::kEncrypt) &&
            sha1_.open(standard, "SHA1") && sha256_.open(standard, "SHA2-256") &&
            sha384_.open(standard, "SHA2-384", kSha384BlockSize) && md5_.open(standard, "MD5") &&
            md4_.open(legacy, "MD4");
@@ -298,6 +301,11 @@ class OpensslKit final : public Kit {
     assert(out.size() == kMd5Size);
     return md4_.hash(std::span(&in, 1), out);
   }
+  bool des_encrypt(Bytes key, Bytes in, MutableBytes out) noexcept override {
+    assert(key.size() == kDesBlockSize && in.size() == kDesBlockSize &&
+           out.size() == kDesBlockSize);
+    return des_.run(key, in, out);
+  }
   bool rc4(Bytes key, Bytes in, MutableBytes out) noexcept override {
     assert(!key.empty() && in.size() == out.size());
     return rc4_.run(key, in, out);
@@ -310,7 +318,7 @@ class OpensslKit final : public Kit {
       return Cipher::Algorithm{.provider = provider, .name = name, .iv = kZeroIv};
     };
     //= RFC 3962 5: the last two blocks are always swapped, which is variant CS3 (RFC 8009 4
-    //likewise)
+    // likewise)
     std::array<char, 4> mode{OSSL_CIPHER_CTS_MODE_CS3};
     const std::array swapped{
         OSSL_PARAM_construct_utf8_string(OSSL_CIPHER_PARAM_CTS_MODE, mode.data(), 0),
@@ -334,6 +342,7 @@ class OpensslKit final : public Kit {
   Cipher cts_decrypt_256_;
   Cipher cbc_128_;
   Cipher cbc_256_;
+  Cipher des_;
   Cipher rc4_;
   Digest sha1_;
   Digest sha256_;

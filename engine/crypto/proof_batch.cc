@@ -1,4 +1,4 @@
-// NTLMv2 proofs, session keys and MICs, one job after the other.
+// NTLM proofs, session keys and MICs, one job after the other.
 #include "engine/crypto/proof_batch.h"
 
 #include <algorithm>
@@ -11,12 +11,67 @@ namespace usher::crypto {
 namespace {
 
 constexpr std::size_t kMd5Size = 16;
-constexpr std::size_t kServerChallengeSize = 8;
+constexpr std::size_t kChallengeSize = 8;
+constexpr std::size_t kDesKeySize = 8;
+constexpr std::size_t kV1ResponseSize = 24;
 using Hash = Secret<kMd5Size>;
 
-// check_proof compares NTProofStr (MS-NLMP 3.3.2) and makes SessionBaseKey, which under NTLMv2 is
-// the KeyExchangeKey too (MS-NLMP 3.4.5.1).
-Outcome check_proof(Kit& kit, const ProofJob& job, Hash& session_base_key) noexcept {
+// des_key spreads 56 bits over 8 octets, whose lowest bits are parity (MS-NLMP 6, DES).
+void des_key(Bytes bits, MutableBytes key) noexcept {
+  std::uint64_t all = 0;
+  for (const std::uint8_t octet : bits) {
+    all = all << 8 | octet;
+  }
+  for (std::size_t i = kDesKeySize; i-- > 0; all >>= 7) {
+    key[i] = static_cast<std::uint8_t>(all << 1);
+  }
+}
+
+// des_long is DESL (MS-NLMP 6): the challenge under three keys of 7 octets, of which the hash makes
+// two and 2 octets of the third.
+bool des_long(Kit& kit, Bytes hash, Bytes challenge, MutableBytes out) noexcept {
+  constexpr std::size_t kBitsSize = 7;
+  Secret<3 * kBitsSize> bits;
+  std::ranges::copy(hash, bits.reset(3 * kBitsSize).begin());
+  bool done = true;
+  for (std::size_t n = 0; n < 3 && done; ++n) {
+    Secret<kDesKeySize> key;
+    des_key(bits.bytes().subspan(n * kBitsSize, kBitsSize), key.reset(kDesKeySize));
+    done = kit.des_encrypt(key.bytes(), challenge, out.subspan(n * kChallengeSize, kChallengeSize));
+  }
+  return done;
+}
+
+// check_v1 compares an NTLMv1 response (MS-NLMP 3.3.1) and makes the KeyExchangeKey, which with
+// extended session security is of both challenges (MS-NLMP 3.4.5.1).
+Outcome check_v1(Kit& kit, const ProofJob& job, Hash& key_exchange_key) noexcept {
+  const bool session = job.kind == ProofKind::kV1Session;
+  const Bytes challenges[] = {job.server_challenge, job.client_data};
+  Hash both;
+  Secret<kV1ResponseSize> expected;
+  Hash session_base_key;
+  if ((session && !kit.md5(challenges, both.reset(kMd5Size))) ||
+      !des_long(kit, job.nt_hash,
+                session ? both.bytes().first(kChallengeSize) : job.server_challenge,
+                expected.reset(kV1ResponseSize)) ||
+      !kit.md4(job.nt_hash, session_base_key.reset(kMd5Size))) {
+    return Outcome::kFailed;
+  }
+  if (!equal_secret(expected.bytes(), job.proof)) {
+    return Outcome::kForged;
+  }
+  if (!session) {
+    key_exchange_key.assign(session_base_key.bytes());
+    return Outcome::kDone;
+  }
+  return kit.hmac_md5(session_base_key.bytes(), challenges, key_exchange_key.reset(kMd5Size))
+             ? Outcome::kDone
+             : Outcome::kFailed;
+}
+
+// check_v2 compares NTProofStr (MS-NLMP 3.3.2) and makes SessionBaseKey, which under NTLMv2 is the
+// KeyExchangeKey too (MS-NLMP 3.4.5.1).
+Outcome check_v2(Kit& kit, const ProofJob& job, Hash& session_base_key) noexcept {
   Hash response_key;  // NTOWFv2.
   Hash expected;
   const Bytes account[] = {job.user_upper, job.domain};
@@ -32,6 +87,21 @@ Outcome check_proof(Kit& kit, const ProofJob& job, Hash& session_base_key) noexc
   return kit.hmac_md5(response_key.bytes(), proof, session_base_key.reset(kMd5Size))
              ? Outcome::kDone
              : Outcome::kFailed;
+}
+
+// check_proof makes the KeyExchangeKey of a client that has proved itself.
+Outcome check_proof(Kit& kit, const ProofJob& job, Hash& key_exchange_key) noexcept {
+  switch (job.kind) {
+    case ProofKind::kV2:
+      return check_v2(kit, job, key_exchange_key);
+    case ProofKind::kV1:
+    case ProofKind::kV1Session:
+      return check_v1(kit, job, key_exchange_key);
+    case ProofKind::kAnonymous:
+      key_exchange_key.reset(kMd5Size);
+      return Outcome::kDone;
+  }
+  return Outcome::kFailed;
 }
 
 // check_mic is MS-NLMP 3.2.5.1.2: the MIC covers the three messages, itself counted as zeros.
@@ -51,22 +121,22 @@ Outcome check_mic(Kit& kit, const ProofJob& job) noexcept {
 }
 
 // export_session_key writes ExportedSessionKey (MS-NLMP 3.2.5.1.2).
-bool export_session_key(Kit& kit, const ProofJob& job, Bytes session_base_key) noexcept {
+bool export_session_key(Kit& kit, const ProofJob& job, Bytes key_exchange_key) noexcept {
   if (job.key_exchange) {
     assert(job.encrypted_session_key.size() == kMd5Size);
-    return kit.rc4(session_base_key, job.encrypted_session_key, job.session_key);
+    return kit.rc4(key_exchange_key, job.encrypted_session_key, job.session_key);
   }
-  std::ranges::copy(session_base_key, job.session_key.begin());
+  std::ranges::copy(key_exchange_key, job.session_key.begin());
   return true;
 }
 
 void verify(Kit& kit, ProofJob& job) noexcept {
   assert(job.nt_hash.size() == kNtHashSize && job.session_key.size() == kMd5Size);
-  assert(job.server_challenge.size() == kServerChallengeSize);
-  Hash session_base_key;
-  job.proof_outcome = check_proof(kit, job, session_base_key);
+  assert(job.server_challenge.size() == kChallengeSize);
+  Hash key_exchange_key;
+  job.proof_outcome = check_proof(kit, job, key_exchange_key);
   if (job.proof_outcome == Outcome::kDone &&
-      !export_session_key(kit, job, session_base_key.bytes())) {
+      !export_session_key(kit, job, key_exchange_key.bytes())) {
     job.proof_outcome = Outcome::kFailed;
   }
   if (job.proof_outcome != Outcome::kDone) {

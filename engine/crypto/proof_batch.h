@@ -1,4 +1,4 @@
-// NTLMv2 proofs, session keys and MICs of all the exchanges that one turn has collected.
+// NTLM proofs, session keys and MICs of all the exchanges that one turn has collected.
 #pragma once
 
 #include <array>
@@ -13,15 +13,24 @@ namespace usher::crypto {
 
 inline constexpr std::size_t kNtHashSize = 16;
 
-// ProofJob verifies one NTLMv2 response (MS-NLMP 3.3.2) and what depends on its session key. Views
+// ProofKind is what a client proves itself with.
+enum class ProofKind : std::uint8_t {
+  kV2,         // MS-NLMP 3.3.2.
+  kV1,         // MS-NLMP 3.3.1: DES over the server challenge.
+  kV1Session,  // Likewise, with extended session security: over a hash of both challenges.
+  kAnonymous,  // Not at all; the session key is zeros (MS-NLMP 3.2.5.1.2).
+};
+
+// ProofJob verifies one NTLM response and what depends on its session key. Views
 // lie in the token, in the context and in the account directory; all outlive the turn.
 struct ProofJob {
+  ProofKind kind = ProofKind::kV2;
   Bytes nt_hash;           // NTOWFv1 of the account: kNtHashSize bytes.
   Bytes user_upper;        // UTF-16LE, upper case.
   Bytes domain;            // UTF-16LE, exactly as the client sent it (in UTF-16).
   Bytes server_challenge;  // 8 bytes.
-  Bytes proof;             // NTProofStr, 16 bytes.
-  Bytes client_data;       // Rest of the NT response.
+  Bytes proof;             // NTProofStr, 16 bytes; of kV1 and kV1Session the 24-byte response.
+  Bytes client_data;  // Rest of the NT response; of kV1Session the client's challenge, 8 bytes.
 
   bool key_exchange = false;    // NTLMSSP_NEGOTIATE_KEY_EXCH: the session key came encrypted.
   Bytes encrypted_session_key;  // 16 bytes if key_exchange.

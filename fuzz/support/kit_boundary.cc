@@ -75,6 +75,11 @@ class CheckedKit final : public crypto::Kit {
     goes_in(in);
     return comes_out(out, [&] { return kit_->md4(in, out); });
   }
+  bool des_encrypt(Bytes key, Bytes in, MutableBytes out) noexcept override {
+    goes_in(key);
+    goes_in(in);
+    return comes_out(out, [&] { return kit_->des_encrypt(key, in, out); });
+  }
   bool rc4(Bytes key, Bytes in, MutableBytes out) noexcept override {
     goes_in(key);
     goes_in(in);

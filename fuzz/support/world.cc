@@ -162,6 +162,7 @@ Door::Answer Door::accept(Bytes token, ContextHandle context, const Options& opt
       .bindings = options.bindings,
       .binding_demand = options.binding_demand,
       .take_delegation = options.take_delegation,
+      .allow_anonymous = options.allow_anonymous,
       .allow_replay = options.allow_replay,
       .recorded_challenge = options.recorded_challenge};
   auth::AcceptReply reply;

@@ -81,6 +81,7 @@ class Door {
     bool knows_krbtgt = false;  // Goes to world().knowing instead of world().credential.
     auth::ChannelBindings bindings{};
     auth::BindingDemand binding_demand{};
+    bool allow_anonymous = false;
     bool allow_replay = false;
   };
   Answer accept(Bytes token, ContextHandle context, const Options& options);

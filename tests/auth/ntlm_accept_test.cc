@@ -16,6 +16,21 @@ constexpr NegotiateFlags kOemOnly = NegotiateFlags::kOem | NegotiateFlags::kNtlm
                                     NegotiateFlags::kExtendedSessionSecurity |
                                     NegotiateFlags::kAlwaysSign;
 
+constexpr NegotiateFlags kNoSession =
+    NegotiateFlags(~std::uint32_t(NegotiateFlags::kExtendedSessionSecurity));
+
+constexpr std::uint64_t kFiletimeSecond = 10'000'000;
+std::uint64_t filetime_of(const Door& door) {
+  constexpr std::int64_t kEpochs = 11'644'473'600;
+  return static_cast<std::uint64_t>(door.clock.wall / kMicrosPerSecond + kEpochs) * kFiletimeSecond;
+}
+
+void list_targets(Door& door, auth::NtlmTargetPolicy policy) {
+  door.credential.policy.ntlm_target = policy;
+  door.credential.policy.targets = {"HTTP/other@EXAMPLE.TEST",
+                                    "HTTP/web.example.test@EXAMPLE.TEST"};
+}
+
 struct Attempt {
   NegotiateFields negotiate;
   AuthenticateFields authenticate;
@@ -37,12 +52,13 @@ const Case kCases[] = {
     {"NoMic", Status::kEstablished, [](Door&, Attempt& a) { a.authenticate.mic = false; },
      "curl, Java and ntlm_auth announce none"},
     {"OemClient", Status::kEstablished,
-     [](Door&, Attempt& a) {
+     [](Door& d, Attempt& a) {
        a.negotiate.flags = kOemOnly;
        a.negotiate.form = mint::NegotiateForm::kWithoutVersion;
        a.authenticate.mic = false;
        a.authenticate.lmv2 = true;
        a.authenticate.own_time = true;
+       a.authenticate.time = filetime_of(d);
      },
      "curl --ntlm"},
     {"FlagsOnlyNegotiate", Status::kEstablished,
@@ -113,6 +129,114 @@ const Case kCases[] = {
     {"PolicyWantsMicAndGetsIt", Status::kEstablished,
      [](Door& door, Attempt&) { door.credential.policy.ntlm_mic_always = true; },
      "ntlm.mic = always"},
+    {"NtlmV1Allowed", Status::kEstablished,
+     [](Door& door, Attempt& a) {
+       door.credential.policy.allow_ntlm_v1 = true;
+       a.negotiate.flags = kOemOnly & kNoSession;
+       a.negotiate.form = mint::NegotiateForm::kWithoutVersion;
+       a.authenticate.response = NtlmResponse::kV1;
+     },
+     "ntlm.v1 = allow: wget, neon, LWP"},
+    {"NtlmV1SessionAllowed", Status::kEstablished,
+     [](Door& door, Attempt& a) {
+       door.credential.policy.allow_ntlm_v1 = true;
+       a.authenticate.response = NtlmResponse::kV1Session;
+     },
+     "ntlm.v1 = allow: Heimdal"},
+    {"NtlmV1WrongPassword", Status::kNtlmProof,
+     [](Door& door, Attempt& a) {
+       door.credential.policy.allow_ntlm_v1 = true;
+       a.authenticate.response = NtlmResponse::kV1Session;
+       a.authenticate.password = u"guess";
+     },
+     "and no other password"},
+    {"NtlmV1UnknownUser", Status::kNtlmProof,
+     [](Door& door, Attempt& a) {
+       door.credential.policy.allow_ntlm_v1 = true;
+       a.authenticate.response = NtlmResponse::kV1Session;
+       a.authenticate.user = u"mallory";
+     },
+     "and no other user"},
+    {"NtlmV1SessionAsV1", Status::kNtlmProof,
+     [](Door& door, Attempt& a) {
+       door.credential.policy.allow_ntlm_v1 = true;
+       a.authenticate.response = NtlmResponse::kV1;
+     },
+     "3.3.1: extended session security was negotiated"},
+    {"NtlmV1WithoutMic", Status::kNtlmMicMissing,
+     [](Door& door, Attempt& a) {
+       door.credential.policy.allow_ntlm_v1 = door.credential.policy.ntlm_mic_always = true;
+       a.authenticate.response = NtlmResponse::kV1Session;
+     },
+     "ntlm.mic = always: NTLMv1 has none"},
+    {"LmAlone", Status::kNtlmLm,
+     [](Door& door, Attempt& a) {
+       door.credential.policy.allow_ntlm_v1 = true;
+       a.authenticate.response = NtlmResponse::kLmAlone;
+     },
+     "E19"},
+    {"AnonymousCallerDoesNotTake", Status::kNtlmAnonymous,
+     [](Door& door, Attempt& a) {
+       door.credential.policy.allow_ntlm_anonymous = true;
+       a.authenticate.response = NtlmResponse::kAnonymous;
+     },
+     "ntlm.anonymous = allow, and no ASC_REQ_ALLOW_NULL_SESSION"},
+    {"OwnTimeWithinLifetime", Status::kEstablished,
+     [](Door& door, Attempt& a) {
+       a.authenticate.own_time = true;
+       a.authenticate.mic = false;
+       a.authenticate.time = filetime_of(door) - 129'600 * kFiletimeSecond;
+     },
+     "3.1.1.1: 36 hours"},
+    {"OwnTimeSlow", Status::kNtlmTime,
+     [](Door& door, Attempt& a) {
+       a.authenticate.own_time = true;
+       a.authenticate.mic = false;
+       a.authenticate.time = filetime_of(door) - 129'602 * kFiletimeSecond;
+     },
+     "ntlm.lifetime"},
+    {"OwnTimeFast", Status::kNtlmTime,
+     [](Door& door, Attempt& a) {
+       a.authenticate.own_time = true;
+       a.authenticate.mic = false;
+       a.authenticate.time = filetime_of(door) + 129'602 * kFiletimeSecond;
+     },
+     "ntlm.lifetime"},
+    {"OwnTimeSlowAndWrongPassword", Status::kNtlmProof,
+     [](Door& door, Attempt& a) {
+       a.authenticate.own_time = true;
+       a.authenticate.mic = false;
+       a.authenticate.time = filetime_of(door) - 129'602 * kFiletimeSecond;
+       a.authenticate.password = u"guess";
+     },
+     "only who has proved himself hears of clocks"},
+    {"TargetListed", Status::kEstablished,
+     [](Door& door, Attempt& a) {
+       list_targets(door, auth::NtlmTargetPolicy::kListed);
+       a.authenticate.target_name = u"http/WEB.example.test";
+     },
+     "ntlm.target = listed"},
+    {"TargetListedOther", Status::kNtlmTarget,
+     [](Door& door, Attempt& a) {
+       list_targets(door, auth::NtlmTargetPolicy::kListed);
+       a.authenticate.target_name = u"HTTP/evil.example.test";
+     },
+     "E21: a client that was led here"},
+    {"TargetListedNone", Status::kEstablished,
+     [](Door& door, Attempt&) { list_targets(door, auth::NtlmTargetPolicy::kListed); },
+     "curl names none"},
+    {"TargetRequired", Status::kEstablished,
+     [](Door& door, Attempt& a) {
+       list_targets(door, auth::NtlmTargetPolicy::kRequired);
+       a.authenticate.target_name = u"HTTP/web.example.test";
+     },
+     "ntlm.target = required"},
+    {"TargetRequiredNone", Status::kNtlmTarget,
+     [](Door& door, Attempt&) { list_targets(door, auth::NtlmTargetPolicy::kRequired); },
+     "ntlm.target = required"},
+    {"TargetAny", Status::kEstablished,
+     [](Door&, Attempt& a) { a.authenticate.target_name = u"HTTP/evil.example.test"; },
+     "the default"},
     {"NtlmV1", Status::kNtlmV1,
      [](Door&, Attempt& a) { a.authenticate.response = NtlmResponse::kV1; }, "E19"},
     {"NtlmV1Session", Status::kNtlmV1,
@@ -196,6 +320,32 @@ TEST_F(NtlmExchange, AgreesOnTheClientsSessionKey) {
   ASSERT_EQ(result.verdict.status, Status::kEstablished);
   EXPECT_TRUE(
       std::ranges::equal(door.look(result.context)->key.bytes(), client.exported_session_key));
+}
+
+TEST_F(NtlmExchange, NobodySignsOnIfPolicyAndCallerTakeHim) {
+  door.credential.policy.allow_ntlm_anonymous = true;
+  const auth::AcceptReply first = begin();
+  mint::AuthenticateFields fields;
+  fields.response = NtlmResponse::kAnonymous;
+  const mint::Authenticated client =
+      mint::ntlm_authenticate(*door.kit, negotiate, challenge, fields);
+  const auth::AcceptReply result = door.offer(auth::AcceptRequest{
+      .context = first.context, .token = client.message, .allow_anonymous = true});
+  ASSERT_EQ(text_of(result.verdict.status), text_of(Status::kEstablished));
+  EXPECT_EQ(door.client_of(result.context), "NT AUTHORITY\\ANONYMOUS LOGON");
+  EXPECT_TRUE(gss::has(result.flags, gss::ContextFlags::kAnonymous));
+  EXPECT_TRUE(
+      std::ranges::equal(door.look(result.context)->key.bytes(), client.exported_session_key));
+}
+
+TEST_F(NtlmExchange, EveryoneElseIsSomebody) {
+  door.credential.policy.allow_ntlm_anonymous = true;
+  const auth::AcceptReply first = begin();
+  const auth::AcceptReply result = door.offer(
+      auth::AcceptRequest{.context = first.context, .token = answer(), .allow_anonymous = true});
+  ASSERT_EQ(result.verdict.status, Status::kEstablished);
+  EXPECT_EQ(door.client_of(result.context), "EXAMPLE\\alice");
+  EXPECT_FALSE(gss::has(result.flags, gss::ContextFlags::kAnonymous));
 }
 
 TEST_F(NtlmExchange, EveryChallengeIsAnother) {

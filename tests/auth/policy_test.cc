@@ -42,6 +42,23 @@ TEST(Policy, EveryOtherValueOfTheTableTakesEffect) {
   }
 }
 
+TEST(Policy, NtlmTargetsNeedAList) {
+  Policy policy;
+  EXPECT_EQ(fault_of(policy), nullptr);
+  EXPECT_EQ(set_policy(policy, "ntlm.target", "listed"), "");
+  EXPECT_NE(fault_of(policy), nullptr);
+  EXPECT_EQ(set_policy(policy, "kerberos.targets", "HTTP/web"), "");
+  EXPECT_EQ(fault_of(policy), nullptr);
+}
+
+TEST(Policy, NtlmTargetsHaveNoRealmAndNoCase) {
+  EXPECT_TRUE(is_ntlm_target("HTTP/web", "http/WEB"));
+  EXPECT_TRUE(is_ntlm_target("HTTP/web@EXAMPLE.TEST", "HTTP/web"));
+  EXPECT_FALSE(is_ntlm_target("HTTP/web", "HTTP/web.example.test"));
+  EXPECT_FALSE(is_ntlm_target("HTTP/web", "HTTP/web@EXAMPLE.TEST"));
+  EXPECT_FALSE(is_ntlm_target("HTTP/web", ""));
+}
+
 TEST(Policy, TargetsAreAKeywordOrNamesWithASlash) {
   Policy policy;
   EXPECT_EQ(set_policy(policy, "kerberos.targets", " HTTP/web  HTTP/web@EXAMPLE.TEST"), "");

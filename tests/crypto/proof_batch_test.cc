@@ -79,6 +79,84 @@ TEST_F(Specification, KeyExchangeDecryptsTheSessionKey) {  // 4.2.4.2.3
   EXPECT_EQ(session_key_, Octets(16, 0x55));
 }
 
+// MS-NLMP 4.2.2 and 4.2.3: the same user, with the older responses.
+class SpecificationV1 : public Specification {
+ protected:
+  ProofJob v1() {
+    ProofJob older = job();
+    older.kind = ProofKind::kV1;
+    older.proof = v1_response_;
+    older.client_data = {};
+    return older;
+  }
+  ProofJob v1_session() {
+    ProofJob older = v1();
+    older.kind = ProofKind::kV1Session;
+    older.proof = session_response_;
+    older.client_data = client_challenge_;
+    return older;
+  }
+
+  const Octets v1_response_ = hex("67c43011f30298a2ad35ece64f16331c44bdbed927841f94");
+  const Octets session_response_ = hex("7537f803ae367128ca458204bde7caf81e97ed2683267232");
+  const Octets client_challenge_ = hex("aaaaaaaaaaaaaaaa");
+};
+
+TEST_F(SpecificationV1, SessionBaseKey) {  // 4.2.2.1.3, 4.2.2.2.1
+  EXPECT_EQ(verified(v1()).proof_outcome, Outcome::kDone);
+  EXPECT_EQ(session_key_, hex("d87262b0cde4b1cb7499becccdf10784"));
+}
+
+TEST_F(SpecificationV1, EncryptedSessionKey) {  // 4.2.2.2.3
+  const Octets encrypted = hex("518822b1b3f350c8958682ecbb3e3cb7");
+  ProofJob exchange = v1();
+  exchange.key_exchange = true;
+  exchange.encrypted_session_key = encrypted;
+  EXPECT_EQ(verified(exchange).proof_outcome, Outcome::kDone);
+  EXPECT_EQ(session_key_, Octets(16, 0x55));
+}
+
+TEST_F(SpecificationV1, KeyExchangeKeyOfExtendedSessionSecurity) {  // 4.2.3.1.3, 4.2.3.2.2
+  EXPECT_EQ(verified(v1_session()).proof_outcome, Outcome::kDone);
+  EXPECT_EQ(session_key_, hex("eb93429a8bd952f8b89c55b87f475edc"));
+}
+
+TEST_F(SpecificationV1, EveryInputCounts) {
+  for (const ProofJob& right : {v1(), v1_session()}) {
+    for (const auto member : {&ProofJob::nt_hash, &ProofJob::server_challenge, &ProofJob::proof,
+                              &ProofJob::client_data}) {
+      ProofJob changed = right;
+      Octets copy((changed.*member).begin(), (changed.*member).end());
+      changed.*member = copy;
+      ASSERT_EQ(verified(changed).proof_outcome, Outcome::kDone);
+      for (std::size_t bit = 0; bit < copy.size() * 8; ++bit) {
+        copy[bit / 8] ^= static_cast<std::uint8_t>(1u << bit % 8);
+        EXPECT_EQ(verified(changed).proof_outcome, Outcome::kForged) << bit;
+        EXPECT_TRUE(all_zero(session_key_)) << bit;
+        copy[bit / 8] ^= static_cast<std::uint8_t>(1u << bit % 8);
+      }
+    }
+  }
+}
+
+TEST_F(SpecificationV1, OneResponseIsNotTheOther) {
+  ProofJob other = v1_session();
+  other.proof = v1_response_;
+  EXPECT_EQ(verified(other).proof_outcome, Outcome::kForged);
+  other = v1();
+  other.proof = session_response_;
+  EXPECT_EQ(verified(other).proof_outcome, Outcome::kForged);
+}
+
+TEST_F(SpecificationV1, NobodysSessionKeyIsZeros) {  // MS-NLMP 3.2.5.1.2
+  ProofJob nobody = job();
+  nobody.kind = ProofKind::kAnonymous;
+  nobody.proof = nobody.client_data = {};
+  std::ranges::fill(session_key_, std::uint8_t{1});
+  EXPECT_EQ(verified(nobody).proof_outcome, Outcome::kDone);
+  EXPECT_TRUE(all_zero(session_key_));
+}
+
 TEST_F(Specification, EveryInputOfTheProofCounts) {
   for (const auto member :
        {&ProofJob::nt_hash, &ProofJob::user_upper, &ProofJob::domain, &ProofJob::server_challenge,
@@ -227,6 +305,7 @@ class BrokenKit final : public Kit {
   bool hmac_sha384(Bytes, std::span<const Bytes>, MutableBytes) noexcept override { return false; }
   bool md5(std::span<const Bytes>, MutableBytes) noexcept override { return false; }
   bool md4(Bytes, MutableBytes) noexcept override { return false; }
+  bool des_encrypt(Bytes, Bytes, MutableBytes) noexcept override { return false; }
   bool hmac_md5(Bytes key, std::span<const Bytes> parts, MutableBytes out) noexcept override {
     return kit_.hmac_md5(key, parts, out) && left_-- > 0;
   }

@@ -102,6 +102,7 @@ class BrokenKit final : public Kit {
   }
   bool md5(std::span<const Bytes>, MutableBytes) noexcept override { return false; }
   bool md4(Bytes, MutableBytes) noexcept override { return false; }
+  bool des_encrypt(Bytes, Bytes, MutableBytes) noexcept override { return false; }
   bool rc4(Bytes key, Bytes in, MutableBytes out) noexcept override {
     return kit_.rc4(key, in, out) && left_-- > 0;
   }

@@ -370,6 +370,14 @@ TEST_F(UsherAccept, RefusesNtlmv1ByName) {
   }
 }
 
+TEST_F(UsherAccept, AcceptsNtlmv1IfPolicyAllowsIt) {
+  for (const char* file : {"http/wget-ntlm.txt", "http/curl-ntlm-noess.txt"}) {
+    const Json object = verdict(transcript_path(file), {"--policy", "ntlm.v1=allow"});
+    EXPECT_EQ(object.at("status"), "SEC_E_OK") << file << ": " << why(object);
+    EXPECT_EQ(object.at("client"), "BNTLM\\alice") << file;
+  }
+}
+
 TEST_F(UsherAccept, FollowsTheAccountsFile) {
   const std::string file = transcript_path("http/curl-ntlm-fixed.txt");
   const Ran by_hash =

@@ -220,12 +220,15 @@ Responses respond(crypto::Kit& kit, const ntlm::Challenge& challenge,
     case NtlmResponse::kV1:
     case NtlmResponse::kV1Session:
       return respond_v1(kit, challenge, fields);
+    case NtlmResponse::kLmAlone:
     case NtlmResponse::kAnonymous:
       break;
   }
-  Responses anonymous;
-  anonymous.lm = Octets(1);
-  return anonymous;
+  constexpr std::size_t kLmResponseSize = 24;
+  Responses empty;
+  empty.lm = Octets(fields.response == NtlmResponse::kLmAlone ? kLmResponseSize : 1);
+  empty.session_base_key = Octets(kKeySize);
+  return empty;
 }
 
 NegotiateFlags choose_flags(const ntlm::Challenge& challenge, const AuthenticateFields& fields) {

@@ -39,6 +39,7 @@ enum class NtlmResponse : std::uint8_t {
   kV2,
   kV1,         // 24 + 24 bytes of DES (MS-NLMP 3.3.1).
   kV1Session,  // NTLMv1 with extended session security: the client challenge in the LM field.
+  kLmAlone,    // 24 bytes of LM response and no NT response.
   kAnonymous,  // MS-NLMP 3.2.5.1.2: empty user, empty NT response, one zero byte as LM response.
 };
 

@@ -76,6 +76,9 @@ auth::Policy policy_of(const AcceptOptions& options) {
     throw UsageError(fmt::format("a clock skew of {} s: at most {} can be kept free of replays",
                                  policy.skew_s, kSkewSecondsMax));
   }
+  if (const char* const wrong = auth::fault_of(policy); wrong != nullptr) {
+    throw UsageError(wrong);
+  }
   return policy;
 }
 

@@ -64,6 +64,7 @@ Leg Replayer::step(const Piece& piece, Bytes recorded_challenge, ContextHandle& 
                               .bindings = bindings_,
                               .binding_demand = {.allow_missing = true},
                               .take_delegation = credential_->policy.accept_delegation,
+                              .allow_anonymous = credential_->policy.allow_ntlm_anonymous,
                               .recorded_challenge = recorded_challenge};
   AcceptReply reply;
   auth::accept(*desk_, engine_->environment(), {&request, 1}, {&reply, 1});

@@ -204,6 +204,9 @@ void check_together(Config& config) {
   if (config.listen_tcp.empty() && config.listen_unix.empty()) {
     config.listen_tcp = {"127.0.0.1:8080"};
   }
+  if (const char* const wrong = usher::auth::fault_of(config.policy); wrong != nullptr) {
+    throw Mistake(wrong);
+  }
   using usher::auth::Package;
   const bool kerberos =
       !config.keytab.empty() && config.package != Package::kNtlm && config.allow_kerberos;

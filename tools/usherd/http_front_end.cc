@@ -269,6 +269,7 @@ HttpFrontEnd::Framed HttpFrontEnd::frame_token(Peer& peer, const Request& parsed
   request.credential = &credential_;
   request.context = context;
   request.token = token;
+  request.allow_anonymous = true;  // If the policy does.
   request.error_tokens = true;
   return {.framing = Framing::kToken};
 }
