@@ -164,6 +164,7 @@ struct Exchange {
   CtxtHandle handle = invalid_handle();
   enum class State : std::uint8_t { kGone, kHalfOpen, kEstablished } state = State::kGone;
   std::uint32_t deadline_s = 0;
+  std::int64_t challenged_s = 0;  // By the wall clock, which an NTLM client's answer repeats.
   auth::Package credential = auth::Package::kNegotiate;
   bool bare_ntlm = false;
   bool spnego_ntlm = false;

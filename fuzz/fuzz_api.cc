@@ -240,6 +240,11 @@ class Play {
       return exchange.credential == auth::Package::kNegotiate ? SEC_I_CONTINUE_NEEDED
                                                               : SEC_E_INVALID_TOKEN;
     }
+    if (!first && exchange.ntlm() && offer.expected == Expected::kEstablished &&
+        std::abs(g_clock.wall / kMicrosPerSecond - exchange.challenged_s) >
+            auth::Policy().ntlm_lifetime_s) {
+      return SEC_E_TIME_SKEW;
+    }
     if (call.shape == Shape::kProxyBindings && offer.expected == Expected::kEstablished) {
       return SEC_E_BAD_BINDINGS;  // Before the replay cache sees it.
     }
@@ -310,6 +315,7 @@ class Play {
       exchange.deadline_s = g_clock.steady_s() + kHalfOpenSeconds;
     }
     if (first || exchange.hinted) {
+      exchange.challenged_s = g_clock.wall / kMicrosPerSecond;
       exchange.hinted = says_nothing;
       exchange.bare_ntlm = offer.bare_ntlm && !says_nothing;
       exchange.spnego_ntlm = offer.spnego_ntlm && !says_nothing;

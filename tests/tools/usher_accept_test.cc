@@ -381,7 +381,7 @@ TEST_F(UsherAccept, AcceptsNtlmv1IfPolicyAllowsIt) {
 TEST_F(UsherAccept, FollowsTheAccountsFile) {
   const std::string file = transcript_path("http/curl-ntlm-fixed.txt");
   const Ran by_hash =
-      run_usher({"accept", file, "--accounts",
+      run_usher({"accept", file, "--at", "2026-11-20T09:17:00Z", "--accounts",
                  scratch_.write("hashes", "BNTLM:alice::dc888c070ba74b1d1bb79e2f860a9d0f\n")});
   EXPECT_EQ(by_hash.exit_status, 0) << by_hash.out << by_hash.err;
   for (const char* accounts : {"BNTLM:alice:wrong\n", "BNTLM:bob:Al1ce-Passw0rd\n"}) {
