@@ -13,12 +13,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 
 from matrix import TICKETS, Realm, Table
+from usherd import Usherd
 
 TIMEOUT_S = 30
-START_S = 10
 PACKAGES = {"curl": "curl", "chromium": "chromium"}
 
 # No look-ups, no services of its own, no sandbox that root cannot have.
@@ -37,54 +36,6 @@ DELEGATING = (
 )
 
 
-class Usherd:
-    """A daemon on a loopback port of its own, for the length of a `with`."""
-
-    def __init__(self, program, realm, scratch, name, policies):
-        config = f"{scratch}/{name}.toml"
-        lines = ['listen.tcp = ["127.0.0.1:0"]', f'keytab = "{realm.keytab}"', 'log_level = "info"']
-        lines += [f'policy."{key}" = "{value}"' for key, value in policies.items()]
-        with open(config, "w", encoding="utf-8") as file:
-            file.write("\n".join(lines) + "\n")
-        self.log_path = f"{scratch}/{name}.log"
-        self.read = 0
-        with open(self.log_path, "w", encoding="utf-8") as log:
-            self.process = subprocess.Popen([program, "--config", config], stderr=log)
-
-    def __enter__(self):
-        prefix = "listening on tcp 127.0.0.1:"
-        give_up = time.monotonic() + START_S
-        while time.monotonic() < give_up and self.process.poll() is None:
-            lines = [line for line in self.log() if line.startswith(prefix)]
-            if lines:
-                self.port = int(lines[0].removeprefix(prefix))
-                self.read = len(self.log())
-                return self
-            time.sleep(0.02)
-        self.process.kill()
-        raise RuntimeError(f"usherd does not start: {self.log()}")
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        if self.process.wait(TIMEOUT_S) != 0:
-            raise RuntimeError(f"usherd ended with {self.process.returncode}: {self.log()}")
-
-    def log(self):
-        with open(self.log_path, encoding="utf-8") as file:
-            return file.read().splitlines()
-
-    def verdicts(self):
-        """Returns what it has said of sign-ons since it was last asked; waits a little for that."""
-        give_up = time.monotonic() + 2
-        while True:
-            lines = [line for line in self.log()[self.read:]
-                     if "signed on" in line or "refused" in line]
-            if lines or time.monotonic() > give_up:
-                self.read = len(self.log())
-                return lines
-            time.sleep(0.02)
-
-
 def ask_curl(url, environment, _scratch, delegate):
     command = ["curl", "-q", "-s", "--noproxy", "*", "--max-time", str(TIMEOUT_S), "--negotiate",
                "-u", ":", "-D", "-", "-o", os.devnull, url]
@@ -97,11 +48,15 @@ def ask_curl(url, environment, _scratch, delegate):
     return " ".join([*last[0].split()[1:2], *user])
 
 
+def meet_negotiate(profile):
+    """Without this a profile that has never met Negotiate does not answer it at first."""
+    with open(f"{profile}/Local State", "w", encoding="utf-8") as file:
+        file.write('{"net":{"received_http_auth_negotiate_headers":true}}')
+
+
 def ask_chromium(url, environment, scratch, delegate):
     with tempfile.TemporaryDirectory(dir=scratch) as profile:
-        # Without this a profile that has never met Negotiate does not answer it at first.
-        with open(f"{profile}/Local State", "w", encoding="utf-8") as file:
-            file.write('{"net":{"received_http_auth_negotiate_headers":true}}')
+        meet_negotiate(profile)
         command = [*CHROMIUM, f"--user-data-dir={profile}", "--dump-dom", url]
         command = ["unshare", "--mount", "sh", "-c", DELEGATING, *command] if delegate else command
         subprocess.run(command, env={**environment, "HOME": profile}, capture_output=True,
@@ -161,7 +116,8 @@ def main():
 
         def start(name, **policies):
             policies = {key.replace("_", "."): value for key, value in policies.items()}
-            return stack.enter_context(Usherd(arguments.usherd, realm, scratch, name, policies))
+            settings = {"keytab": realm.keytab}
+            return stack.enter_context(Usherd(arguments.usherd, scratch, name, settings, policies))
 
         delegates = client != "chromium" or can_mount()
         if not delegates:
