@@ -1,0 +1,245 @@
+#!/usr/bin/env python3
+"""Every client of NTLM there is signs on to usherd, with the right password and with a wrong one.
+
+usage: ntlm_matrix.py --usherd USHERD --programs FOLDER [--without CLIENT]...
+
+FOLDER has the programs that are made of ntlm_clients/*.cc. One row for each cell. What counts is
+what usherd wrote: to its log, and to the client. Not here are axios-ntlm and httpntlm, which Debian
+does not have.
+"""
+
+import argparse
+import dataclasses
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+
+from matrix import Table
+from ntlm_clients import commands, tokens
+from usherd import Usherd
+
+DOMAIN, USER, PASSWORD = "EXAMPLE", "alice", "Al1ce-Passw0rd"
+WRONG_PASSWORD = "Al1ce-Passw0rt"
+WRONG = "wrong password"
+V1_REFUSED = "policy ntlm.v1"
+
+# python3-requests-ntlm's MD4 is in OpenSSL's legacy provider.
+OPENSSL = """openssl_conf = all
+[all]
+providers = providers
+[providers]
+default = active
+legacy = active
+[active]
+activate = 1
+"""
+
+# Nobody is to look for a KDC.
+KRB5 = """[libdefaults]
+  default_realm = EXAMPLE.INVALID
+  dns_lookup_kdc = false
+  dns_lookup_realm = false
+  dns_canonicalize_hostname = false
+"""
+
+
+@dataclasses.dataclass
+class Form:
+    """What a client may send: under which scheme, wrapped or not, which response."""
+
+    scheme: str
+    wrapping: str = "raw"
+    response: str = "NTLMv2"  # "+ESS" is NTLMv1 with extended session security.
+    options: tuple[str, ...] = ()
+    refused: str = ""  # Whatever the password, and why.
+
+
+@dataclasses.dataclass
+class Client:
+    name: str
+    ask: Callable
+    needs: dict[str, str]  # By package: a command that succeeds if it is installed.
+    forms: tuple[Form, ...]
+
+
+@dataclasses.dataclass
+class Call:
+    """What a client is asked to do."""
+
+    url: str
+    password: str
+    form: Form
+    programs: str
+    scratch: str
+    environment: dict[str, str]
+    domain: str = DOMAIN
+    user: str = USER
+    name: str = f"{DOMAIN}\\{USER}"
+
+
+def program(name):
+    return f'test -x "$PROGRAMS/{name}"'
+
+
+# It offers NTLM to every program with MIT's library; GSS_MECH_CONFIG offers it to those here alone.
+GSS_NTLMSSP = {"gss-ntlmssp": "cat $GSS_MECH_CONFIG /etc/gss/mech.d/*.conf | grep -q gssntlmssp"}
+RAW_AND_SPNEGO = (Form("NTLM"), Form("Negotiate"), Form("Negotiate", "spnego"))
+V1_OF_SAMBA = "--option=client ntlmv2 auth = no"
+SAMBA_RAW = "--helper-protocol=ntlmssp-client-1"
+SAMBA_SPNEGO = "--helper-protocol=gss-spnego-client"
+
+CLIENTS = (
+    Client("curl", commands.ask_curl, {"curl": "command -v curl"}, (Form("NTLM"),)),
+    Client("curl-gss", commands.ask_curl_negotiate,
+           {"curl": "command -v curl", **GSS_NTLMSSP}, (Form("Negotiate", "spnego"),)),
+    Client("chromium", commands.ask_chromium, {"chromium": "command -v chromium"}, (Form("NTLM"),)),
+    Client("chromium-gss", commands.ask_chromium,
+           {"chromium": "command -v chromium", **GSS_NTLMSSP}, (Form("Negotiate", "spnego"),)),
+    Client("wget", commands.ask_wget, {"wget": "command -v wget"},
+           (Form("NTLM", response="NTLMv1"),)),
+    Client("neon", commands.ask_neon, {"libneon27-dev": program("ntlm_neon")},
+           (Form("NTLM", response="NTLMv1"),)),
+    Client("lwp", commands.ask_lwp,
+           {"libwww-perl": "perl -MLWP::UserAgent -e1",
+            "libauthen-ntlm-perl": "perl -MAuthen::NTLM -e1"},
+           (Form("NTLM", response="NTLMv1"),)),
+    Client("java", commands.ask_java, {"default-jdk-headless": "command -v javac"},
+           (Form("NTLM"),
+            Form("NTLM", response="NTLMv1+ESS", options=("-Dntlm.version=NTLM2",)),
+            Form("NTLM", response="NTLMv1", options=("-Dntlm.version=LM/NTLM",)))),
+    Client("requests", commands.ask_requests,
+           {"python3-requests-ntlm": "/usr/bin/python3 -c 'import requests_ntlm'"},
+           (Form("NTLM"),)),
+    Client("gss-ntlmssp", tokens.ask_gss, GSS_NTLMSSP, RAW_AND_SPNEGO),
+    Client("heimdal", tokens.ask_heimdal,
+           {"heimdal-multidev": program("ntlm_gss_heimdal")},
+           # Its NEGOTIATE is wrong; see there. The rest is not.
+           (Form("NTLM", response="none", refused="the NTLM message is malformed"),
+            *(dataclasses.replace(form, response="NTLMv1+ESS", options=("mended",))
+              for form in RAW_AND_SPNEGO))),
+    Client("ntlm_auth", tokens.ask_ntlm_auth, {"winbind": "command -v ntlm_auth"},
+           (Form("NTLM", options=(SAMBA_RAW,)),
+            Form("Negotiate", options=(SAMBA_RAW,)),
+            Form("Negotiate", "spnego", options=(SAMBA_SPNEGO,)),
+            Form("NTLM", response="NTLMv1+ESS", options=(SAMBA_RAW, V1_OF_SAMBA)),
+            Form("Negotiate", "spnego", "NTLMv1+ESS", options=(SAMBA_SPNEGO, V1_OF_SAMBA)))),
+    Client("winpr", tokens.ask_winpr, {"libwinpr2-dev": program("ntlm_winpr2")},
+           # Without Kerberos, which Debian's does not have, its Negotiate is raw NTLM.
+           (Form("NTLM", options=("NTLM",)), Form("Negotiate", options=("Negotiate",)))),
+)
+
+
+class Matrix:
+    def __init__(self, programs, scratch, strict, lax):
+        self.programs = programs
+        self.scratch = scratch
+        self.strict = strict
+        self.lax = lax
+        self.table = Table(("CLIENT", 12), ("SCHEME", 9), ("FORM", 6), ("RESPONSE", 10),
+                           ("ASKED", 37), ("EXPECTED", 29))
+
+    def environment(self, password):
+        """What a client needs that is not told its name and password, and no ticket. What their
+        libraries leak is not looked at under sanitizers."""
+        user_file = f"{self.scratch}/{password}"
+        with open(user_file, "w", encoding="utf-8") as file:
+            file.write(f"{DOMAIN}:{USER}:{password}\n")
+        return {**os.environ, "NTLM_USER_FILE": user_file,
+                "ASAN_OPTIONS": "detect_leaks=0",
+                "OPENSSL_CONF": f"{self.scratch}/openssl.cnf",
+                "KRB5_CONFIG": f"{self.scratch}/krb5.conf",
+                "KRB5CCNAME": f"FILE:{self.scratch}/no-ticket"}
+
+    def row(self, client, form, usherd, *, password=PASSWORD, refused=""):
+        """Asks once; `refused` is a part of the reason."""
+        call = Call(f"http://127.0.0.1:{usherd.port}/auth", password, form, self.programs,
+                    self.scratch, self.environment(password))
+        try:
+            said = client.ask(call)
+        except (OSError, RuntimeError, subprocess.TimeoutExpired) as error:
+            said = str(error)
+        logged = usherd.verdicts()
+        if refused:
+            start = f"refused scheme={form.scheme} http="
+            good = logged and all(start in line and refused in line for line in logged)
+            expected = ("401", "403")
+        else:
+            end = f"signed on mech=NTLM client={call.name}"
+            good = len(logged) == 1 and logged[0].endswith(end)
+            expected = (f"200 {call.name}",)
+        faults = [] if good else [f"{len(logged)} lines logged"]
+        # Chromium says nothing. A client's own words may follow a refusal.
+        faults += [] if said == "" or said.split(",")[0] in expected else [said]
+        asked = ["ntlm.v1=allow"] * (usherd is self.lax)
+        asked += ["mended"] * ("mended" in form.options)
+        asked += ["wrong password"] * (password != PASSWORD)
+        verdict = logged[-1].split(" ", 2)[-1] if logged else "nothing"
+        self.table.row([client.name, form.scheme, form.wrapping, form.response, ", ".join(asked),
+                        refused or "signed on"], verdict, faults)
+
+    def rows(self, client):
+        for form in client.forms:
+            if form.refused:
+                self.row(client, form, self.lax, refused=form.refused)
+                continue
+            usherd = self.strict
+            if form.response != "NTLMv2":
+                self.row(client, form, self.strict, refused=V1_REFUSED)
+                usherd = self.lax
+            self.row(client, form, usherd)
+            self.row(client, form, usherd, password=WRONG_PASSWORD, refused=WRONG)
+
+    def close(self):
+        return self.table.close()
+
+
+def missing(client, programs):
+    """Returns the packages that a client wants and that are not installed."""
+    environment = {**os.environ, "PROGRAMS": programs}
+    return [package for package, command in client.needs.items()
+            if subprocess.run(["sh", "-c", command], env=environment, capture_output=True,
+                              check=False).returncode != 0]
+
+
+def runnable(programs, without):
+    clients = []
+    for client in CLIENTS:
+        packages = missing(client, programs)
+        if client.name not in without and not packages:
+            clients.append(client)
+        elif packages:
+            print(f"left out: {client.name}, package {packages[0]} is missing")
+    return clients
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--usherd", required=True)
+    parser.add_argument("--programs", required=True)
+    parser.add_argument("--without", action="append", default=[])
+    arguments = parser.parse_args()
+    os.umask(0o077)  # usherd reads no accounts that others can.
+    clients = runnable(arguments.programs, arguments.without)
+    if not clients:
+        print("skipped: no client is installed")
+        return 77
+    with tempfile.TemporaryDirectory() as scratch:
+        files = {"accounts": f"{DOMAIN}:{USER}:{PASSWORD}\n", "openssl.cnf": OPENSSL,
+                 "krb5.conf": KRB5}
+        for name, text in files.items():
+            with open(f"{scratch}/{name}", "w", encoding="utf-8") as file:
+                file.write(text)
+        # LWP and Heimdal take the domain of the CHALLENGE for the user's.
+        settings = {"accounts": f"{scratch}/accounts", "ntlm.netbios_domain": DOMAIN}
+        with (Usherd(arguments.usherd, scratch, "strict", settings, {}) as strict,
+              Usherd(arguments.usherd, scratch, "lax", settings, {"ntlm.v1": "allow"}) as lax):
+            matrix = Matrix(arguments.programs, scratch, strict, lax)
+            for client in clients:
+                matrix.rows(client)
+            return matrix.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
