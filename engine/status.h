@@ -124,10 +124,13 @@ namespace usher {
     "NTProofStr is wrong: unknown user, wrong password, or another server's challenge")            \
   X(kNtlmTime, SEC_E_TIME_SKEW,                                                                    \
     "the NTLMv2 response is of another time than ours (policy ntlm.lifetime)")                     \
+  X(kNtlmTargetMissing, SEC_E_WRONG_PRINCIPAL,                                                     \
+    "the client does not say which service it speaks with (policy ntlm.target)")                   \
   X(kNtlmTarget, SEC_E_WRONG_PRINCIPAL,                                                            \
     "the client speaks with another service than one that is listed (policy ntlm.target)")         \
   X(kNtlmSessionKey, SEC_E_INVALID_TOKEN, "EncryptedRandomSessionKey is not 16 bytes")             \
-  X(kNtlmMicMissing, SEC_E_MESSAGE_ALTERED, "the MIC is required and missing")                     \
+  X(kNtlmMicMissing, SEC_E_MESSAGE_ALTERED,                                                        \
+    "the MIC is required and missing (announced by the client, or policy ntlm.mic)")               \
   X(kNtlmMicWrong, SEC_E_MESSAGE_ALTERED,                                                          \
     "the MIC is wrong: one of the three messages was changed on the way")                          \
   X(kNtlmNoSigning, SEC_E_UNSUPPORTED_FUNCTION,                                                    \

@@ -14,7 +14,9 @@ constexpr std::array<std::uint8_t, 8> kSignature = {'N', 'T', 'L', 'M', 'S', 'S'
 // Where the payload may begin: after the last field every message of the type has. The version and
 // the MIC are optional, so a message without them has payload in their place.
 constexpr std::uint32_t kNegotiateFlagsEnd = 16;
-constexpr std::uint32_t kNegotiateHeaderSize = 32;
+// Where a NEGOTIATE's names may begin. The header ends at 32, but Heimdal counts only the fields
+// that it fills in, and says 24 of a domain without a workstation.
+constexpr std::uint32_t kNegotiateNamesFrom = 24;
 constexpr std::uint32_t kChallengeHeaderSize = 32;  // Without a context and target information.
 constexpr std::uint32_t kChallengeTargetInfoEnd = 48;
 constexpr std::uint32_t kChallengeVersionEnd = 56;
@@ -227,9 +229,9 @@ Result<Negotiate> parse_negotiate(Bytes message) noexcept {
     return parse.finish(out);
   }
   out.domain =
-      field_if(has(out.flags, NegotiateFlags::kDomainSupplied), cursor, kNegotiateHeaderSize);
+      field_if(has(out.flags, NegotiateFlags::kDomainSupplied), cursor, kNegotiateNamesFrom);
   out.workstation =
-      field_if(has(out.flags, NegotiateFlags::kWorkstationSupplied), cursor, kNegotiateHeaderSize);
+      field_if(has(out.flags, NegotiateFlags::kWorkstationSupplied), cursor, kNegotiateNamesFrom);
   return parse.finish(out);
 }
 

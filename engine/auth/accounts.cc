@@ -211,7 +211,8 @@ std::string wrong_with(const FileImage& file, int error) {
       // Whoever may read it knows the passwords, and whoever may write it lets himself in.
       return (file.mode() & (S_IROTH | S_IWOTH | S_IWGRP)) == 0
                  ? std::string()
-                 : "readable or writable by others: it holds passwords; chmod 600 it";
+                 : "readable by others, or writable by them or its group: it holds passwords; "
+                   "chmod 600 it";
     case ENODEV:
       return "not a regular file";
     case EFBIG:
@@ -260,7 +261,7 @@ Accounts::Loaded Accounts::load_file(crypto::Kit& kit, const std::string& path) 
   const int error = file.read(path.c_str(), kFileSizeMax);
   const std::string wrong = wrong_with(file, error);
   if (!wrong.empty()) {
-    return {nullptr, path + ": " + wrong};
+    return {nullptr, "accounts " + path + ": " + wrong};
   }
   return parse(kit, {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()},
                path);

@@ -290,8 +290,12 @@ bool check_target(Turn& turn, Exchange& exchange) noexcept {
       (policy.ntlm_target == NtlmTargetPolicy::kListed && name.empty())) {
     return true;
   }
+  if (name.empty()) {
+    exchange.refuse(Status::kNtlmTargetMissing);
+    return false;
+  }
   std::optional<Bytes> utf8;
-  if (!name.empty() && name.size() <= 2 * kIdentitySizeMax) {
+  if (name.size() <= 2 * kIdentitySizeMax) {
     utf8 = utf16_to_utf8(name, turn.desk.arena.take(2 * name.size()));
   }
   const std::string_view spn =

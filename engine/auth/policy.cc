@@ -154,11 +154,12 @@ constexpr std::array kTable = {
         "NTLMv1 responses, also with extended session security; they can be broken and relayed"),
     named<&Policy::allow_ntlm_anonymous, kRefuseAllow>(
         "ntlm.anonymous", "refuse | allow",
-        "NTLM clients that name nobody and prove nothing, if the caller takes them, too"),
-    named<&Policy::ntlm_target, kNtlmTargetNames>(
-        "ntlm.target", "any | listed | required",
-        "the service that an NTLMv2 client says it speaks with: not looked at, or if it says one, "
-        "or always, one that kerberos.targets lists"),
+        "NTLM clients that name nobody and prove nothing (ASC_REQ_ALLOW_NULL_SESSION; usherd and "
+        "usher accept ask for it)"),
+    named<&Policy::ntlm_target, kNtlmTargetNames>("ntlm.target", "any | listed | required",
+                                                  "the service that an NTLM client says it speaks "
+                                                  "with: any or none; if it says one, one that "
+                                                  "kerberos.targets lists; or always one of those"),
     seconds<&Policy::ntlm_lifetime_s, kNtlmLifetimeMax>(
         "ntlm.lifetime", "129600",
         "seconds that an NTLMv2 client's clock may be away from ours (at most 315360000)"),
@@ -184,12 +185,15 @@ bool is_target(std::string_view target, std::string_view principal) noexcept {
 }
 
 bool is_ntlm_target(std::string_view target, std::string_view spn) noexcept {
-  return equal_in_any_case(target.substr(0, target.find('@')), spn);
+  target = target.substr(0, target.find('@'));
+  const bool any_port = target.find(':') == std::string_view::npos;
+  return equal_in_any_case(target, any_port ? spn.substr(0, spn.find(':')) : spn);
 }
 
 const char* fault_of(const Policy& policy) noexcept {
   return policy.ntlm_target != NtlmTargetPolicy::kAny && policy.targets.empty()
-             ? "ntlm.target compares with the names that kerberos.targets lists, and it lists none"
+             ? "ntlm.target needs names to compare with: list them in kerberos.targets, as in "
+               "\"HTTP/web.example.test HTTP/web\" (its keytab and any list none)"
              : nullptr;
 }
 
@@ -207,7 +211,11 @@ std::string set_policy(Policy& policy, std::string_view name, std::string_view v
   if (row->set(policy, value)) {
     return {};
   }
-  return std::string("expected ").append(row->values).append(": ").append(row->meaning);
+  const bool is_number = row->values.find_first_not_of("0123456789") == std::string_view::npos;
+  return std::string(is_number ? "expected a number, such as " : "expected ")
+      .append(row->values)
+      .append(": ")
+      .append(row->meaning);
 }
 
 std::string policy_value(const Policy& policy, std::string_view name) {

@@ -67,7 +67,8 @@ struct Policy {
 // realm, a target is a name in any. No allocation.
 [[nodiscard]] bool is_target(std::string_view target, std::string_view principal) noexcept;
 
-// is_ntlm_target says the same of an SPN as NTLM clients name it, without a realm.
+// is_ntlm_target says the same of an SPN as NTLM clients name it: without a realm, and Chromium
+// with a port, which counts only if the target has one.
 [[nodiscard]] bool is_ntlm_target(std::string_view target, std::string_view spn) noexcept;
 
 // fault_of returns null, or what is wrong with entries that do not go together.

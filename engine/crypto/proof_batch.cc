@@ -48,16 +48,16 @@ Outcome check_v1(Kit& kit, const ProofJob& job, Hash& key_exchange_key) noexcept
   const bool session = job.kind == ProofKind::kV1Session;
   const Bytes challenges[] = {job.server_challenge, job.client_data};
   Hash both;
-  Secret<kV1ResponseSize> expected;
+  Secret<kV1ResponseSize> response;
   Hash session_base_key;
   if ((session && !kit.md5(challenges, both.reset(kMd5Size))) ||
       !des_long(kit, job.nt_hash,
                 session ? both.bytes().first(kChallengeSize) : job.server_challenge,
-                expected.reset(kV1ResponseSize)) ||
+                response.reset(kV1ResponseSize)) ||
       !kit.md4(job.nt_hash, session_base_key.reset(kMd5Size))) {
     return Outcome::kFailed;
   }
-  if (!equal_secret(expected.bytes(), job.proof)) {
+  if (!equal_secret(response.bytes(), job.proof)) {
     return Outcome::kForged;
   }
   if (!session) {

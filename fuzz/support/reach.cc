@@ -84,6 +84,7 @@ constexpr std::array kRows = {
     Row{Stage::kDecrypted, Status::kNtlmMicWrong},
     Row{Stage::kDecrypted, Status::kNtlmTime},
     Row{Stage::kDecrypted, Status::kNtlmTarget},
+    Row{Stage::kDecrypted, Status::kNtlmTargetMissing},
     Row{Stage::kAuthenticator, Status::kMalformedAuthenticator},
     Row{Stage::kAuthenticator, Status::kMalformedGssChecksum},
     Row{Stage::kAuthenticator, Status::kChecksumType},

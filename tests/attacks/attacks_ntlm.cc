@@ -81,7 +81,7 @@ void add_offsets(Section& section) {
            Field{kTargetInfoSize, kChallengeSize - kTargetInfoSize + 1}, kRightTargetInfo)
       .add("E1", "oem-domain-wraps", kNegotiate, out, negotiate_with_domain,
            Field{0x20, 0xfffffff0}, kRightDomain)
-      .add("E1", "oem-domain-in-header", kNegotiate, out, negotiate_with_domain, Field{4, 31},
+      .add("E1", "oem-domain-in-header", kNegotiate, out, negotiate_with_domain, Field{4, 23},
            kRightDomain)
       .add("E10", "target-name-2-31", kChallenge, out, challenge_with_name, Field{8, 0x7ffffffc},
            kRightName)

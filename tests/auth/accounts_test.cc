@@ -141,7 +141,7 @@ TEST_F(AccountsFile, ThatOthersCanReadIsRefused) {
 
 TEST_F(AccountsFile, ThatIsMissingSaysSo) {
   EXPECT_EQ(Accounts::load_file(*kit, path + "-not").error,
-            path + "-not: No such file or directory");
+            "accounts " + path + "-not: No such file or directory");
   EXPECT_NE(Accounts::load_file(*kit, ::testing::TempDir()).error.find("not a regular file"),
             std::string::npos);
 }

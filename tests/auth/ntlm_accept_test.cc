@@ -231,7 +231,20 @@ const Case kCases[] = {
        a.authenticate.target_name = u"HTTP/web.example.test";
      },
      "ntlm.target = required"},
-    {"TargetRequiredNone", Status::kNtlmTarget,
+    {"TargetListedWithAPort", Status::kEstablished,
+     [](Door& door, Attempt& a) {
+       list_targets(door, auth::NtlmTargetPolicy::kListed);
+       a.authenticate.target_name = u"HTTP/web.example.test:8080";
+     },
+     "Chromium names the port"},
+    {"TargetRequiredOfV1", Status::kNtlmTargetMissing,
+     [](Door& door, Attempt& a) {
+       list_targets(door, auth::NtlmTargetPolicy::kRequired);
+       door.credential.policy.allow_ntlm_v1 = true;
+       a.authenticate.response = NtlmResponse::kV1Session;
+     },
+     "NTLMv1 cannot say one"},
+    {"TargetRequiredNone", Status::kNtlmTargetMissing,
      [](Door& door, Attempt&) { list_targets(door, auth::NtlmTargetPolicy::kRequired); },
      "ntlm.target = required"},
     {"TargetAny", Status::kEstablished,

@@ -57,6 +57,10 @@ TEST(Policy, NtlmTargetsHaveNoRealmAndNoCase) {
   EXPECT_FALSE(is_ntlm_target("HTTP/web", "HTTP/web.example.test"));
   EXPECT_FALSE(is_ntlm_target("HTTP/web", "HTTP/web@EXAMPLE.TEST"));
   EXPECT_FALSE(is_ntlm_target("HTTP/web", ""));
+  EXPECT_TRUE(is_ntlm_target("HTTP/web", "HTTP/web:8080"));
+  EXPECT_TRUE(is_ntlm_target("HTTP/web:8080", "HTTP/web:8080"));
+  EXPECT_FALSE(is_ntlm_target("HTTP/web:8080", "HTTP/web:81"));
+  EXPECT_FALSE(is_ntlm_target("HTTP/web:8080", "HTTP/web"));
 }
 
 TEST(Policy, TargetsAreAKeywordOrNamesWithASlash) {
