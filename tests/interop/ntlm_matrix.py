@@ -53,7 +53,6 @@ class Form:
     wrapping: str = "raw"
     response: str = "NTLMv2"  # "+ESS" is NTLMv1 with extended session security.
     options: tuple[str, ...] = ()
-    refused: str = ""  # Whatever the password, and why.
 
 
 @dataclasses.dataclass
@@ -115,10 +114,7 @@ CLIENTS = (
     Client("gss-ntlmssp", tokens.ask_gss, GSS_NTLMSSP, RAW_AND_SPNEGO),
     Client("heimdal", tokens.ask_heimdal,
            {"heimdal-multidev": program("ntlm_gss_heimdal")},
-           # Its NEGOTIATE is wrong; see there. The rest is not.
-           (Form("NTLM", response="none", refused="the NTLM message is malformed"),
-            *(dataclasses.replace(form, response="NTLMv1+ESS", options=("mended",))
-              for form in RAW_AND_SPNEGO))),
+           tuple(dataclasses.replace(form, response="NTLMv1+ESS") for form in RAW_AND_SPNEGO)),
     Client("ntlm_auth", tokens.ask_ntlm_auth, {"winbind": "command -v ntlm_auth"},
            (Form("NTLM", options=(SAMBA_RAW,)),
             Form("Negotiate", options=(SAMBA_RAW,)),
@@ -173,7 +169,6 @@ class Matrix:
         # Chromium says nothing. A client's own words may follow a refusal.
         faults += [] if said == "" or said.split(",")[0] in expected else [said]
         asked = ["ntlm.v1=allow"] * (usherd is self.lax)
-        asked += ["mended"] * ("mended" in form.options)
         asked += ["wrong password"] * (password != PASSWORD)
         verdict = logged[-1].split(" ", 2)[-1] if logged else "nothing"
         self.table.row([client.name, form.scheme, form.wrapping, form.response, ", ".join(asked),
@@ -181,9 +176,6 @@ class Matrix:
 
     def rows(self, client):
         for form in client.forms:
-            if form.refused:
-                self.row(client, form, self.lax, refused=form.refused)
-                continue
             usherd = self.strict
             if form.response != "NTLMv2":
                 self.row(client, form, self.strict, refused=V1_REFUSED)

@@ -82,19 +82,9 @@ def ask_gss(call):
                                  "HTTP@localhost"], call.environment), call)
 
 
-class Heimdal(Program):
-    """Its NEGOTIATE says that the domain begins at 24, inside the header; it does at 32."""
-
-    def step(self, answer):
-        token = super().step(answer)
-        at = token.find(b"NTLMSSP\0\1\0\0\0")
-        return token if at < 0 else token[:at + 20] + b"\x20" + token[at + 21:]
-
-
 def ask_heimdal(call):
-    kind = Heimdal if "mended" in call.form.options else Program
-    return ask_carrying(kind([f"{call.programs}/ntlm_gss_heimdal", call.form.wrapping,
-                              f"HTTP@{call.domain}"], call.environment), call)
+    return ask_carrying(Program([f"{call.programs}/ntlm_gss_heimdal", call.form.wrapping,
+                                 f"HTTP@{call.domain}"], call.environment), call)
 
 
 def ask_winpr(call):
