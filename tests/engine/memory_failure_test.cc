@@ -41,16 +41,29 @@ void* take(std::size_t size, std::size_t alignment = alignof(std::max_align_t)) 
   return memory;
 }
 
+// holds_password looks at all of a block. Not AddressSanitizer: it guards the number that stands
+// before an array's elements.
+[[gnu::no_sanitize_address]] bool holds_password(const char* block, std::size_t size) noexcept {
+  const char* const password = kPassword.data();
+  for (std::size_t at = 0; at + kPassword.size() <= size; ++at) {
+    std::size_t same = 0;
+    while (same < kPassword.size() && block[at + same] == password[same]) {
+      ++same;
+    }
+    if (same == kPassword.size()) {
+      return true;
+    }
+  }
+  return false;
+}
+
 void give(void* memory) noexcept {
   if (memory == nullptr) {
     return;
   }
   --live;
-  const auto* const begin = static_cast<const char*>(memory);
-  const char* const end = begin + ::malloc_usable_size(memory);
-  if (std::search(begin, end, kPassword.begin(), kPassword.end()) != end) {
-    secret_given_back = true;
-  }
+  secret_given_back = secret_given_back || holds_password(static_cast<const char*>(memory),
+                                                          ::malloc_usable_size(memory));
   std::free(memory);
 }
 
