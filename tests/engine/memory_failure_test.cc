@@ -107,6 +107,17 @@ void operator delete(void* memory, std::size_t /*size*/, std::align_val_t /*alig
   usher::testing::give(memory);
 }
 void operator delete(void* memory) noexcept { usher::testing::give(memory); }
+// For what a constructor that throws was to be built in.
+void operator delete(void* memory, const std::nothrow_t& /*tag*/) noexcept {
+  usher::testing::give(memory);
+}
+void operator delete[](void* memory, const std::nothrow_t& /*tag*/) noexcept {
+  usher::testing::give(memory);
+}
+void operator delete(void* memory, std::align_val_t /*alignment*/,
+                     const std::nothrow_t& /*tag*/) noexcept {
+  usher::testing::give(memory);
+}
 void operator delete(void* memory, std::size_t /*size*/) noexcept { usher::testing::give(memory); }
 void operator delete[](void* memory) noexcept { usher::testing::give(memory); }
 void operator delete[](void* memory, std::size_t /*size*/) noexcept {
