@@ -21,7 +21,8 @@ typedef struct _USHER_ACCEPTOR {
   uint32_t Size;     // sizeof(USHER_ACCEPTOR)
 
   // A keytab file. Default: the system's. It must be readable if it is named here, or if only
-  // Kerberos is served; with accounts and no system keytab, Negotiate serves NTLM alone.
+  // Kerberos is served; with accounts and no system keytab, Negotiate serves NTLM alone. One that
+  // is there and cannot be read is an error: say which package is wanted.
   const char* Keytab;
 
   // Who may sign on with NTLM: a file of lines DOMAIN:user:password or DOMAIN:user::NTHASH (32 hex

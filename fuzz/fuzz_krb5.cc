@@ -94,7 +94,8 @@ void check_addresses(Bytes element, Bytes message) {
   check(count == addresses->count && count <= krb5::kHostAddressesMax, "as many as it says");
   constexpr std::array<std::uint8_t, 2> kNowhere = {0xde, 0xad};
   check(!krb5::contains(*addresses, {.type = INT32_MIN, .address = kNowhere}) ||
-            std::ranges::search(element, kNowhere).size() > 0,
+            std::search(element.begin(), element.end(), kNowhere.begin(), kNowhere.end()) !=
+                element.end(),
         "what is not there is not found");
 }
 

@@ -84,8 +84,9 @@ inline constexpr std::uint32_t kMicSize = 16;
 // Each parse function reads one complete message. Every view points into `message`.
 //
 // Fails with kBadValue if signature or type is wrong, kOutOfBounds if a payload field leaves the
-// message or reaches into its fixed header, kTruncated if that header is short. Empty fields may
-// carry any offset. MaxLen is ignored, as the specification asks.
+// message or reaches into its fixed header, of NEGOTIATE into the first 24 bytes of it (Heimdal),
+// kTruncated if that header is short. Empty fields may carry any offset. MaxLen is ignored, as the
+// specification asks.
 [[nodiscard]] Result<Negotiate> parse_negotiate(Bytes message) noexcept;
 [[nodiscard]] Result<Challenge> parse_challenge(Bytes message) noexcept;
 [[nodiscard]] Result<Authenticate> parse_authenticate(Bytes message) noexcept;

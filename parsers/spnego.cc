@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
-#include <ranges>
+#include <cstddef>
 
 namespace usher::spnego {
 namespace {
@@ -115,8 +115,8 @@ void write_neg_token_init2(Writer& writer, std::span<const gss::Mechanism> mecha
     });
     body.in(der::context(0), [&](Writer& field) {
       field.in(Tag::kSequence, [&](Writer& mechs) {
-        for (const gss::Mechanism mechanism : std::views::reverse(mechanisms)) {
-          mechs.bytes(Tag::kOid, gss::oid_of(mechanism));
+        for (std::size_t n = mechanisms.size(); n-- > 0;) {
+          mechs.bytes(Tag::kOid, gss::oid_of(mechanisms[n]));
         }
       });
     });

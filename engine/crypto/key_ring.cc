@@ -267,8 +267,8 @@ bool SortedRing::fill(Kit& kit, std::span<const Entry> entries) noexcept {
 // chain links the keys that first_of_any begins with.
 void SortedRing::chain(std::span<Candidate> candidates) noexcept {
   std::ranges::sort(candidates, by_base);
-  const auto doubles = std::ranges::unique(candidates, same_base);
-  candidates = candidates.first(candidates.size() - doubles.size());
+  const auto end = std::unique(candidates.begin(), candidates.end(), same_base);
+  candidates = {candidates.begin(), end};
   std::ranges::sort(candidates, by_rank);
   ServiceKey* previous = nullptr;
   for (const Candidate& candidate : candidates) {
