@@ -10,7 +10,6 @@
 namespace usher::crypto {
 namespace {
 
-constexpr std::size_t kAesBlockSize = 16;
 using Block = std::array<std::uint8_t, kAesBlockSize>;
 
 // fold is RFC 3961 5.1: copies of `in`, each rotated 13 bits further to the right, are laid end to

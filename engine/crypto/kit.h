@@ -1,6 +1,7 @@
 // A thread's own cipher and digest objects, made once so that the accept path allocates nothing.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -9,6 +10,11 @@
 #include "parsers/bytes.h"
 
 namespace usher::crypto {
+
+inline constexpr std::size_t kAesBlockSize = 16;
+inline constexpr std::size_t kMd5Size = 16;
+// The initial vector of every AES cipher here, where one is covered by an HMAC (RFC 8009 5).
+inline constexpr std::array<std::uint8_t, kAesBlockSize> kZeroIv{};
 
 // Kit holds states of OpenSSL's providers, keyed anew for each use, over a library context that is
 // not the process's own: MD4, DES and RC4 come from the legacy provider, and loading that into the

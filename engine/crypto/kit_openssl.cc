@@ -18,15 +18,12 @@
 namespace usher::crypto {
 namespace {
 
-constexpr std::size_t kAesBlockSize = 16;
 constexpr std::size_t kDigestBlockSize = 64;  // Of MD4, MD5, SHA-1 and SHA-256 alike.
 constexpr std::size_t kSha384BlockSize = 128;
 constexpr std::size_t kSha1Size = 20;
 constexpr std::size_t kSha256Size = 32;
 constexpr std::size_t kSha384Size = 48;
-constexpr std::size_t kMd5Size = 16;
 constexpr std::size_t kDesBlockSize = 8;
-constexpr std::array<std::uint8_t, kAesBlockSize> kZeroIv{};
 
 // Library is the providers we need, in a library context apart from the process's own.
 struct Library {

@@ -10,7 +10,6 @@
 namespace usher::crypto {
 namespace {
 
-constexpr std::size_t kMd5Size = 16;
 constexpr std::size_t kChallengeSize = 8;
 constexpr std::size_t kDesKeySize = 8;
 constexpr std::size_t kV1ResponseSize = 24;

@@ -10,8 +10,6 @@
 namespace usher::crypto {
 namespace {
 
-constexpr std::array<std::uint8_t, 16> kZeroIv{};
-
 // Hmac is one before truncation: its front is the tag on the wire, the rest never is.
 using Hmac = Secret<kHmacSizeMax>;
 

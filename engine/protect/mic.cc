@@ -14,9 +14,8 @@ namespace {
 using crypto::ChecksumKey;
 using crypto::KeyUsage;
 using crypto::Kit;
+using crypto::kMd5Size;
 using ntlm::NegotiateFlags;
-
-constexpr std::size_t kMd5Size = 16;
 
 // Kerberos: TOK_ID, flags, filler, SND_SEQ; then the checksum (RFC 4121 4.2.6.1).
 constexpr std::size_t kHeaderSize = 16;
@@ -96,8 +95,8 @@ bool seal_sequence(Kit& kit, const KerberosMicKey& key, Sender sender, std::uint
   std::array<std::uint8_t, kLegacySequenceSize> plain{};
   //= RFC 4757 7.2: with RC4 the number is big-endian
   store_be(std::span(plain), sequence);
-  //= RFC 1964 1.2.1.2: 00 from the initiator, ff from the acceptor. (RFC 4757 7.2 has them the
-  //other = way round; nobody does that.)
+  //= RFC 1964 1.2.1.2: 00 from the initiator, ff from the acceptor
+  // RFC 4757 7.2 has them the other way round; nobody does that.
   std::ranges::fill(std::span(plain).subspan<4>(),
                     sender == Sender::kInitiator ? std::uint8_t{0} : std::uint8_t{0xff});
   crypto::Key base;

@@ -10,13 +10,13 @@
 namespace usher::fuzz {
 namespace {
 
+using crypto::kMd5Size;
 using ntlm::NegotiateFlags;
 
-constexpr std::size_t kMd5Size = 16;
 constexpr std::size_t kFieldCount = 6;
 constexpr std::size_t kFirstField = 12;  // Behind signature and type; eight octets a field.
 constexpr std::size_t kFlagsOffset = kFirstField + 8 * kFieldCount;
-constexpr std::size_t kHeaderSize = kFlagsOffset + 4;
+constexpr std::size_t kBodyOffset = kFlagsOffset + 4;
 constexpr std::size_t kNtResponse = 1;  // The fields, in their order.
 constexpr std::size_t kSessionKey = 5;
 constexpr std::size_t kAvPairsOffset = 44;  // In an NTLMv2_RESPONSE.
@@ -107,9 +107,9 @@ struct Parts {
   std::uint32_t flags = 0;
   Octets between;  // What stands between the fixed header and the payload: version, MIC.
 };
-std::optional<Parts> take_apart(Bytes message) {
+std::optional<Parts> parts_of(Bytes message) {
   const Result<ntlm::Authenticate> parsed = ntlm::parse_authenticate(message);
-  if (!parsed.ok() || message.size() < kHeaderSize) {
+  if (!parsed.ok() || message.size() < kBodyOffset) {
     return std::nullopt;
   }
   Parts parts;
@@ -118,8 +118,8 @@ std::optional<Parts> take_apart(Bytes message) {
       mint::octets_of(parsed->domain),      mint::octets_of(parsed->user),
       mint::octets_of(parsed->workstation), mint::octets_of(parsed->encrypted_session_key)};
   parts.flags = std::uint32_t(parsed->flags);
-  parts.between = Octets(parsed->mic.empty() ? 8 : ntlm::kMicOffset + ntlm::kMicSize - kHeaderSize);
-  const Bytes rest = message.subspan(kHeaderSize);
+  parts.between = Octets(parsed->mic.empty() ? 8 : ntlm::kMicOffset + ntlm::kMicSize - kBodyOffset);
+  const Bytes rest = message.subspan(kBodyOffset);
   std::copy_n(rest.begin(), std::min(rest.size(), parts.between.size()), parts.between.begin());
   return parts;
 }
@@ -127,7 +127,7 @@ std::optional<Parts> take_apart(Bytes message) {
 Octets put_together(const Parts& parts) {
   Octets out = {'N', 'T', 'L', 'M', 'S', 'S', 'P', 0, 3, 0, 0, 0};
   Octets payload;
-  const std::size_t first = kHeaderSize + parts.between.size();
+  const std::size_t first = kBodyOffset + parts.between.size();
   for (const Octets& field : parts.fields) {
     mint::append_le(out, static_cast<std::uint16_t>(field.size()));
     mint::append_le(out, static_cast<std::uint16_t>(field.size()));
@@ -295,7 +295,7 @@ bool sign_again(const NtlmExchange& exchange, Octets& authenticate, bool proof, 
 Octets mutate_authenticate(Bytes authenticate, std::size_t size_max, unsigned seed) {
   Mutator mutator(seed);
   Octets changed = mint::octets_of(authenticate);
-  std::optional<Parts> parts = take_apart(authenticate);
+  std::optional<Parts> parts = parts_of(authenticate);
   if (parts && mutator.chance(75)) {
     for (std::uint32_t turns = mutator.chance(25) ? 2 : 1; turns > 0; --turns) {
       change_parts(mutator, *parts, size_max);

@@ -11,9 +11,9 @@ namespace {
 
 using pac::BufferType;
 
-constexpr std::size_t kHeaderSize = 8;  // PACTYPE up to its table.
-constexpr std::size_t kEntrySize = 16;  // PAC_INFO_BUFFER
-constexpr std::size_t kTypeSize = 4;    // PAC_SIGNATURE_DATA's SignatureType.
+constexpr std::size_t kTableOffset = 8;  // PACTYPE up to its table.
+constexpr std::size_t kEntrySize = 16;   // PAC_INFO_BUFFER
+constexpr std::size_t kTypeSize = 4;     // PAC_SIGNATURE_DATA's SignatureType.
 constexpr std::int64_t kFiletimeEpochS = 11'644'473'600;
 
 // signature_size is the size of a signature of that checksum type (MS-PAC 2.8).
@@ -35,9 +35,9 @@ struct Entry {
 };
 std::vector<Entry> table_of(Bytes pac) {
   std::vector<Entry> entries;
-  const std::uint32_t count = pac.size() < kHeaderSize ? 0 : load_le<std::uint32_t>(pac);
-  for (std::size_t at = kHeaderSize; entries.size() < count && entries.size() < 64 &&
-                                     pac.size() - at >= kEntrySize && at < pac.size();
+  const std::uint32_t count = pac.size() < kTableOffset ? 0 : load_le<std::uint32_t>(pac);
+  for (std::size_t at = kTableOffset; entries.size() < count && entries.size() < 64 &&
+                                      pac.size() - at >= kEntrySize && at < pac.size();
        at += kEntrySize) {
     entries.push_back({load_le<std::uint32_t>(pac.subspan(at)),
                        load_le<std::uint32_t>(pac.subspan(at + 4)),
@@ -100,7 +100,7 @@ Octets put_together(const std::vector<PacBuffer>& buffers) {
   Octets bodies;
   mint::append_le(table, static_cast<std::uint32_t>(buffers.size()));
   mint::append_le(table, std::uint32_t{0});  // Version.
-  const std::size_t first = kHeaderSize + kEntrySize * buffers.size();
+  const std::size_t first = kTableOffset + kEntrySize * buffers.size();
   for (const PacBuffer& buffer : buffers) {
     mint::append_le(table, buffer.type);
     mint::append_le(table, static_cast<std::uint32_t>(buffer.data.size()));

@@ -12,7 +12,7 @@
 namespace usher::fuzz {
 namespace {
 
-constexpr std::size_t kHeaderSize = 3;
+constexpr std::size_t kFrameHeaderSize = 3;
 constexpr std::size_t kFramesMax = 5;  // More in one session mostly take time.
 
 std::vector<OwnedFrame> read_frames(Bytes input) {
@@ -199,14 +199,14 @@ void change_frames(Mutator& mutator, std::vector<OwnedFrame>& frames, std::size_
 }  // namespace
 
 std::optional<Frame> FrameReader::next() {
-  if (rest_.size() < kHeaderSize) {
+  if (rest_.size() < kFrameHeaderSize) {
     return std::nullopt;
   }
   Frame frame;
   frame.place = rest_[0] % Door::kSlots;
   frame.kind = Frame::Kind(rest_[0] / Door::kSlots % Frame::kKindCount);
   const std::size_t size = load_le<std::uint16_t>(rest_.subspan(1));
-  rest_ = rest_.subspan(kHeaderSize);
+  rest_ = rest_.subspan(kFrameHeaderSize);
   frame.octets = rest_.first(std::min(size, rest_.size()));
   rest_ = rest_.subspan(frame.octets.size());
   return frame;

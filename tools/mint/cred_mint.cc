@@ -12,7 +12,6 @@ using der::context;
 using der::Tag;
 using der::Writer;
 
-constexpr std::uint32_t kProtocolVersion = 5;
 constexpr std::uint32_t kMessageTypeKrbCred = 22;
 
 void maybe_time(Writer& writer, std::uint8_t number, const std::optional<std::int64_t>& seconds) {

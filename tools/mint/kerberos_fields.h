@@ -12,6 +12,8 @@ namespace usher::mint {
 
 struct Principal;
 
+inline constexpr std::uint32_t kProtocolVersion = 5;  // pvno and tkt-vno (RFC 4120 5.2).
+
 // as_bytes looks at text as octets.
 inline Bytes as_bytes(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};

@@ -16,7 +16,6 @@ using der::context;
 using der::Tag;
 using der::Writer;
 
-constexpr std::uint32_t kProtocolVersion = 5;
 constexpr std::uint32_t kMessageTypeApReq = 14;
 
 std::size_t key_size_of(std::int32_t etype) {

@@ -1,4 +1,3 @@
-#define OPENSSL_SUPPRESS_DEPRECATED  // NTLMv1 is DES, which OpenSSL keeps behind this.
 #include "tools/mint/ntlm_mint.h"
 
 #include <openssl/des.h>
