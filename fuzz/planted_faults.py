@@ -334,12 +334,17 @@ def main():
     parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build" / "planted")
     arguments = parser.parse_args()
     faults = [fault for fault in FAULTS if arguments.only in fault.name]
+    if not faults:
+        parser.error(f"no fault's name contains {arguments.only!r}; --list has them")
     for fault in faults:
         planted(fault)
         if arguments.list:
             print(f"{fault.name}\n  {fault.file}\n  - {fault.before}\n  + {fault.after}")
     if arguments.list:
         return 0
+    install = f'. "{ROOT}/tools/common.sh"; install_missing build fuzz'
+    if subprocess.run(["bash", "-euo", "pipefail", "-c", install], check=False).returncode != 0:
+        return 1
     began = time.monotonic()
     findings = run_all(faults, arguments)
     tests = sum(bool(finding.tests) for finding in findings)
