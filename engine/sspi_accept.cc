@@ -6,6 +6,7 @@
 #include <span>
 #include <utility>
 
+#include "engine/auth/accept_wait.h"
 #include "engine/sspi_internal.h"
 #include "parsers/channel_bindings.h"
 
@@ -236,7 +237,7 @@ SECURITY_STATUS run(Leg& leg, const Engine& engine) noexcept {
     return refuse(Status::kInternal);
   }
   leg.context = {};  // From here on it is auth's to end.
-  auth::accept(*desk, engine.environment(), {&request, 1}, {&leg.reply, 1});
+  auth::accept_and_wait(*desk, engine.environment(), request, leg.reply);
   const Bytes reply_token = Bytes(reply_bytes).first(leg.reply.reply_size);
 
   if (!succeeded(leg.reply.verdict.status)) {

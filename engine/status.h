@@ -134,7 +134,29 @@ namespace usher {
   X(kNtlmMicWrong, SEC_E_MESSAGE_ALTERED,                                                          \
     "the MIC is wrong: one of the three messages was changed on the way")                          \
   X(kNtlmNoSigning, SEC_E_UNSUPPORTED_FUNCTION,                                                    \
-    "mechListMIC needs extended session security, which was not negotiated")
+    "mechListMIC needs extended session security, which was not negotiated")                       \
+  /* Whoever else knows NTLM's users. */                                                           \
+  X(kAsked, SEC_I_ASYNC_CALL_PENDING, "somebody else is asked who the client is")                  \
+  X(kAuthorityQuestion, SEC_E_INVALID_TOKEN,                                                       \
+    "the NTLM names and responses are too long to ask anybody about")                              \
+  X(kAuthorityBusy, SEC_E_NO_AUTHENTICATING_AUTHORITY,                                             \
+    "as many questions to the authority are under way as there may be")                            \
+  X(kAuthorityLate, SEC_E_NO_AUTHENTICATING_AUTHORITY,                                             \
+    "the authority did not answer within its deadline")                                            \
+  X(kAuthorityAbsent, SEC_E_NO_AUTHENTICATING_AUTHORITY,                                           \
+    "winbindd does not answer: is it running?")                                                    \
+  X(kAuthorityDenied, SEC_E_NO_AUTHENTICATING_AUTHORITY,                                           \
+    "winbindd does not let us ask: its privileged pipe is closed to this user")                    \
+  X(kAuthorityNoServer, SEC_E_NO_AUTHENTICATING_AUTHORITY, "no domain controller can be reached")  \
+  X(kAuthorityNoTrust, SEC_E_NO_AUTHENTICATING_AUTHORITY,                                          \
+    "the domain does not trust this machine: is it joined?")                                       \
+  X(kAuthorityFailed, SEC_E_NO_AUTHENTICATING_AUTHORITY,                                           \
+    "the authority could not say whether the client is who it says")                               \
+  X(kAccountDisabled, SEC_E_LOGON_DENIED, "the account is disabled")                               \
+  X(kAccountExpired, SEC_E_LOGON_DENIED, "the account has expired")                                \
+  X(kAccountLocked, SEC_E_LOGON_DENIED, "the account is locked out")                               \
+  X(kAccountRestricted, SEC_E_LOGON_DENIED, "the account may not sign on here, or not now")        \
+  X(kPasswordExpired, SEC_E_LOGON_DENIED, "the account's password has expired or must be changed")
 
 enum class Status : std::uint8_t {
 #define USHER_STATUS_ENUM(name, sspi, text) name,
@@ -155,7 +177,7 @@ enum class Status : std::uint8_t {
 }
 
 [[nodiscard]] constexpr bool succeeded(Status status) noexcept {
-  return status == Status::kEstablished || status == Status::kContinue;
+  return status == Status::kEstablished || status == Status::kContinue || status == Status::kAsked;
 }
 
 // Verdict is a Status and, when a parser said no, what it found and where: `fault.offset` counts

@@ -32,11 +32,16 @@ LEAF, TOP = -1, len(ENGINE_LAYERS)
 # What works at start and at reload only may allocate; the accept path may not.
 LOAD_TIME = {
     "engine/auth/accounts": "reads the accounts file",
+    "engine/auth/asking_threads": "answers on threads of its own",
+    "engine/auth/authority": "holds answers made by such threads, whose memory is kept",
     "engine/auth/credential": "holds the server's names",
+    "engine/auth/pac_write": "writes answers on such threads",
     "engine/auth/policy": "turns configuration into a Policy",
+    "engine/auth/winbind": "answers on such threads",
     "engine/crypto/key_ring": "expands a keytab's keys",
     "engine/crypto/keytab": "reads a keytab",
     "engine/sspi_auth_data": "reads what AcquireCredentialsHandle is given",
+    "engine/sspi_authority": "takes answers from the embedding program's threads",
     "engine/sspi_credentials": "AcquireCredentialsHandle and its reload",
     "engine/sspi_delegation": "writes a credential cache",
     "engine/sspi_identity": "returns memory the caller frees",

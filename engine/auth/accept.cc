@@ -37,6 +37,13 @@ void bind(Turn& turn, Exchange& exchange) noexcept {
     exchange.spares_context = true;  // A stray token must not end a session that is in use.
     return exchange.refuse(Status::kNotHalfOpen);
   }
+  if ((context.state == State::kAuthorityAsked) != request.resumed) {
+    exchange.spares_context = true;  // Whoever has asked is waiting for the answer.
+    return exchange.refuse(Status::kContextBusy);
+  }
+  if (request.resumed && request.inquiry == nullptr) {
+    return exchange.refuse(Status::kAuthorityLate);
+  }
   if (turn.steady_us >= context.deadline_s * kMicrosPerSecond) {
     return exchange.refuse(Status::kHalfOpenTooLong);
   }
@@ -61,6 +68,7 @@ void stage(Turn& turn, Exchange& exchange) noexcept {
       return exchange.context->is_ntlm() ? on_negotiate(turn, exchange)
                                          : stage_ticket(turn, exchange);
     case State::kChallengeSent:
+    case State::kAuthorityAsked:
       return on_authenticate(turn, exchange);
     case State::kThirdLegOwed:
       return on_third_leg(turn, exchange);
@@ -120,6 +128,8 @@ void finish(Turn& turn, Exchange& exchange) noexcept {
       reply.flags = exchange.context->flags;
       reply.expires_s = exchange.context->expires_s;
       reply.replayed = exchange.context->replayed;
+    } else if (exchange.context->state == State::kAuthorityAsked) {
+      exchange.verdict.status = Status::kAsked;
     }
     reply.context = exchange.context.handle();
   }
@@ -175,16 +185,10 @@ void run_turn(Turn& turn, std::span<const AcceptRequest> requests,
 }  // namespace
 
 bool Exchange::serves_kerberos() const noexcept {
-  const Credential& credential = *request->credential;
-  return credential.allow_kerberos && credential.package != Package::kNtlm &&
-         (*keys)->ring != nullptr;
+  return request->credential->serves_kerberos(**keys);
 }
 
-bool Exchange::serves_ntlm() const noexcept {
-  const Credential& credential = *request->credential;
-  return credential.allow_ntlm && credential.package != Package::kKerberos &&
-         (*keys)->accounts != nullptr;
-}
+bool Exchange::serves_ntlm() const noexcept { return request->credential->serves_ntlm(**keys); }
 
 void Exchange::refuse(Status status, ParseFault fault, Bytes part) noexcept {
   const Bytes token = request->token;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 
+#include "engine/auth/authority.h"
 #include "engine/auth/bindings.h"
 #include "engine/auth/context_pool.h"
 #include "engine/auth/credential.h"
@@ -42,6 +43,16 @@ struct AcceptRequest {
   // (ASC_REQ_ALLOW_CONTEXT_REPLAY).
   bool allow_replay = false;
 
+  // Who learns that the credential's authority has answered, and what that inquiry is to be tagged
+  // with. Without one no authority is asked, and its clients are refused.
+  Asker* asker = nullptr;
+  std::uint64_t tag = 0;
+
+  // The second call about a token whose first gave kAsked, everything else as in the first: the
+  // answered inquiry, or none if it has been abandoned because its time was over.
+  bool resumed = false;
+  const Inquiry* inquiry = nullptr;
+
   // Replays of recordings only: a CHALLENGE that was really sent, in place of a fresh one. Whoever
   // sets it chooses the server challenge, and with it gives up NTLM's freshness.
   Bytes recorded_challenge;
@@ -50,6 +61,7 @@ struct AcceptRequest {
 struct AcceptReply {
   Verdict verdict;
   ContextHandle context;         // Good if succeeded(verdict.status); else there is none to free.
+  Inquiry* inquiry = nullptr;    // When the status is kAsked: the caller's to abandon or to close.
   std::uint32_t reply_size = 0;  // Bytes of AcceptRequest::reply to send, whatever the verdict.
 
   // When the status is kEstablished:
@@ -95,6 +107,11 @@ class Desk {
 // kContextBusy). No request influences another's verdict, except that of two with the same
 // authenticator the later is a replay. Any thread, one desk each; no lock, no allocation, no system
 // call.
+//
+// kAsked says that the credential's authority has been asked who the client is. The caller keeps
+// the request and its token as they are until request.asker is told, or gives up after the
+// authority's deadline; then it calls again with `resumed`, and then closes the inquiry. Meanwhile
+// the context takes no other token.
 //
 // A request that is refused leaves nothing behind: its context, also one it continued, is wiped and
 // its handle stale. Two refusals spare the context they name, because somebody is using it:

@@ -63,4 +63,13 @@ const char* fault_of(const NtlmTarget& target) noexcept {
                 "about 130 for the two DNS names together";
 }
 
+bool Credential::serves_kerberos(const Keys& held) const noexcept {
+  return allow_kerberos && package != Package::kNtlm && held.ring != nullptr;
+}
+
+bool Credential::serves_ntlm(const Keys& held) const noexcept {
+  return allow_ntlm && package != Package::kKerberos &&
+         (held.accounts != nullptr || authority != nullptr);
+}
+
 }  // namespace usher::auth

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "engine/auth/accounts.h"
+#include "engine/auth/authority.h"
 #include "engine/auth/policy.h"
 #include "engine/crypto/key_ring.h"
 #include "engine/slots/published.h"
@@ -50,6 +51,12 @@ struct Credential {
   bool allow_ntlm = true;      // Off: "!ntlm".
   Policy policy;
   NtlmTarget target = local_ntlm_target();
+  // Asked about NTLM clients that the accounts do not know; may be null.
+  std::unique_ptr<Authority> authority;
+
+  // What is served with the keys held, by package, and if there is anything to verify it with.
+  [[nodiscard]] bool serves_kerberos(const Keys& held) const noexcept;
+  [[nodiscard]] bool serves_ntlm(const Keys& held) const noexcept;
   Published<Keys> keys;
 };
 

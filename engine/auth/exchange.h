@@ -41,6 +41,7 @@ struct KerberosWork {
 
 struct NtlmWork {
   Accounts::Found account;
+  Bytes pac;  // An authority's word about the client; empty: none.
   crypto::ProofJob* proof_job = nullptr;
   std::uint64_t time = 0;  // Of an NTLMv2 response: FILETIME.
   Bytes target_name;  // Likewise: MsvAvTargetName, UTF-16LE; empty: none that can be relied on.
@@ -112,10 +113,10 @@ class Arena {
 
 // What one token may take from the arena. Kerberos: its ticket and authenticator, both parts of the
 // token, and kArenaPerTokenExtra for names, keys and replies. NTLM: nothing of the token's size,
-// but two names widened and raised, which make 2 * (2 + 4) bytes of each of theirs, and a target of
-// at most 2 bytes of UTF-16 where a name has one, made UTF-8 in twice the room.
+// but two names widened and raised, which make 2 * (2 + 4) bytes of each of theirs, and made UTF-8
+// for an authority in twice the room of their UTF-16, as are a workstation and a target.
 inline constexpr std::size_t kArenaPerTokenExtra = 8 * 1024;
-static_assert((2 * (2 + 4) + 2 * 2) * kIdentitySizeMax + 2 * kReplySizeMax <=
+static_assert((2 * (2 + 4) + 2 * 4 + 2 * 2 + 2 * 2) * kIdentitySizeMax + 2 * kReplySizeMax <=
               kTokenSizeMax + kArenaPerTokenExtra);
 static_assert(kIdentitySizeMax + 2 * kReplySizeMax + kDelegatedPartSizeMax <= kArenaPerTokenExtra);
 

@@ -289,6 +289,9 @@ void write_reply(Turn&, Exchange& exchange) noexcept {
   if (exchange.in(State::kHintSent)) {
     return write_hint(exchange);
   }
+  if (exchange.in(State::kAuthorityAsked)) {
+    return;
+  }
   const bool spnego = exchange.context && exchange.context->spnego;
   spnego::NegTokenResp resp;
   if (!spnego) {

@@ -19,6 +19,7 @@ constexpr std::int64_t kFiletimeEpochS = 11'644'473'600;
 constexpr std::size_t kNtlmv1ResponseSize = 24;
 constexpr std::size_t kSessionKeySize = 16;
 constexpr std::size_t kChallengeSize = 8;
+constexpr std::size_t kWorkstationSizeMax = 2 * 256;  // UTF-16LE; a DNS name, at most.
 
 // What a client may choose and we then do (MS-NLMP 2.2.2.5).
 constexpr NegotiateFlags kEchoed =
@@ -105,8 +106,9 @@ Status choose_kind(const Exchange& exchange, const ntlm::Authenticate& authentic
 
 // Names are UTF-16 or OEM as *negotiated*, whatever the AUTHENTICATE's own flags say.
 struct Names {
+  Bytes user;  // UTF-16LE, as the client spelled it.
   Bytes user_upper;
-  Bytes domain;  // UTF-16LE, as the client spelled it.
+  Bytes domain;
   Bytes domain_upper;
 };
 bool read_names(Turn& turn, const ntlm::Authenticate& authenticate, bool unicode,
@@ -130,7 +132,7 @@ bool read_names(Turn& turn, const ntlm::Authenticate& authenticate, bool unicode
   if (!user_upper || !domain_upper) {
     return false;
   }
-  names = {*user_upper, *domain, *domain_upper};
+  names = {*user, *user_upper, *domain, *domain_upper};
   return true;
 }
 
@@ -211,26 +213,92 @@ bool read_key(Exchange& exchange, const ntlm::Authenticate& authenticate,
   return true;
 }
 
-// find_account looks the client up; false: its names are malformed. A user nobody knows gets a
-// decoy hash and takes the same way, and so does nobody, who then has a name all the same.
-bool find_account(Turn& turn, Exchange& exchange, const ntlm::Authenticate& authenticate,
-                  bool unicode, crypto::ProofJob& job) noexcept {
-  Names names;
-  if (job.kind != crypto::ProofKind::kAnonymous &&
-      !read_names(turn, authenticate, unicode, names)) {
+// make_question says in UTF-8 what an authority is asked; false: refused, a name is malformed.
+bool make_question(Turn& turn, Exchange& exchange, const ntlm::Authenticate& authenticate,
+                   const Names& names, bool unicode, const crypto::ProofJob& job,
+                   NtlmQuestion& question) noexcept {
+  Arena& arena = turn.desk.arena;
+  const std::optional<Bytes> user = utf16_to_utf8(names.user, arena.take(2 * names.user.size()));
+  const std::optional<Bytes> domain =
+      utf16_to_utf8(names.domain, arena.take(2 * names.domain.size()));
+  if (!user || !domain) {
     exchange.refuse(Status::kMalformedNtlmName);
     return false;
   }
-  Accounts::Found& account = exchange.ntlm.account;
-  account = (*exchange.keys)->accounts->find(names.user_upper, names.domain_upper);
-  job.nt_hash = account.nt_hash;
-  job.user_upper = names.user_upper;
-  job.domain = names.domain;
-  if (job.kind == crypto::ProofKind::kAnonymous) {
-    account.user = bytes_of("ANONYMOUS LOGON");  // S-1-5-7, as Windows calls it.
-    account.domain = bytes_of("NT AUTHORITY");
+  question.kind = job.kind;
+  std::ranges::copy(job.server_challenge, question.server_challenge.begin());
+  question.user = *user;
+  question.domain = *domain;
+  question.nt_response = authenticate.nt_response;
+  question.lm_response = authenticate.lm_response;
+  // The client's own machine, which it may call what it likes: one without a usable name has none.
+  if (unicode && authenticate.workstation.size() <= kWorkstationSizeMax) {
+    question.workstation =
+        utf16_to_utf8(authenticate.workstation, arena.take(2 * authenticate.workstation.size()))
+            .value_or(Bytes{});
   }
   return true;
+}
+
+// ask_authority leaves the exchange to an authority, or takes its answer up.
+void ask_authority(Exchange& exchange, const NtlmQuestion& question,
+                   crypto::ProofJob& job) noexcept {
+  const AcceptRequest& request = *exchange.request;
+  if (request.inquiry == nullptr) {
+    if (request.asker == nullptr) {
+      return exchange.refuse(Status::kAuthorityFailed);
+    }
+    const Status status = request.credential->authority->ask(
+        question, exchange.context.handle(), *request.asker, request.tag, exchange.reply->inquiry);
+    return status == Status::kAsked ? exchange.go(State::kAuthorityAsked) : exchange.refuse(status);
+  }
+  // An answer to another question would let somebody else in.
+  if (!request.inquiry->is_about(exchange.context.handle(), question)) {
+    return exchange.refuse(Status::kInternal);
+  }
+  const NtlmAnswer& answer = request.inquiry->answer;
+  if (answer.status != Status::kEstablished) {
+    return exchange.refuse(answer.status);
+  }
+  if (answer.user.empty() || answer.key.bytes().size() != kNtlmKeySize) {
+    return exchange.refuse(Status::kAuthorityFailed);
+  }
+  const bool is_hash = answer.key_kind == NtlmAnswer::KeyKind::kNtHash;
+  (is_hash ? job.nt_hash : job.session_base_key) = answer.key.bytes();
+  exchange.ntlm.account = {
+      .nt_hash = job.nt_hash, .user = bytes_of(answer.user), .domain = bytes_of(answer.domain)};
+  exchange.ntlm.pac = answer.pac;
+}
+
+// find_account looks the client up: first among the accounts of this machine, then with the
+// authority. What is not live or waits for an answer afterwards has no proof to be verified yet. A
+// user nobody knows gets a decoy hash and takes the same way, and so does nobody, who then has a
+// name all the same.
+void find_account(Turn& turn, Exchange& exchange, const ntlm::Authenticate& authenticate,
+                  bool unicode, crypto::ProofJob& job) noexcept {
+  Accounts::Found& account = exchange.ntlm.account;
+  if (job.kind == crypto::ProofKind::kAnonymous) {
+    account = {.nt_hash = {},
+               .user = bytes_of("ANONYMOUS LOGON"),  // S-1-5-7, as Windows calls it.
+               .domain = bytes_of("NT AUTHORITY")};
+    return;
+  }
+  Names names;
+  if (!read_names(turn, authenticate, unicode, names)) {
+    return exchange.refuse(Status::kMalformedNtlmName);
+  }
+  job.user_upper = names.user_upper;
+  job.domain = names.domain;
+  if (const Accounts* const accounts = (*exchange.keys)->accounts.get(); accounts != nullptr) {
+    account = accounts->find(names.user_upper, names.domain_upper);
+    job.nt_hash = account.nt_hash;
+  }
+  if (account.user.empty() && exchange.request->credential->authority != nullptr) {
+    NtlmQuestion question;
+    if (make_question(turn, exchange, authenticate, names, unicode, job, question)) {
+      ask_authority(exchange, question, job);
+    }
+  }
 }
 
 // stage_proof queues the response.
@@ -260,9 +328,12 @@ void stage_proof(Turn& turn, Exchange& exchange, const ntlm::Challenge& challeng
   if ((job.check_mic && authenticate.mic.empty()) || (wants_mic && !job.check_mic)) {
     return exchange.refuse(Status::kNtlmMicMissing);
   }
-  if (!read_key(exchange, authenticate, job) ||
-      !find_account(turn, exchange, authenticate, has(challenge.flags, NegotiateFlags::kUnicode),
-                    job)) {
+  if (!read_key(exchange, authenticate, job)) {
+    return;
+  }
+  find_account(turn, exchange, authenticate, has(challenge.flags, NegotiateFlags::kUnicode), job);
+  const bool waits = exchange.in(State::kAuthorityAsked) && exchange.request->inquiry == nullptr;
+  if (!exchange.live() || waits) {
     return;
   }
   exchange.ntlm.proof_job = &turn.desk.proofs.add(job);
@@ -395,6 +466,11 @@ void on_proof_verified(Turn& turn, Exchange& exchange) noexcept {
   context.part_sizes = {};
   if (!context.keep(0, account.user) || !context.keep(1, account.domain)) {
     return exchange.refuse(Status::kNameTooLong);
+  }
+  const bool keeps_pac = !exchange.ntlm.pac.empty() && turn.environment.contexts.pages() != nullptr;
+  if (keeps_pac &&
+      !turn.environment.contexts.keep({&exchange.ntlm.pac, 1}, context.pac, turn.steady_us)) {
+    return exchange.refuse(Status::kNoFreePage);
   }
   context.flags = context_flags(context.ntlm_flags);
   if (job.kind == crypto::ProofKind::kAnonymous) {

@@ -14,6 +14,7 @@ enum class State : std::uint8_t {
   kTicketQueued,         // AP-REQ decoded; its ticket is in this turn's batch.
   kAuthenticatorQueued,  // Ticket opened; the authenticator is in this turn's batch.
   kChallengeSent,        // NTLM: CHALLENGE replied, AUTHENTICATE owed.
+  kAuthorityAsked,       // NTLM: an authority is being asked about the AUTHENTICATE.
   kProofQueued,          // NTLM: the NTLMv2 response is in this turn's batch.
   kThirdLegOwed,         // DCE style: AP-REP replied, the client's own owed (MS-KILE 3.4.5.1).
   kMicOwed,              // SPNEGO: the client owes its mechListMIC (RFC 4178 5).
@@ -45,6 +46,8 @@ inline constexpr std::array kMoves = {
     Move{State::kThirdLegOwed, State::kEstablished},
     Move{State::kThirdLegOwed, State::kMicOwed},
     Move{State::kChallengeSent, State::kProofQueued},
+    Move{State::kChallengeSent, State::kAuthorityAsked},
+    Move{State::kAuthorityAsked, State::kProofQueued},
     Move{State::kProofQueued, State::kEstablished},
     Move{State::kProofQueued, State::kMicOwed},
     Move{State::kMicOwed, State::kEstablished},

@@ -41,14 +41,12 @@ bool des_long(Kit& kit, Bytes hash, Bytes challenge, MutableBytes out) noexcept 
   return done;
 }
 
-// check_v1 compares an NTLMv1 response (MS-NLMP 3.3.1) and makes the KeyExchangeKey, which with
-// extended session security is of both challenges (MS-NLMP 3.4.5.1).
-Outcome check_v1(Kit& kit, const ProofJob& job, Hash& key_exchange_key) noexcept {
+// check_v1 compares an NTLMv1 response (MS-NLMP 3.3.1) and makes SessionBaseKey.
+Outcome check_v1(Kit& kit, const ProofJob& job, Hash& session_base_key) noexcept {
   const bool session = job.kind == ProofKind::kV1Session;
   const Bytes challenges[] = {job.server_challenge, job.client_data};
   Hash both;
   Secret<kV1ResponseSize> response;
-  Hash session_base_key;
   if ((session && !kit.md5(challenges, both.reset(kMd5Size))) ||
       !des_long(kit, job.nt_hash,
                 session ? both.bytes().first(kChallengeSize) : job.server_challenge,
@@ -56,20 +54,10 @@ Outcome check_v1(Kit& kit, const ProofJob& job, Hash& key_exchange_key) noexcept
       !kit.md4(job.nt_hash, session_base_key.reset(kMd5Size))) {
     return Outcome::kFailed;
   }
-  if (!equal_secret(response.bytes(), job.proof)) {
-    return Outcome::kForged;
-  }
-  if (!session) {
-    key_exchange_key.assign(session_base_key.bytes());
-    return Outcome::kDone;
-  }
-  return kit.hmac_md5(session_base_key.bytes(), challenges, key_exchange_key.reset(kMd5Size))
-             ? Outcome::kDone
-             : Outcome::kFailed;
+  return equal_secret(response.bytes(), job.proof) ? Outcome::kDone : Outcome::kForged;
 }
 
-// check_v2 compares NTProofStr (MS-NLMP 3.3.2) and makes SessionBaseKey, which under NTLMv2 is the
-// KeyExchangeKey too (MS-NLMP 3.4.5.1).
+// check_v2 compares NTProofStr (MS-NLMP 3.3.2) and makes SessionBaseKey.
 Outcome check_v2(Kit& kit, const ProofJob& job, Hash& session_base_key) noexcept {
   Hash response_key;  // NTOWFv2.
   Hash expected;
@@ -88,19 +76,38 @@ Outcome check_v2(Kit& kit, const ProofJob& job, Hash& session_base_key) noexcept
              : Outcome::kFailed;
 }
 
-// check_proof makes the KeyExchangeKey of a client that has proved itself.
-Outcome check_proof(Kit& kit, const ProofJob& job, Hash& key_exchange_key) noexcept {
+// check_proof makes SessionBaseKey of a client that has proved itself, here or elsewhere.
+Outcome check_proof(Kit& kit, const ProofJob& job, Hash& session_base_key) noexcept {
+  if (!job.session_base_key.empty()) {
+    session_base_key.assign(job.session_base_key);
+    return Outcome::kDone;
+  }
   switch (job.kind) {
     case ProofKind::kV2:
-      return check_v2(kit, job, key_exchange_key);
+      return check_v2(kit, job, session_base_key);
     case ProofKind::kV1:
     case ProofKind::kV1Session:
-      return check_v1(kit, job, key_exchange_key);
+      return check_v1(kit, job, session_base_key);
     case ProofKind::kAnonymous:
-      key_exchange_key.reset(kMd5Size);
+      session_base_key.reset(kMd5Size);
       return Outcome::kDone;
   }
   return Outcome::kFailed;
+}
+
+// make_key_exchange_key is MS-NLMP 3.4.5.1: SessionBaseKey itself, but for NTLMv1 with extended
+// session security a hash of it and of both challenges.
+bool make_key_exchange_key(Kit& kit, const ProofJob& job, Hash& key) noexcept {
+  if (job.kind != ProofKind::kV1Session) {
+    return true;
+  }
+  const Bytes challenges[] = {job.server_challenge, job.client_data};
+  Hash made;
+  if (!kit.hmac_md5(key.bytes(), challenges, made.reset(kMd5Size))) {
+    return false;
+  }
+  key.assign(made.bytes());
+  return true;
 }
 
 // check_mic is MS-NLMP 3.2.5.1.2: the MIC covers the three messages, itself counted as zeros.
@@ -130,12 +137,14 @@ bool export_session_key(Kit& kit, const ProofJob& job, Bytes key_exchange_key) n
 }
 
 void verify(Kit& kit, ProofJob& job) noexcept {
-  assert(job.nt_hash.size() == kNtHashSize && job.session_key.size() == kMd5Size);
+  assert(job.session_key.size() == kMd5Size);
+  assert(job.kind == ProofKind::kAnonymous || job.nt_hash.size() == kNtHashSize ||
+         job.session_base_key.size() == kMd5Size);
   assert(job.server_challenge.size() == kChallengeSize);
-  Hash key_exchange_key;
-  job.proof_outcome = check_proof(kit, job, key_exchange_key);
+  Hash key;
+  job.proof_outcome = check_proof(kit, job, key);
   if (job.proof_outcome == Outcome::kDone &&
-      !export_session_key(kit, job, key_exchange_key.bytes())) {
+      !(make_key_exchange_key(kit, job, key) && export_session_key(kit, job, key.bytes()))) {
     job.proof_outcome = Outcome::kFailed;
   }
   if (job.proof_outcome != Outcome::kDone) {

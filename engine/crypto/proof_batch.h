@@ -25,7 +25,9 @@ enum class ProofKind : std::uint8_t {
 // lie in the token, in the context and in the account directory; all outlive the turn.
 struct ProofJob {
   ProofKind kind = ProofKind::kV2;
-  Bytes nt_hash;           // NTOWFv1 of the account: kNtHashSize bytes.
+  Bytes nt_hash;           // NTOWFv1 of the account: kNtHashSize bytes; none for kAnonymous.
+  Bytes session_base_key;  // Not empty, 16 bytes: the response has been found right elsewhere, and
+                           // is not compared here; nt_hash is not needed then.
   Bytes user_upper;        // UTF-16LE, upper case.
   Bytes domain;            // UTF-16LE, exactly as the client sent it (in UTF-16).
   Bytes server_challenge;  // 8 bytes.

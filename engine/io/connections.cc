@@ -162,7 +162,7 @@ void Connections::open(int fd, std::uint32_t listener) noexcept {
   ++counts_.accepted;
   ++counts_.live;
   set_deadline(index, draining_ ? options_.request_s : options_.idle_s);
-  front_end_.opened(index, listener);
+  events_.opened(index, listener);
   resume_receive(index);
 }
 
@@ -217,6 +217,9 @@ bool Connections::append(ConnectionIndex index, Bytes bytes) noexcept {
     return false;
   }
   if (bytes.size() > pages.size() - connection.end) {
+    if (connection.waiting) {
+      return false;
+    }
     std::memmove(pages.data(), pages.subspan(connection.begin).data(), unread);
     connection.begin = 0;
     connection.end = unread;
@@ -301,7 +304,7 @@ bool Connections::pop_ready(ConnectionIndex& index) noexcept {
   while (ready_.size() > 0) {
     index = ready_.pop();
     at(index).queued = false;
-    if (at(index).phase == Phase::kOpen && !at(index).sending) {
+    if (at(index).phase == Phase::kOpen && !at(index).sending && !at(index).waiting) {
       return true;
     }
   }
@@ -314,6 +317,7 @@ void Connections::answer(ConnectionIndex index, const Outcome& outcome) noexcept
   Connection& connection = at(index);
   assert(connection.phase == Phase::kOpen && !connection.sending);
   assert(outcome.consumed <= connection.end - connection.begin);
+  connection.waiting = false;
   connection.begin += outcome.consumed;
   if (connection.begin == connection.end) {
     connection.begin = 0;
@@ -333,6 +337,12 @@ void Connections::answer(ConnectionIndex index, const Outcome& outcome) noexcept
     push_ready(index);
   }
   resume_receive(index);
+}
+
+void Connections::wait(ConnectionIndex index, std::int64_t seconds) noexcept {
+  assert(at(index).phase == Phase::kOpen && !at(index).sending);
+  at(index).waiting = true;
+  set_deadline(index, seconds);
 }
 
 void Connections::on_send(const Completion& completion) noexcept {
@@ -380,9 +390,9 @@ void Connections::sent_everything(ConnectionIndex index) noexcept {
 
 // Ending.
 
-void Connections::leave_front_end(ConnectionIndex index) noexcept {
+void Connections::tell_closed(ConnectionIndex index) noexcept {
   if (at(index).phase == Phase::kOpen) {
-    front_end_.closed(index);
+    events_.closed(index);
   }
 }
 
@@ -392,7 +402,7 @@ void Connections::finish(ConnectionIndex index) noexcept {
     return close(index);
   }
   assert(connection.phase == Phase::kOpen && !connection.sending);
-  leave_front_end(index);
+  tell_closed(index);
   connection.phase = Phase::kLingering;
   connection.begin = 0;
   connection.end = 0;
@@ -404,7 +414,7 @@ void Connections::finish(ConnectionIndex index) noexcept {
 void Connections::close(ConnectionIndex index) noexcept {
   Connection& connection = at(index);
   assert(connection.phase == Phase::kOpen || connection.phase == Phase::kLingering);
-  leave_front_end(index);
+  tell_closed(index);
   if (connection.receiving) {
     ring_.cancel(ticket(index, Op::kReceive));
   }

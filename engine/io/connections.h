@@ -8,6 +8,7 @@
 #include <span>
 
 #include "engine/io/front_end.h"
+#include "engine/io/index_queue.h"
 #include "engine/io/pages.h"
 #include "engine/io/ring.h"
 #include "engine/io/worker.h"
@@ -35,6 +36,7 @@ struct Connection {
   bool pausing = false;        // It has been cancelled and that has not completed yet.
   bool end_of_stream = false;  // The peer sends no more; it may still read.
   bool sending = false;
+  bool waiting = false;  // For the verdict on a token: input must stay where it is.
   bool close_after_send = false;
   bool answered = false;  // At least once.
   std::size_t begin = 0;  // Input not consumed yet: input[begin, end).
@@ -46,35 +48,23 @@ struct Connection {
   std::int64_t deadline_us = 0;  // Steady clock.
 };
 
-// IndexQueue is a first-in-first-out list of connections, each at most once.
-class IndexQueue {
+// ConnectionEvents is told what becomes of connections, on the worker's thread.
+class ConnectionEvents {
  public:
-  void use(std::span<ConnectionIndex> places) noexcept { places_ = places; }
-  [[nodiscard]] std::size_t size() const noexcept { return size_; }
-  void push(ConnectionIndex index) noexcept {
-    assert(size_ < places_.size());
-    places_[(first_ + size_++) % places_.size()] = index;
-  }
-  [[nodiscard]] ConnectionIndex pop() noexcept {
-    assert(size_ > 0);
-    const ConnectionIndex index = places_[first_];
-    first_ = (first_ + 1) % places_.size();
-    --size_;
-    return index;
-  }
+  // As FrontEnd's.
+  virtual void opened(ConnectionIndex connection, std::size_t listener) noexcept = 0;
+  virtual void closed(ConnectionIndex connection) noexcept = 0;
 
- private:
-  std::span<ConnectionIndex> places_;
-  std::size_t first_ = 0;
-  std::size_t size_ = 0;
+ protected:
+  ~ConnectionEvents() = default;
 };
 
 // Connections moves bytes and knows nothing of what they mean. One thread.
 class Connections {
  public:
-  Connections(const WorkerOptions& options, Ring& ring, FrontEnd& front_end,
+  Connections(const WorkerOptions& options, Ring& ring, ConnectionEvents& events,
               WorkerCounts& counts) noexcept
-      : options_(options), ring_(ring), front_end_(front_end), counts_(counts) {}
+      : options_(options), ring_(ring), events_(events), counts_(counts) {}
   ~Connections();
   Connections(const Connections&) = delete;
   Connections& operator=(const Connections&) = delete;
@@ -113,6 +103,10 @@ class Connections {
     bool close = false;
   };
   void answer(ConnectionIndex index, const Outcome& outcome) noexcept;
+
+  // wait leaves input where it is, and looks at no more of it, until answer is called. What the
+  // peer sends meanwhile is kept behind it.
+  void wait(ConnectionIndex index, std::int64_t seconds) noexcept;
 
   // close ends a connection now. finish ends it once the peer has had the time to read what was
   // sent: closing over unread input would make the kernel throw away the answer (RFC 9112 9.6).
@@ -157,13 +151,13 @@ class Connections {
   void take(ConnectionIndex index, Bytes bytes) noexcept;
   void after_receive(ConnectionIndex index, const Completion& completion) noexcept;
   void sent_everything(ConnectionIndex index) noexcept;
-  void leave_front_end(ConnectionIndex index) noexcept;
+  void tell_closed(ConnectionIndex index) noexcept;
   void release_if_over(ConnectionIndex index) noexcept;
   void set_deadline(ConnectionIndex index, std::int64_t seconds) noexcept;
 
   const WorkerOptions& options_;
   Ring& ring_;
-  FrontEnd& front_end_;
+  ConnectionEvents& events_;
   WorkerCounts& counts_;
 
   Pages table_pages_;

@@ -12,6 +12,7 @@
 
 #include "engine/clock.h"
 #include "engine/io/connections.h"
+#include "engine/io/waiting_room.h"
 
 namespace usher::io {
 namespace {
@@ -30,7 +31,7 @@ std::uint16_t buffers_for(std::uint32_t connection_count) noexcept {
       static_cast<std::uint16_t>(std::clamp<std::uint32_t>(connection_count, 16, 512)));
 }
 
-class RingWorker final : public Worker {
+class RingWorker final : public Worker, private ConnectionEvents {
  public:
   RingWorker(const WorkerOptions& options, auth::Desk& desk, const auth::Environment& environment,
              FrontEnd& front_end) noexcept
@@ -50,13 +51,21 @@ class RingWorker final : public Worker {
   void arm_tick() noexcept;
   void arm_wake() noexcept;
 
+  void opened(ConnectionIndex connection, std::size_t listener) noexcept override;
+  void closed(ConnectionIndex connection) noexcept override;
+
   void turn() noexcept;
+  void resume_answered() noexcept;
   void reap_completions() noexcept;
   void dispatch(const Completion& completion) noexcept;
   void frame_input() noexcept;
   void frame_one(ConnectionIndex index) noexcept;
   void accept_tokens() noexcept;
   void send_answers() noexcept;
+  void wait(ConnectionIndex index, std::size_t token) noexcept;
+  [[nodiscard]] MutableBytes reply_room() const noexcept {
+    return reply_pages_.bytes().subspan(token_count_ * kReplySizeMax, kReplySizeMax);
+  }
   void on_tick() noexcept;
 
   WorkerOptions options_;
@@ -66,8 +75,9 @@ class RingWorker final : public Worker {
 
   WorkerCounts counts_;
   Ring ring_;
-  Connections connections_{options_, ring_, front_end_, counts_};
   int event_fd_ = -1;
+  WaitingRoom waiting_;
+  Connections connections_{options_, ring_, *this, counts_};
   std::atomic<bool> stop_requested_{false};
   std::atomic<bool> drain_requested_{false};
   static_assert(std::atomic<bool>::is_always_lock_free, "signal handlers set it");
@@ -81,12 +91,14 @@ class RingWorker final : public Worker {
   std::size_t token_count_ = 0;
   std::array<ConnectionIndex, kBatchMax> framed_{};
   std::array<std::size_t, kBatchMax> consumed_{};
+  std::array<Waiting, kBatchMax> resumed_{};  // Whose second call it is; nobody's otherwise.
   std::array<auth::AcceptRequest, kBatchMax> requests_{};
   std::array<auth::AcceptReply, kBatchMax> replies_{};
 };
 
 RingWorker::~RingWorker() {
   if (event_fd_ >= 0) {
+    waiting_.settle();  // Whoever answers now writes to it.
     ::close(event_fd_);
   }
 }
@@ -100,9 +112,13 @@ int RingWorker::open() noexcept {
   if (reply_pages_.empty()) {
     return -ENOMEM;
   }
-  const int result = ring_.open({.entries = entries_for(options_.connection_count),
-                                 .buffer_count = buffers_for(options_.connection_count),
-                                 .first_fallback = options_.first_fallback});
+  int result = waiting_.make(options_.connection_count, event_fd_);
+  if (result < 0) {
+    return result;
+  }
+  result = ring_.open({.entries = entries_for(options_.connection_count),
+                       .buffer_count = buffers_for(options_.connection_count),
+                       .first_fallback = options_.first_fallback});
   return result < 0 ? result : connections_.make();
 }
 
@@ -132,10 +148,12 @@ int RingWorker::run() noexcept {
 
 // One turn. The batch grows with the load by itself: one token when idle, kBatchMax when busy.
 void RingWorker::turn() noexcept {
-  ring_.submit(connections_.ready_count() == 0);
+  ring_.submit(connections_.ready_count() == 0 && !waiting_.any_due());
   connections_.set_now(environment_.clock.steady_us());
   reap_completions();  // 1 receive
   heed_requests();
+  token_count_ = 0;
+  resume_answered();
   frame_input();    // 2 frame
   accept_tokens();  // 3 to 10
   send_answers();
@@ -183,6 +201,7 @@ void RingWorker::on_tick() noexcept {
   environment_.contexts.sweep(now_us);
   front_end_.tick();
   connections_.sweep();
+  waiting_.expire(now_us, kMicrosPerSecond);
   if (draining_ && now_us >= drain_until_us_) {
     begin_stop();
   }
@@ -211,8 +230,35 @@ void RingWorker::begin_stop() noexcept {
   }
 }
 
+void RingWorker::opened(ConnectionIndex connection, std::size_t listener) noexcept {
+  front_end_.opened(connection, listener);
+}
+
+void RingWorker::closed(ConnectionIndex connection) noexcept {
+  Status status = Status::kContinue;
+  Pinned<auth::Context> context =
+      environment_.contexts.pin(waiting_.leave(connection), status);
+  if (context) {
+    environment_.contexts.release(context);
+  }
+  front_end_.closed(connection);
+}
+
+// Tokens whose authority has answered, or has let its deadline pass, go through the stages again.
+void RingWorker::resume_answered() noexcept {
+  waiting_.collect();
+  ConnectionIndex index{};
+  while (token_count_ < kBatchMax && waiting_.next(index, resumed_[token_count_])) {
+    Waiting& waiting = resumed_[token_count_];
+    waiting.request.reply = reply_room();
+    requests_[token_count_] = waiting.request;
+    framed_[token_count_] = index;
+    consumed_[token_count_] = waiting.consumed;
+    ++token_count_;
+  }
+}
+
 void RingWorker::frame_input() noexcept {
-  token_count_ = 0;
   ConnectionIndex index{};
   // Those that become ready meanwhile, and those that no longer fit the batch, wait for a turn.
   for (std::size_t left = connections_.ready_count(); left > 0 && token_count_ < kBatchMax;
@@ -234,7 +280,9 @@ void RingWorker::frame_one(ConnectionIndex index) noexcept {
   }
   auth::AcceptRequest& request = requests_[token_count_];
   request = {};
-  request.reply = reply_pages_.bytes().subspan(token_count_ * kReplySizeMax, kReplySizeMax);
+  request.reply = reply_room();
+  request.asker = &waiting_;
+  request.tag = std::uint64_t(index);
   const FrontEnd::Framed framed =
       front_end_.frame(index, input, connections_.full(index), request, connections_.output(index));
   switch (framed.framing) {
@@ -246,6 +294,7 @@ void RingWorker::frame_one(ConnectionIndex index) noexcept {
     case FrontEnd::Framing::kToken:
       framed_[token_count_] = index;
       consumed_[token_count_] = framed.consumed;
+      resumed_[token_count_] = {};
       ++token_count_;
       return;
     case FrontEnd::Framing::kAnswered:
@@ -266,11 +315,25 @@ void RingWorker::accept_tokens() noexcept {
 void RingWorker::send_answers() noexcept {
   for (std::size_t token = 0; token < token_count_; ++token) {
     const ConnectionIndex index = framed_[token];
+    WaitingRoom::done(resumed_[token]);
+    if (replies_[token].verdict.status == Status::kAsked) {
+      wait(index, token);
+      continue;
+    }
     const FrontEnd::Answer answer =
         front_end_.answer(index, requests_[token], replies_[token], connections_.output(index));
     connections_.answer(index,
                         {.consumed = consumed_[token], .size = answer.size, .close = answer.close});
   }
+}
+
+void RingWorker::wait(ConnectionIndex index, std::size_t token) noexcept {
+  const auth::Authority& authority = *requests_[token].credential->authority;
+  requests_[token].context = replies_[token].context;
+  waiting_.enter(index, requests_[token], *replies_[token].inquiry, consumed_[token],
+                 environment_.clock.steady_us());
+  // The authority's deadline is the waiting room's business; this one is further away.
+  connections_.wait(index, authority.deadline_us() / kMicrosPerSecond + options_.request_s);
 }
 
 WorkerCounts RingWorker::counts() const noexcept {

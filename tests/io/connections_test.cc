@@ -16,19 +16,9 @@ using usher::testing::Client;
 using usher::testing::Descriptor;
 using usher::testing::listen_tcp;
 
-class SilentFrontEnd final : public FrontEnd {
- public:
+struct SilentEvents final : ConnectionEvents {
   void opened(ConnectionIndex, std::size_t) noexcept override {}
   void closed(ConnectionIndex) noexcept override {}
-  void tick() noexcept override {}
-  Framed frame(ConnectionIndex, MutableBytes, bool, auth::AcceptRequest&,
-               MutableBytes) noexcept override {
-    return {};
-  }
-  Answer answer(ConnectionIndex, const auth::AcceptRequest&, const auth::AcceptReply&,
-                MutableBytes) noexcept override {
-    return {};
-  }
 };
 
 // ConnectionsTest drives connections by hand, completion by completion, without a worker's turns.
@@ -82,12 +72,12 @@ class ConnectionsTest : public ::testing::Test {
   static constexpr ConnectionIndex kFirst{0};
   std::uint16_t port_ = 0;
   Descriptor listener_;
-  SilentFrontEnd front_end_;
+  SilentEvents events_;
   WorkerCounts counts_;
   Ring ring_;
   std::array<int, 1> fds_{};
   WorkerOptions options_{.listeners = fds_, .connection_count = 2};
-  Connections connections_{options_, ring_, front_end_, counts_};
+  Connections connections_{options_, ring_, events_, counts_};
   bool made_ = false;
 };
 

@@ -70,6 +70,13 @@ int http_status_of(Status status) noexcept {
     case Status::kNoFreeSlot:
     case Status::kNoMemory:
     case Status::kReplayCacheFull:
+    case Status::kAuthorityBusy:
+    case Status::kAuthorityLate:
+    case Status::kAuthorityAbsent:
+    case Status::kAuthorityDenied:
+    case Status::kAuthorityNoServer:
+    case Status::kAuthorityNoTrust:
+    case Status::kAuthorityFailed:
     case Status::kInternal:
       return 503;
     default:
@@ -322,9 +329,7 @@ std::size_t HttpFrontEnd::write_bare_challenges(const Peer& peer, MutableBytes o
   if (package != Package::kNtlm) {
     writer.challenge(name_of(Scheme::kNegotiate), {});
   }
-  const bool ntlm = credential_.allow_ntlm && package != Package::kKerberos &&
-                    credential_.keys.borrow()->accounts != nullptr;
-  if (ntlm) {
+  if (credential_.serves_ntlm(*credential_.keys.borrow())) {
     writer.challenge(name_of(Scheme::kNtlm), {});
   }
   return writer.end(peer.style, reason_of(401));

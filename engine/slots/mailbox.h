@@ -1,0 +1,116 @@
+// A bounded queue between threads: any may post, any may take, nobody waits and nothing allocates.
+#pragma once
+
+#include <atomic>
+#include <bit>
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "engine/limits.h"
+
+namespace usher {
+
+// BasicMailbox holds small values, first in, first out.
+//
+// Post n writes cell n % size, and take n reads it. The cell's `turn` says whose it is: 2 * round
+// while round's post is due, one more while its take is. A poster claims its number by moving
+// `tail_`, writes the value and passes the cell on with a release that the taker acquires; so a
+// value is never seen half written, and a cell never overwritten before it was read. `Atomic` is
+// std::atomic, or what tests/interleave.h substitutes.
+template <class Value, template <class> class Atomic>
+class BasicMailbox {
+ public:
+  struct Cell {
+    Atomic<std::uint64_t> turn{0};
+    Value value{};
+  };
+
+  // Borrowed for the mailbox's life; a power of two, at least two. Cells must be new.
+  explicit BasicMailbox(std::span<Cell> cells) noexcept
+      : cells_(cells), shift_(std::countr_zero(cells.size())) {
+    assert(std::has_single_bit(cells.size()) && cells.size() >= 2);
+  }
+  BasicMailbox(const BasicMailbox&) = delete;
+  BasicMailbox& operator=(const BasicMailbox&) = delete;
+
+  // post adds a value; false if the mailbox is full. A post that has been claimed and not finished
+  // counts. Any thread; lock-free.
+  [[nodiscard]] bool post(const Value& value) noexcept;
+
+  // take removes the oldest value; false if there is none, or its post has not finished. Any
+  // thread; lock-free.
+  [[nodiscard]] bool take(Value& value) noexcept;
+
+ private:
+  [[nodiscard]] Cell& cell(std::uint64_t number) const noexcept {
+    return cells_[number & (cells_.size() - 1)];
+  }
+  [[nodiscard]] std::uint64_t round(std::uint64_t number) const noexcept {
+    return number >> shift_;
+  }
+  // claim moves `counter` on if the next number's cell is at `turn` of its round; false if not.
+  [[nodiscard]] bool claim(Atomic<std::uint64_t>& counter, std::uint64_t turn,
+                           std::uint64_t& number) noexcept;
+
+  std::span<Cell> cells_;
+  int shift_;
+  alignas(kCacheLine) Atomic<std::uint64_t> tail_{0};  // The next post's number,
+  alignas(kCacheLine) Atomic<std::uint64_t> head_{0};  // and the next take's.
+};
+
+template <class Value>
+using Mailbox = BasicMailbox<Value, std::atomic>;
+
+// Implementation.
+
+template <class Value, template <class> class Atomic>
+bool BasicMailbox<Value, Atomic>::claim(Atomic<std::uint64_t>& counter, std::uint64_t turn,
+                                        std::uint64_t& number) noexcept {
+  // Counters only grow, and 64 bits do not come round: there is no ABA.
+  number = counter.load(std::memory_order_relaxed);
+  while (true) {
+    const std::uint64_t due = 2 * round(number) + turn;
+    // Acquires what the one before us did with the cell.
+    const std::uint64_t found = cell(number).turn.load(std::memory_order_acquire);
+    if (found < due) {
+      return false;  // Full, or empty.
+    }
+    // Otherwise somebody has been faster, and `counter` is reloaded; relaxed, for the cell's turn
+    // carries everything that is published.
+    if (found == due && counter.compare_exchange_weak(number, number + 1, std::memory_order_relaxed,
+                                                      std::memory_order_relaxed)) {
+      return true;
+    }
+    if (found > due) {
+      number = counter.load(std::memory_order_relaxed);
+    }
+  }
+}
+
+template <class Value, template <class> class Atomic>
+bool BasicMailbox<Value, Atomic>::post(const Value& value) noexcept {
+  std::uint64_t number = 0;
+  if (!claim(tail_, 0, number)) {
+    return false;
+  }
+  Cell& mine = cell(number);
+  mine.value = value;
+  mine.turn.store(2 * round(number) + 1, std::memory_order_release);  // To its taker.
+  return true;
+}
+
+template <class Value, template <class> class Atomic>
+bool BasicMailbox<Value, Atomic>::take(Value& value) noexcept {
+  std::uint64_t number = 0;
+  if (!claim(head_, 1, number)) {
+    return false;
+  }
+  Cell& mine = cell(number);
+  value = mine.value;
+  mine.turn.store(2 * (round(number) + 1), std::memory_order_release);  // To the next round's post.
+  return true;
+}
+
+}  // namespace usher
