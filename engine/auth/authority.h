@@ -58,7 +58,7 @@ class Inquiry {
  public:
   static constexpr std::size_t kQuestionSizeMax = 8 * 1024;
 
-  Inquiry() = default;
+  Inquiry() noexcept {}  // NOLINT(modernize-use-equals-default): leaves storage_ alone.
   Inquiry(const Inquiry&) = delete;
   Inquiry& operator=(const Inquiry&) = delete;
 

@@ -17,6 +17,7 @@ using ntlm::NegotiateFlags;
 constexpr std::int64_t kFiletimeEpochS = 11'644'473'600;
 
 constexpr std::size_t kNtlmv1ResponseSize = 24;
+constexpr std::size_t kLmResponseSizeMax = 24;
 constexpr std::size_t kSessionKeySize = 16;
 constexpr std::size_t kChallengeSize = 8;
 constexpr std::size_t kWorkstationSizeMax = 2 * 256;  // UTF-16LE; a DNS name, at most.
@@ -213,7 +214,7 @@ bool read_key(Exchange& exchange, const ntlm::Authenticate& authenticate,
   return true;
 }
 
-// make_question says in UTF-8 what an authority is asked; false: refused, a name is malformed.
+// make_question says in UTF-8 what an authority is asked; false: refused, something is malformed.
 bool make_question(Turn& turn, Exchange& exchange, const ntlm::Authenticate& authenticate,
                    const Names& names, bool unicode, const crypto::ProofJob& job,
                    NtlmQuestion& question) noexcept {
@@ -229,6 +230,11 @@ bool make_question(Turn& turn, Exchange& exchange, const ntlm::Authenticate& aut
   std::ranges::copy(job.server_challenge, question.server_challenge.begin());
   question.user = *user;
   question.domain = *domain;
+  // No LM or LMv2 response is longer, and an authority may have 24 bytes of room (attack E15).
+  if (authenticate.lm_response.size() > kLmResponseSizeMax) {
+    exchange.refuse(Status::kMalformedNtlmResponse);
+    return false;
+  }
   question.nt_response = authenticate.nt_response;
   question.lm_response = authenticate.lm_response;
   // The client's own machine, which it may call what it likes: one without a usable name has none.

@@ -357,6 +357,22 @@ TEST_F(AuthorityAccept, IsNotAskedMoreThanItCanBe) {
   EXPECT_EQ(ask().verdict.status, Status::kAsked);
 }
 
+// Attack E15: 24 bytes is all the room that some have for an LM response.
+TEST_F(AuthorityAccept, IsNotAskedAboutLmResponsesThatAreNone) {
+  for (const std::size_t size : {std::size_t{0}, std::size_t{24}, std::size_t{25}}) {
+    const AcceptReply first = door.offer(negotiate);
+    who.mic = false;
+    who.lm_response = Octets(size, 1);
+    authenticated = mint::ntlm_authenticate(*door.kit, negotiate, door.reply, who);
+    const AcceptReply reply = second(first.context);
+    EXPECT_EQ(reply.verdict.status, size > 24 ? Status::kMalformedNtlmResponse : Status::kAsked);
+    if (reply.verdict.status == Status::kAsked) {
+      give_key(reply);
+      EXPECT_EQ(finish(reply).verdict.status, Status::kEstablished);
+    }
+  }
+}
+
 TEST_F(AuthorityAccept, IsNotAskedWhereNobodyCanWait) {
   const AcceptReply first = door.offer(negotiate);
   authenticated = mint::ntlm_authenticate(*door.kit, negotiate, door.reply, who);

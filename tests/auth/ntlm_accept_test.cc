@@ -256,6 +256,17 @@ const Case kCases[] = {
      [](Door&, Attempt& a) { a.authenticate.response = NtlmResponse::kV1Session; }, "E19"},
     {"Anonymous", Status::kNtlmAnonymous,
      [](Door&, Attempt& a) { a.authenticate.response = NtlmResponse::kAnonymous; }, "E19"},
+    {"ProofAndClientChallengeZero", Status::kNtlmProof,
+     [](Door&, Attempt& a) {
+       a.authenticate.client_challenge = Octets(8, 0);
+       a.spoil_message = [](Octets& m) {
+         std::fill_n(m.begin() + std::ptrdiff_t(proof_offset(m)), 16, std::uint8_t{0});
+       };
+     },
+     "E22"},
+    {"SessionKeyZero", Status::kNtlmMicWrong,
+     [](Door&, Attempt& a) { a.authenticate.encrypted_session_key = Octets(16, 0); },
+     "E22: not the key that the client has made its MIC with"},
     {"SessionKeyShort", Status::kNtlmSessionKey,
      [](Door&, Attempt& a) { a.authenticate.encrypted_session_key = Octets(15, 1); }, "2.2.1.3"},
     {"KeyExchangeWithoutSigning", Status::kEstablished,

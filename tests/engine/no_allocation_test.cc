@@ -346,6 +346,38 @@ TEST(NoAllocation, ThreeLegsOfDceStyleTakeNothing) {
 }
 
 // A flood of bad tokens must not cost more than good ones, also if each is answered with an error.
+// A name that leaks in one of its forms (attack E4), or a refusal on the way (E16), would be seen.
+TEST(NoAllocation, NoFormOfAnNtlmNameTakesAnything) {
+  const Counts counts = in_child([](CredHandle& credential, Realm& realm) {
+    struct Form {
+      std::u16string user;
+      std::u16string domain;
+    };
+    const Form forms[] = {{u"alice", u"EXAMPLE"},        {u"alice", u""},
+                          {u"EXAMPLE\\alice", u""},      {u"EXAMPLE\\alice@example.test", u""},
+                          {u"alice@example.test", u""},  {u"", u"EXAMPLE"},
+                          {u"alice", u"EXAMPLE\\alice"}, {u"\xd800", u"EXAMPLE"}};
+    NtlmClient client(realm);
+    Leg leg(credential);
+    for (int i = 0; i < kWarmUpRounds + kRounds; ++i) {
+      if (i == kWarmUpRounds) {
+        g_counts = {};
+      }
+      for (const Form& form : forms) {
+        client.fields.user = form.user;
+        client.fields.domain = form.domain;
+        if (leg.run(client.first(), true) == SEC_I_CONTINUE_NEEDED) {
+          const Octets second = client.second(leg.reply());  // Not counted.
+          g_counts.accepted += leg.run(second, false) == SEC_E_OK ? 1 : 0;
+        }
+      }
+    }
+  });
+  EXPECT_EQ(counts.accepted, 2 * kRounds);  // The first two forms are an account's.
+  EXPECT_EQ(counts.heap_calls, 0);
+  EXPECT_EQ(counts.system_calls, 0) << "the last was number " << counts.last_system_call;
+}
+
 TEST(NoAllocation, RefusalsTakeNothing) {
   const Counts counts = in_child([](CredHandle& credential, Realm& realm) {
     Octets forged = mint::spnego_token(realm.ap_req(realm.ticket()).message);

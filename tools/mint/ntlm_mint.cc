@@ -291,7 +291,7 @@ Authenticated ntlm_authenticate(crypto::Kit& kit, Bytes negotiate, Bytes challen
   }
 
   Message message(3);
-  message.field(responses.lm);
+  message.field(fields.lm_response.value_or(responses.lm));
   message.field(responses.nt);
   message.field(anonymous ? Octets{} : name_octets(fields.domain, unicode));
   message.field(anonymous ? Octets{} : name_octets(fields.user, unicode));

@@ -60,6 +60,7 @@ struct AuthenticateFields {
   bool mic = true;                     // Room for a MIC, the flag that announces it, and the MIC.
   std::optional<bool> announce_mic{};  // MsvAvFlags apart from `mic`: stripped or invented MICs.
   bool lmv2 = false;                   // LMv2 response, as curl sends it; else 24 zero bytes.
+  std::optional<Octets> lm_response{};  // Sent in place of either.
   std::uint64_t time = 133'000'000'000'000'000;  // FILETIME, if the CHALLENGE has no timestamp.
   bool own_time = false;                         // The client's clock even if it has (curl, Java).
   Octets client_challenge = {0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa};
