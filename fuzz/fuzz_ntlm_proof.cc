@@ -24,8 +24,10 @@ struct Outcome {
   [[nodiscard]] bool accepted() const { return answer.status == Status::kEstablished; }
 };
 
-// offer plays an exchange; with `lax`, where policy allows what it may, and lists one service.
-Outcome offer(const NtlmExchange& exchange, Bytes authenticate, bool lax = false) {
+// offer plays an exchange; with `lax`, where policy allows what it may, and lists one service; with
+// `asks`, where an authority knows what the accounts know.
+Outcome offer(const NtlmExchange& exchange, Bytes authenticate, bool lax = false,
+              bool asks = false) {
   Door door;
   if (lax) {
     auth::Policy& policy = world().credential->policy;
@@ -34,11 +36,11 @@ Outcome offer(const NtlmExchange& exchange, Bytes authenticate, bool lax = false
     policy.targets = {"HTTP/web.example.test"};
   }
   const Door::Answer first =
-      door.accept(exchange.negotiate, {}, {.recorded_challenge = exchange.challenge});
+      door.accept(exchange.negotiate, {}, {.recorded_challenge = exchange.challenge, .asks = asks});
   check(first.status == Status::kContinue && same(first.reply, exchange.challenge),
         "the CHALLENGE is the one that was asked for");
   Outcome outcome;
-  outcome.answer = door.accept(authenticate, first.context, {.allow_anonymous = lax});
+  outcome.answer = door.accept(authenticate, first.context, {.asks = asks, .allow_anonymous = lax});
   if (outcome.accepted()) {
     Status status = Status::kEstablished;
     {
@@ -100,10 +102,28 @@ void check_neighbours(const NtlmExchange& exchange, Bytes authenticate, const Ou
   check(!offer(fresh, authenticate).accepted(), "an answer is good for one CHALLENGE");
 }
 
+// check_asked offers a message where an authority is asked: it ends as it does here, unless there
+// is nobody to ask.
+void check_asked(const NtlmExchange& exchange, Bytes authenticate, const Outcome& outcome,
+                 bool lax) {
+  const Outcome asked = offer(exchange, authenticate, lax, true);
+  const Result<ntlm::Authenticate> message = ntlm::parse_authenticate(authenticate);
+  if (message.ok() && message->lm_response.size() > 24) {
+    return check(!asked.accepted() || message->nt_response.empty(),
+                 "no authority is asked about an LM response that is none");
+  }
+  check(asked.status() == outcome.status() || asked.status() == Status::kAuthorityQuestion,
+        "whoever knows the passwords, the verdict is the same");
+  check(!asked.accepted() || (asked.user == outcome.user && asked.domain == outcome.domain &&
+                              asked.key == outcome.key),
+        "and so is everything else");
+}
+
 // check_lax offers a message where more is allowed: nobody becomes somebody, and DES responses are
 // worth what NTLMv2's are.
 void check_lax(const NtlmExchange& exchange, Bytes authenticate, const Outcome& outcome) {
   const Outcome lax = offer(exchange, authenticate, true);
+  check_asked(exchange, authenticate, lax, true);
   if (outcome.accepted()) {
     check(lax.status() == Status::kNtlmTarget ||
               (lax.accepted() && lax.user == outcome.user && lax.key == outcome.key),
@@ -149,6 +169,7 @@ void check_proved(const NtlmExchange& exchange, Octets authenticate) {
 void run_one(Bytes authenticate) {
   const NtlmExchange& exchange = exchange_of(authenticate);
   const Outcome outcome = offer(exchange, authenticate);
+  check_asked(exchange, authenticate, outcome, false);
   reached(stage_of(outcome.status()));
   check(outcome.status() != Status::kInternal && outcome.status() != Status::kContinue,
         "the third message is the last");

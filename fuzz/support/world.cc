@@ -4,7 +4,9 @@
 #include <cstring>
 #include <numeric>
 
+#include "engine/auth/accept_wait.h"
 #include "fuzz/support/kit_boundary.h"
+#include "fuzz/support/twin_authority.h"
 #include "parsers/gss.h"
 #include "parsers/krb5.h"
 #include "parsers/spnego.h"
@@ -72,6 +74,10 @@ World::World()
   more_keys->kdc_ring = mint::make_ring(*kit, {&krbtgt, 1});
   check(more_keys->ring != nullptr && more_keys->kdc_ring != nullptr, "and its KDC");
   knowing = std::make_unique<auth::Credential>(auth::Package::kNegotiate, std::move(more_keys));
+  asking =
+      std::make_unique<auth::Credential>(auth::Package::kNegotiate, std::make_unique<auth::Keys>());
+  asking->target = credential->target;
+  asking->authority = std::make_unique<TwinAuthority>(*credential->keys.borrow()->accounts);
 }
 
 World& world() {
@@ -144,6 +150,14 @@ void check_error_token(Bytes reply, std::int64_t now_us) {
         "only clock skew comes with data");
 }
 
+auth::Credential* credential_of(const Door::Options& options) {
+  if (options.asks) {
+    world().asking->policy = world().credential->policy;
+    return world().asking.get();
+  }
+  return options.knows_krbtgt ? world().knowing.get() : world().credential.get();
+}
+
 }  // namespace
 
 Door::Answer Door::accept(Bytes token, ContextHandle context, const Options& options) {
@@ -153,20 +167,19 @@ Door::Answer Door::accept(Bytes token, ContextHandle context, const Options& opt
   // The token is gone when accept returns: whoever keeps a view of it is found out.
   auto copy = std::make_unique_for_overwrite<std::uint8_t[]>(token.size());
   std::copy_n(token.data(), token.size(), copy.get());
-  const auth::AcceptRequest request{
-      .credential = options.knows_krbtgt ? world().knowing.get() : world().credential.get(),
-      .context = context,
-      .token = {copy.get(), token.size()},
-      .reply = std::span(room).first(options.reply_room),
-      .error_tokens = options.error_tokens,
-      .bindings = options.bindings,
-      .binding_demand = options.binding_demand,
-      .take_delegation = options.take_delegation,
-      .allow_anonymous = options.allow_anonymous,
-      .allow_replay = options.allow_replay,
-      .recorded_challenge = options.recorded_challenge};
+  const auth::AcceptRequest request{.credential = credential_of(options),
+                                    .context = context,
+                                    .token = {copy.get(), token.size()},
+                                    .reply = std::span(room).first(options.reply_room),
+                                    .error_tokens = options.error_tokens,
+                                    .bindings = options.bindings,
+                                    .binding_demand = options.binding_demand,
+                                    .take_delegation = options.take_delegation,
+                                    .allow_anonymous = options.allow_anonymous,
+                                    .allow_replay = options.allow_replay,
+                                    .recorded_challenge = options.recorded_challenge};
   auth::AcceptReply reply;
-  auth::accept(desk_, environment_, {&request, 1}, {&reply, 1});
+  auth::accept_and_wait(desk_, environment_, request, reply);
   copy.reset();
 
   const Status status = reply.verdict.status;

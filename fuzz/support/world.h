@@ -40,6 +40,8 @@ struct World {
   std::unique_ptr<auth::Credential> credential;
   // The same service, which knows its KDC's key.
   std::unique_ptr<auth::Credential> knowing;
+  // One without accounts, whose authority knows those of `credential`.
+  std::unique_ptr<auth::Credential> asking;
   std::unique_ptr<auth::Desk> desk;  // Room for eight tokens a turn.
 };
 World& world();
@@ -78,7 +80,8 @@ class Door {
     bool take_delegation = false;
     std::size_t reply_room = kReplySizeMax;
     Bytes recorded_challenge{};
-    bool knows_krbtgt = false;  // Goes to world().knowing instead of world().credential.
+    bool knows_krbtgt = false;  // Goes to world().knowing instead of world().credential,
+    bool asks = false;          // or to world().asking, under the policy of that.
     auth::ChannelBindings bindings{};
     auth::BindingDemand binding_demand{};
     bool allow_anonymous = false;
