@@ -35,17 +35,17 @@ struct Identity {
   pac::FileTime password_must_change = pac::kNever;
   std::uint16_t logon_count = 0;
   std::uint16_t bad_password_count = 0;
-  std::uint32_t user_flags = 0;
+  std::uint32_t user_flags = 0;  // write_pac itself says which kinds of SIDs there are.
   std::uint32_t user_account_control = 0;
   SidView user;
   SidView primary_group;  // Of the user's domain; ignored otherwise.
   std::span<const SidAndAttributes> groups;
 };
 
-// write_pac writes KERB_VALIDATION_INFO, and UPN_DNS_INFO if there is a UPN. Groups of the user's
-// own domain become GroupIds, others ExtraSids. There is no signature: nobody signed it. Nothing if
-// a name is no UTF-8 or too long for its length field, or the user's SID is empty. What it writes
-// pac::parse_pac reads. Allocates.
+// write_pac writes KERB_VALIDATION_INFO, and UPN_DNS_INFO if there is a UPN or a DNS domain. Groups
+// of the user's own domain become GroupIds, others ExtraSids. There is no signature: nobody signed
+// it. Nothing if a name is no UTF-8 or too long for its length field, or the user's SID is empty.
+// What it writes pac::parse_pac reads. Allocates.
 [[nodiscard]] std::optional<std::vector<std::uint8_t>> write_pac(const Identity& identity);
 
 }  // namespace usher::auth
