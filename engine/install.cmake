@@ -4,6 +4,11 @@ set(usher_package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/usher)
 install(TARGETS usher_sspi usher_sspi_static EXPORT usherTargets COMPONENT library)
 install(FILES acceptor.h sspi.h sspi_bindings.h sspi_status.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/usher COMPONENT library)
 install(EXPORT usherTargets NAMESPACE usher:: DESTINATION ${usher_package_folder} COMPONENT library)
+if(usher_winbind)
+  set(usher_winbind_requires ", wbclient >= 0.12")
+  set(usher_winbind_dependency
+      "pkg_check_modules(WBCLIENT REQUIRED QUIET IMPORTED_TARGET wbclient>=0.12)\n")
+endif()
 configure_package_config_file(usherConfig.cmake.in usherConfig.cmake
   INSTALL_DESTINATION ${usher_package_folder})
 write_basic_package_version_file(usherConfigVersion.cmake COMPATIBILITY SameMinorVersion)
