@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 
 #include "engine/limits.h"
 
@@ -21,6 +22,8 @@ namespace usher {
 // std::atomic, or what tests/interleave.h substitutes.
 template <class Value, template <class> class Atomic>
 class BasicMailbox {
+  static_assert(std::is_nothrow_copy_assignable_v<Value>, "a claimed cell must be passed on");
+
  public:
   struct Cell {
     Atomic<std::uint64_t> turn{0};
@@ -35,12 +38,15 @@ class BasicMailbox {
   BasicMailbox(const BasicMailbox&) = delete;
   BasicMailbox& operator=(const BasicMailbox&) = delete;
 
-  // post adds a value; false if the mailbox is full. A post that has been claimed and not finished
-  // counts. Any thread; lock-free.
+  // post adds a value; false if the mailbox is full. What has been claimed and not finished counts:
+  // while a thread stands still in the middle of a take, its cell is not free, and posts are
+  // refused once they come round to it, even if all the others have been taken meanwhile. Any
+  // thread; lock-free.
   [[nodiscard]] bool post(const Value& value) noexcept;
 
-  // take removes the oldest value; false if there is none, or its post has not finished. Any
-  // thread; lock-free.
+  // take removes the oldest value; false if there is none, or its post has not finished, even if
+  // later ones have. So whoever sleeps after a false must be woken by the end of every post, not
+  // only by one for each value. Any thread; lock-free.
   [[nodiscard]] bool take(Value& value) noexcept;
 
  private:

@@ -24,6 +24,7 @@ PINNED = "engine/slots/pinned.h"
 PUBLISHED = "engine/slots/published.h"
 REPLAY = "engine/auth/replay_cache.h"
 PAGES = "engine/slots/page_store.h"
+MAILBOX = "engine/slots/mailbox.h"
 
 # Header -> its tests, the ones that fail soonest first.
 TESTS = {
@@ -31,6 +32,7 @@ TESTS = {
     PINNED: ["tests/slots/pinned_test.cc"],
     PUBLISHED: ["tests/slots/published_order_test.cc", "tests/slots/published_test.cc"],
     PAGES: ["tests/slots/page_store_order_test.cc", "tests/slots/page_store_test.cc"],
+    MAILBOX: ["tests/slots/mailbox_order_test.cc", "tests/slots/mailbox_test.cc"],
     REPLAY: ["tests/auth/replay_cache_order_test.cc", "tests/auth/replay_cache_test.cc"],
 }
 
@@ -164,6 +166,32 @@ MUTANTS = [
     Mutant("only_the_first_page_is_wiped", PAGES, "    rest -= used;\n", "    rest = 0;\n", PAGES_UNIT),
     Mutant("short_chain_is_kept", PAGES, "      release(out);\n      return false;", "      return false;"),
     Mutant("chain_is_not_forgotten", PAGES, "    page = next;\n  }\n  kept = {};", "    page = next;\n  }", PAGES_UNIT),
+    Mutant("letter_claimed_by_load_and_store", MAILBOX,
+           """counter.compare_exchange_weak(number, number + 1, std::memory_order_relaxed,
+                                                      std::memory_order_relaxed)""",
+           "(counter.store(number + 1, std::memory_order_relaxed), true)"),
+    Mutant("letter_passed_on_before_it_is_written", MAILBOX,
+           """  mine.value = value;
+  mine.turn.store(2 * round(number) + 1, std::memory_order_release);  // To its taker.""",
+           """  mine.turn.store(2 * round(number) + 1, std::memory_order_release);
+  mine.value = value;"""),
+    Mutant("cell_passed_on_before_it_is_read", MAILBOX,
+           """  value = mine.value;
+  mine.turn.store(2 * (round(number) + 1), std::memory_order_release);  // To the next round's post.""",
+           """  mine.turn.store(2 * (round(number) + 1), std::memory_order_release);
+  value = mine.value;"""),
+    Mutant("overtaken_is_taken_for_full", MAILBOX, "if (found < due) {", "if (found != due) {"),
+    Mutant("full_is_not_noticed", MAILBOX, "      return false;  // Full, or empty.", "      return true;"),
+    Mutant("overtaken_and_not_reloaded", MAILBOX,
+           "    if (found > due) {\n      number = counter.load(std::memory_order_relaxed);\n    }\n", ""),
+    Mutant("rounds_are_not_told_apart", MAILBOX, "const std::uint64_t due = 2 * round(number) + turn;",
+           "const std::uint64_t due = turn;"),
+    Mutant("taken_cell_stays_in_its_round", MAILBOX, "2 * (round(number) + 1)", "2 * round(number)"),
+    Mutant("letter_is_never_passed_on", MAILBOX,
+           "  mine.turn.store(2 * round(number) + 1, std::memory_order_release);  // To its taker.\n", ""),
+    Mutant("take_claims_the_posts_number", MAILBOX, "claim(head_, 1, number)", "claim(tail_, 1, number)"),
+    Mutant("round_is_twice_as_long", MAILBOX, "return number >> shift_;", "return number >> (shift_ + 1);"),
+    Mutant("half_the_cells_are_used", MAILBOX, "(cells_.size() - 1)", "(cells_.size() / 2 - 1)"),
     Mutant("taken_by_load_and_store", REPLAY,
            """      if (place.compare_exchange_strong(value, entry, std::memory_order_relaxed,
                                         std::memory_order_relaxed)) {
