@@ -64,10 +64,41 @@ class Interleaver {
       std::this_thread::yield();
       return;
     }
-    let_stores_linger();
-    publish_stores();
+    enter_kernel();
     running().waiting = true;
     Fiber::suspend();
+  }
+
+  // sleep stops the calling thread until another one calls wake for the same address: all that
+  // sleep there, or the one that has been there longest.
+  static void sleep(const void* address) {
+    running().asleep_at = address;
+    running().asleep_since = ++self_->sleeps_;
+    Fiber::suspend();
+  }
+  static void wake(const void* address, bool all) {
+    if (self_ == nullptr) {
+      return;
+    }
+    Thread* first = nullptr;
+    for (const auto& thread : self_->threads_) {
+      if (thread->asleep_at != address) {
+        continue;
+      }
+      if (all) {
+        thread->asleep_at = nullptr;
+      } else if (first == nullptr || thread->asleep_since < first->asleep_since) {
+        first = thread.get();
+      }
+    }
+    if (first != nullptr) {
+      first->asleep_at = nullptr;
+    }
+  }
+  // enter_kernel is what a thread does before it sleeps: its own stores have become visible then.
+  static void enter_kernel() {
+    let_stores_linger();
+    publish_stores();
   }
 
   // delays_store says whether a store of the calling thread stays invisible for now. Stores become
@@ -129,6 +160,8 @@ class Interleaver {
 
     Fiber fiber;
     bool waiting = false;  // Nothing for it to do until another thread has moved.
+    const void* asleep_at = nullptr;
+    int asleep_since = 0;
     std::vector<DelayedStore> delayed;
   };
 
@@ -167,7 +200,9 @@ class Interleaver {
   // running is the thread that calls it.
   static Thread& running() { return *self_->running_; }
 
-  static bool can_run(const Thread& thread) { return !thread.fiber.finished() && !thread.waiting; }
+  static bool can_run(const Thread& thread) {
+    return !thread.fiber.finished() && !thread.waiting && thread.asleep_at == nullptr;
+  }
 
   // options_after lists who may run next, the current thread first.
   std::vector<Thread*> options_after(Thread* running) {
@@ -220,6 +255,7 @@ class Interleaver {
   std::vector<Choice>& path_;
   std::size_t depth_ = 0;
   int preemptions_ = 0;
+  int sleeps_ = 0;
   static inline Interleaver* self_ = nullptr;  // Set while one of its threads runs.
 };
 
@@ -250,6 +286,25 @@ class SteppedAtomic {
   }
   bool compare_exchange_strong(T& expected, T desired, std::memory_order, std::memory_order) {
     return locked().compare_exchange_strong(expected, desired);
+  }
+
+  // wait sleeps while the value is `old`, as a futex does; so may no thread that is not explored.
+  void wait(T old, std::memory_order) const {
+    Interleaver::step();
+    Interleaver::enter_kernel();
+    while (value_.load() == old) {
+      Interleaver::sleep(this);
+    }
+  }
+  void notify_all() {
+    Interleaver::step();
+    Interleaver::publish_stores();
+    Interleaver::wake(this, true);
+  }
+  void notify_one() {
+    Interleaver::step();
+    Interleaver::publish_stores();
+    Interleaver::wake(this, false);
   }
 
   // pause is what code under test calls in a waiting loop, in place of sleeping.

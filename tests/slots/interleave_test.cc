@@ -102,6 +102,30 @@ TEST(Interleaver, AWaitingThreadRunsAgainOnceAnotherHasMoved) {
   EXPECT_LT(schedules, 100) << "a waiting loop must not multiply the orders";
 }
 
+// Two threads sleep on a word until a third has changed it and, by `notify`, said so.
+int explore_sleepers(void (*notify)(Word&)) {
+  std::unique_ptr<Word> word;
+  const auto make = [&]() -> Bodies {
+    word = std::make_unique<Word>(0u);
+    const Interleaver::Body sleep = [&] { word->wait(0, std::memory_order_acquire); };
+    return {sleep, sleep, [&, notify] {
+              word->store(1, std::memory_order_release);
+              notify(*word);
+            }};
+  };
+  return Interleaver::explore(make, [] {});
+}
+
+TEST(Interleaver, WhoSleepsRunsAgainOnceItIsWoken) {
+  EXPECT_GT(explore_sleepers([](Word& word) { word.notify_all(); }), 10);
+}
+
+TEST(InterleaverDeathTest, SaysWhenSomebodySleepsForEver) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_DEATH(explore_sleepers([](Word& word) { word.notify_one(); }), "every thread waits");
+  EXPECT_DEATH(explore_sleepers([](Word&) {}), "every thread waits");
+}
+
 TEST(InterleaverDeathTest, SaysWhenEveryThreadWaits) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   const auto make = [&]() -> Bodies { return {[] { Word::pause(); }}; };

@@ -25,6 +25,7 @@ PUBLISHED = "engine/slots/published.h"
 REPLAY = "engine/auth/replay_cache.h"
 PAGES = "engine/slots/page_store.h"
 MAILBOX = "engine/slots/mailbox.h"
+WAITING = "engine/slots/waiting_mailbox.h"
 
 # Header -> its tests, the ones that fail soonest first.
 TESTS = {
@@ -33,6 +34,7 @@ TESTS = {
     PUBLISHED: ["tests/slots/published_order_test.cc", "tests/slots/published_test.cc"],
     PAGES: ["tests/slots/page_store_order_test.cc", "tests/slots/page_store_test.cc"],
     MAILBOX: ["tests/slots/mailbox_order_test.cc", "tests/slots/mailbox_test.cc"],
+    WAITING: ["tests/slots/waiting_mailbox_order_test.cc"],
     REPLAY: ["tests/auth/replay_cache_order_test.cc", "tests/auth/replay_cache_test.cc"],
 }
 
@@ -192,6 +194,27 @@ MUTANTS = [
     Mutant("take_claims_the_posts_number", MAILBOX, "claim(head_, 1, number)", "claim(tail_, 1, number)"),
     Mutant("round_is_twice_as_long", MAILBOX, "return number >> shift_;", "return number >> (shift_ + 1);"),
     Mutant("half_the_cells_are_used", MAILBOX, "(cells_.size() - 1)", "(cells_.size() / 2 - 1)"),
+    Mutant("one_sleeper_is_woken", WAITING, "wakes_.notify_all()", "wakes_.notify_one()"),
+    Mutant("nobody_is_woken", WAITING, "  wakes_.notify_all();\n", ""),
+    Mutant("woken_before_it_is_counted", WAITING,
+           "  wakes_.fetch_add(1, std::memory_order_release);\n",
+           "  wakes_.notify_all();\n  wakes_.fetch_add(1, std::memory_order_release);\n  return;\n"),
+    Mutant("wake_up_is_not_counted", WAITING, "  wakes_.fetch_add(1, std::memory_order_release);\n", ""),
+    Mutant("woken_before_it_is_posted", WAITING,
+           """  if (!mailbox_.post(value)) {
+    return false;
+  }
+  wake();
+  return true;""",
+           """  wake();
+  return mailbox_.post(value);"""),
+    Mutant("looks_before_it_reads_the_count", WAITING, "wakes_.wait(seen,", "wakes_.wait(wakes_.load(std::memory_order_acquire),"),
+    Mutant("stop_is_not_looked_for", WAITING, "if (stopped_.load(std::memory_order_relaxed)) {", "if (false) {"),
+    Mutant("stop_wakes_nobody", WAITING, "  stopped_.store(true, std::memory_order_relaxed);  // wake publishes it.\n  wake();\n",
+           "  stopped_.store(true, std::memory_order_relaxed);\n"),
+    Mutant("stop_wakes_before_it_stops", WAITING,
+           "  stopped_.store(true, std::memory_order_relaxed);  // wake publishes it.\n  wake();\n",
+           "  wake();\n  stopped_.store(true, std::memory_order_relaxed);\n"),
     Mutant("taken_by_load_and_store", REPLAY,
            """      if (place.compare_exchange_strong(value, entry, std::memory_order_relaxed,
                                         std::memory_order_relaxed)) {
