@@ -74,19 +74,20 @@ Status Authority::ask(const NtlmQuestion& question, ContextHandle context, Asker
 
 bool Authority::abandon(Inquiry& inquiry) noexcept {
   auto expected = Inquiry::State::kAsked;
-  // Relaxed: nothing is handed over; finish's own thread wrote what it recycles.
-  return inquiry.state_.compare_exchange_strong(expected, Inquiry::State::kAbandoned,
-                                                std::memory_order_relaxed);
+  // Released to finish, which wipes what the asker may just have read. Acquired if finish was
+  // faster: then the asker may read the answer.
+  return inquiry.state_.compare_exchange_strong(
+      expected, Inquiry::State::kAbandoned, std::memory_order_release, std::memory_order_acquire);
 }
 
 void Authority::finish(Inquiry& inquiry) noexcept {
-  Asker& asker = *inquiry.asker_;
   auto expected = Inquiry::State::kAsked;
-  // Released to whoever learns from the asker that it has been answered.
+  // Released to an abandon that comes too late. Acquired from one that was faster: its asker, which
+  // may not even exist any more, has read its last of this inquiry.
   if (inquiry.state_.compare_exchange_strong(expected, Inquiry::State::kAnswered,
                                              std::memory_order_release,
-                                             std::memory_order_relaxed)) {
-    asker.answered(inquiry);
+                                             std::memory_order_acquire)) {
+    inquiry.asker_->answered(inquiry);  // From here on it may be closed, and somebody else's.
   } else {
     assert(expected == Inquiry::State::kAbandoned);
     recycle(inquiry);
@@ -106,6 +107,10 @@ void Authority::recycle(Inquiry& inquiry) noexcept {
   inquiry.answer.clear();
   inquiry.question_ = {};
   usher::wipe(inquiry.storage_);
+  inquiry.context_ = {};
+  inquiry.tag_ = 0;
+  inquiry.asker_ = nullptr;
+  // Relaxed: release publishes it, and all of the above, to the acquire of the next question.
   inquiry.state_.store(Inquiry::State::kFree, std::memory_order_relaxed);
   pool_.release(inquiry.place_);
 }

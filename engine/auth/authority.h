@@ -96,7 +96,8 @@ class Inquiry {
 class Asker {
  public:
   // answered is called once for each inquiry that was asked and not abandoned, on the authority's
-  // thread or inside ask. It must not block. The asker closes the inquiry.
+  // thread or inside ask. It must not block. The asker closes the inquiry, in here or later; it
+  // must exist until this has returned, which an authority's destructor waits for.
   virtual void answered(Inquiry& inquiry) noexcept = 0;
 
  protected:
@@ -125,7 +126,8 @@ class Authority {
                            std::uint64_t tag, Inquiry*& inquiry) noexcept;
 
   // abandon says that nobody waits any more: the inquiry is the authority's again. False: it has
-  // been answered, and the asker has been told or just is being told.
+  // been answered, and the asker has been told or just is being told. The inquiry must be open: an
+  // asker keeps abandon and close apart, for a closed one may be about another question already.
   [[nodiscard]] bool abandon(Inquiry& inquiry) noexcept;
 
   // close gives an answered inquiry back, wiped.
