@@ -1,0 +1,148 @@
+#include "engine/auth/asking_threads.h"
+
+#include <pthread.h>
+
+#include <atomic>
+#include <cassert>
+#include <csignal>
+#include <exception>
+#include <latch>
+#include <thread>
+#include <vector>
+
+#include "engine/slots/waiting_mailbox.h"
+
+namespace usher::auth {
+namespace {
+
+using MakeAnswerer = std::function<std::unique_ptr<Answerer>()>;
+
+// SignalsBlocked blocks signals for the calling thread, and so for the threads it starts, from
+// their first instruction on: the signals are the embedding program's and go to its own threads.
+// Those of a thread's own faults stay as they are; blocked, they would pass a handler by.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() noexcept {
+    sigset_t all;
+    sigfillset(&all);
+    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS}) {
+      sigdelset(&all, fault);
+    }
+    pthread_sigmask(SIG_BLOCK, &all, &before_);
+  }
+  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+ private:
+  sigset_t before_;
+};
+
+class AskingThreads final : public Authority {
+ public:
+  explicit AskingThreads(const AskingOptions& options)
+      : Authority(options.inquiries_max, options.deadline_ms * 1000),
+        cells_(options.inquiries_max),
+        thread_count_(options.threads),
+        ready_(static_cast<std::ptrdiff_t>(options.threads)) {}
+  ~AskingThreads() override;
+  AskingThreads(const AskingThreads&) = delete;
+  AskingThreads& operator=(const AskingThreads&) = delete;
+
+  // start starts the threads and waits until all have their Answerers; false if one has none.
+  [[nodiscard]] bool start(const MakeAnswerer& make_answerer);
+
+ private:
+  void begin(Inquiry& inquiry) noexcept override;
+  // live is what each thread does: it makes its Answerer, and runs.
+  void live(const MakeAnswerer& make_answerer) noexcept;
+  // run answers inquiries until the destructor says stop.
+  void run(Answerer& answerer) noexcept;
+
+  std::vector<WaitingMailbox<Inquiry*>::Cell> cells_;
+  WaitingMailbox<Inquiry*> queue_{cells_};
+  std::size_t thread_count_;
+  std::latch ready_;                  // Each thread has tried to make its Answerer,
+  std::atomic<bool> complete_{true};  // and none has failed.
+  std::vector<std::thread> threads_;
+};
+
+bool AskingThreads::start(const MakeAnswerer& make_answerer) {
+  threads_.reserve(thread_count_);
+  try {
+    const SignalsBlocked blocked;
+    while (threads_.size() < thread_count_) {
+      threads_.emplace_back([this, &make_answerer] { live(make_answerer); });
+    }
+  } catch (const std::exception&) {  // std::system_error or std::bad_alloc.
+    complete_.store(false, std::memory_order_relaxed);
+    ready_.count_down(static_cast<std::ptrdiff_t>(thread_count_ - threads_.size()));
+  }
+  ready_.wait();
+  return complete_.load(std::memory_order_relaxed);
+}
+
+void AskingThreads::live(const MakeAnswerer& make_answerer) noexcept {
+  pthread_setname_np(pthread_self(), "usher-asking");
+  std::unique_ptr<Answerer> answerer;
+  try {
+    answerer = make_answerer();
+  } catch (const std::exception&) {
+    // Out of memory, most likely: as if it had given null.
+  }
+  if (answerer == nullptr) {
+    complete_.store(false, std::memory_order_relaxed);  // The latch publishes it.
+  }
+  ready_.count_down();  // From here on make_answerer may be gone.
+  if (answerer != nullptr) {
+    run(*answerer);
+  }
+}
+
+AskingThreads::~AskingThreads() {
+  queue_.stop();
+  for (std::thread& thread : threads_) {
+    thread.join();
+  }
+  // What no thread has come to, as a cleared answer says: kAuthorityFailed.
+  Inquiry* inquiry = nullptr;
+  while (queue_.take(inquiry)) {
+    finish(*inquiry);
+  }
+}
+
+void AskingThreads::begin(Inquiry& inquiry) noexcept {
+  if (!queue_.post(&inquiry)) {
+    // A thread stands still in the middle of a take, and the queue has come round to it.
+    inquiry.answer.status = Status::kAuthorityBusy;
+    finish(inquiry);
+  }
+}
+
+void AskingThreads::run(Answerer& answerer) noexcept {
+  Inquiry* inquiry = nullptr;
+  while (queue_.wait_and_take(inquiry)) {
+    if (wanted(*inquiry)) {
+      answerer.answer(inquiry->question(), inquiry->answer);
+    }
+    finish(*inquiry);
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Authority> make_asking_threads(const AskingOptions& options,
+                                               const MakeAnswerer& make_answerer) {
+  assert(options.threads > 0);
+  try {
+    auto asking = std::make_unique<AskingThreads>(options);
+    if (asking->start(make_answerer)) {
+      return asking;
+    }
+  } catch (const std::exception&) {
+    // Out of memory.
+  }
+  return nullptr;
+}
+
+}  // namespace usher::auth
