@@ -30,13 +30,19 @@ skip_without() {
   done
 }
 
+# installed_packages prints the names of those, and of what they provide: npm is in others' nodejs.
+installed_packages() {
+  dpkg-query -W -f '${db:Status-Status} ${Package}, ${Provides}\n' 2>/dev/null |
+    sed -n 's/^installed //p' | tr -s ', ' '\n'
+}
+
 # install_missing ROW... installs the packages of those rows of tools/packages that are not there.
 install_missing() {
-  local row name rest missing=() as_root=()
+  local row name rest there missing=() as_root=()
+  there=$(installed_packages || true)
   while read -r row name rest; do
     [[ " $* " == *" $row "* ]] || continue
-    [[ $(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null) == installed ]] ||
-      missing+=("$name")
+    [[ $'\n'$there$'\n' == *$'\n'"$name"$'\n'* ]] || missing+=("$name")
   done < <(grep -v '^#' "$TOOLS/packages")
   ((${#missing[@]})) || return 0
   type -P apt-get >/dev/null || die "these packages are missing: ${missing[*]}"
