@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
 """Every client of NTLM there is signs on to usherd, with the right password and with a wrong one.
 
-usage: ntlm_matrix.py --usherd USHERD --programs FOLDER [--without CLIENT]...
+usage: ntlm_matrix.py --usherd USHERD --programs FOLDER --fetched FOLDER [--without CLIENT]...
 
-FOLDER has the programs that are made of ntlm_clients/*.cc. One row for each cell. What counts is
-what usherd wrote: to its log, and to the client. Not here are axios-ntlm and httpntlm, which Debian
+The first FOLDER has the programs that are made of ntlm_clients/*.cc; the second keeps, from run to
+run, what ntlm_clients/fetched.py gets from elsewhere. One row for each cell. What counts is what
+usherd wrote: to its log, and to the client. Not here are axios-ntlm and httpntlm, which Debian
 does not have.
 """
 
 import argparse
 import dataclasses
+import functools
 import os
 import subprocess
 import sys
@@ -17,7 +19,7 @@ import tempfile
 from collections.abc import Callable
 
 from matrix import Table
-from ntlm_clients import commands, tokens
+from ntlm_clients import commands, fetched, tokens
 from usherd import Usherd
 
 DOMAIN, USER, PASSWORD = "EXAMPLE", "alice", "Al1ce-Passw0rd"
@@ -55,12 +57,17 @@ class Form:
     options: tuple[str, ...] = ()
 
 
+def no_environment(_):
+    return {}
+
+
 @dataclasses.dataclass
 class Client:
     name: str
     ask: Callable
     needs: dict[str, str]  # By package: a command that succeeds if it is installed.
     forms: tuple[Form, ...]
+    fetch: Callable = no_environment  # Gets the rest; returns what to add to the environment.
 
 
 @dataclasses.dataclass
@@ -82,8 +89,6 @@ def program(name):
     return f'test -x "$PROGRAMS/{name}"'
 
 
-# It offers NTLM to every program with MIT's library; GSS_MECH_CONFIG offers it to those here alone.
-GSS_NTLMSSP = {"gss-ntlmssp": "cat $GSS_MECH_CONFIG /etc/gss/mech.d/*.conf | grep -q gssntlmssp"}
 RAW_AND_SPNEGO = (Form("NTLM"), Form("Negotiate"), Form("Negotiate", "spnego"))
 V1_OF_SAMBA = "--option=client ntlmv2 auth = no"
 SAMBA_RAW = "--helper-protocol=ntlmssp-client-1"
@@ -92,10 +97,11 @@ SAMBA_SPNEGO = "--helper-protocol=gss-spnego-client"
 CLIENTS = (
     Client("curl", commands.ask_curl, {"curl": "command -v curl"}, (Form("NTLM"),)),
     Client("curl-gss", commands.ask_curl_negotiate,
-           {"curl": "command -v curl", **GSS_NTLMSSP}, (Form("Negotiate", "spnego"),)),
+           {"curl": "command -v curl"}, (Form("Negotiate", "spnego"),), fetched.gss_ntlmssp),
     Client("chromium", commands.ask_chromium, {"chromium": "command -v chromium"}, (Form("NTLM"),)),
     Client("chromium-gss", commands.ask_chromium,
-           {"chromium": "command -v chromium", **GSS_NTLMSSP}, (Form("Negotiate", "spnego"),)),
+           {"chromium": "command -v chromium"}, (Form("Negotiate", "spnego"),),
+           fetched.gss_ntlmssp),
     Client("wget", commands.ask_wget, {"wget": "command -v wget"},
            (Form("NTLM", response="NTLMv1"),)),
     Client("neon", commands.ask_neon, {"libneon27-dev": program("ntlm_neon")},
@@ -111,7 +117,7 @@ CLIENTS = (
     Client("requests", commands.ask_requests,
            {"python3-requests-ntlm": "/usr/bin/python3 -c 'import requests_ntlm'"},
            (Form("NTLM"),)),
-    Client("gss-ntlmssp", tokens.ask_gss, GSS_NTLMSSP, RAW_AND_SPNEGO),
+    Client("gss-ntlmssp", tokens.ask_gss, {}, RAW_AND_SPNEGO, fetched.gss_ntlmssp),
     Client("heimdal", tokens.ask_heimdal,
            {"heimdal-multidev": program("ntlm_gss_heimdal")},
            tuple(dataclasses.replace(form, response="NTLMv1+ESS") for form in RAW_AND_SPNEGO)),
@@ -128,21 +134,22 @@ CLIENTS = (
 
 
 class Matrix:
-    def __init__(self, programs, scratch, strict, lax):
+    def __init__(self, programs, added, scratch, strict, lax):
         self.programs = programs
+        self.added = added  # By client: what its environment has besides.
         self.scratch = scratch
         self.strict = strict
         self.lax = lax
         self.table = Table(("CLIENT", 12), ("SCHEME", 9), ("FORM", 6), ("RESPONSE", 10),
                            ("ASKED", 37), ("EXPECTED", 29))
 
-    def environment(self, password):
+    def environment(self, client, password):
         """What a client needs that is not told its name and password, and no ticket. What their
         libraries leak is not looked at under sanitizers."""
         user_file = f"{self.scratch}/{password}"
         with open(user_file, "w", encoding="utf-8") as file:
             file.write(f"{DOMAIN}:{USER}:{password}\n")
-        return {**os.environ, "NTLM_USER_FILE": user_file,
+        return {**os.environ, **self.added[client.name], "NTLM_USER_FILE": user_file,
                 "ASAN_OPTIONS": "detect_leaks=0",
                 "OPENSSL_CONF": f"{self.scratch}/openssl.cnf",
                 "KRB5_CONFIG": f"{self.scratch}/krb5.conf",
@@ -151,7 +158,7 @@ class Matrix:
     def row(self, client, form, usherd, *, password=PASSWORD, refused=""):
         """Asks once; `refused` is a part of the reason."""
         call = Call(f"http://127.0.0.1:{usherd.port}/auth", password, form, self.programs,
-                    self.scratch, self.environment(password))
+                    self.scratch, self.environment(client, password))
         try:
             said = client.ask(call)
         except (OSError, RuntimeError, subprocess.TimeoutExpired) as error:
@@ -195,26 +202,44 @@ def missing(client, programs):
                               check=False).returncode != 0]
 
 
-def runnable(programs, without):
-    clients = []
+def runnable(arguments):
+    """Returns, by the name of each client that can run, what to add to its environment."""
+    @functools.cache  # A failure is not tried again for the next client.
+    def fetch(how):
+        try:
+            return how(arguments.fetched), ""
+        except fetched.NotThere as reason:
+            return None, reason
+
+    added = {}
     for client in CLIENTS:
-        packages = missing(client, programs)
-        if client.name not in without and not packages:
-            clients.append(client)
-        elif packages:
+        packages = missing(client, arguments.programs)
+        if packages:
             print(f"left out: {client.name}, package {packages[0]} is missing")
-    return clients
+        elif client.name not in arguments.without:
+            environment, reason = fetch(client.fetch)
+            if environment is None:
+                print(f"left out: {client.name}, {reason}")
+            else:
+                added[client.name] = environment
+    return added
+
+
+def kinds(names):
+    """The GSS-API makes no other client of one."""
+    return len({name.removesuffix("-gss") for name in names})
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--usherd", required=True)
     parser.add_argument("--programs", required=True)
+    parser.add_argument("--fetched", required=True)
     parser.add_argument("--without", action="append", default=[])
     arguments = parser.parse_args()
     os.umask(0o077)  # usherd reads no accounts that others can.
-    clients = runnable(arguments.programs, arguments.without)
-    if not clients:
+    added = runnable(arguments)
+    if not added:
         print("skipped: no client is installed")
         return 77
     with tempfile.TemporaryDirectory() as scratch:
@@ -227,9 +252,11 @@ def main():
         settings = {"accounts": f"{scratch}/accounts", "ntlm.netbios_domain": DOMAIN}
         with (Usherd(arguments.usherd, scratch, "strict", settings, {}) as strict,
               Usherd(arguments.usherd, scratch, "lax", settings, {"ntlm.v1": "allow"}) as lax):
-            matrix = Matrix(arguments.programs, scratch, strict, lax)
-            for client in clients:
-                matrix.rows(client)
+            matrix = Matrix(arguments.programs, added, scratch, strict, lax)
+            for client in CLIENTS:
+                if client.name in added:
+                    matrix.rows(client)
+            print(f"{kinds(added)} of {kinds(client.name for client in CLIENTS)} clients")
             return matrix.close()
 
 
