@@ -5,8 +5,7 @@ usage: ntlm_matrix.py --usherd USHERD --programs FOLDER --fetched FOLDER [--with
 
 The first FOLDER has the programs that are made of ntlm_clients/*.cc; the second keeps, from run to
 run, what ntlm_clients/fetched.py gets from elsewhere. One row for each cell. What counts is what
-usherd wrote: to its log, and to the client. Not here are axios-ntlm and httpntlm, which Debian
-does not have.
+usherd wrote: to its log, and to the client.
 """
 
 import argparse
@@ -55,6 +54,7 @@ class Form:
     wrapping: str = "raw"
     response: str = "NTLMv2"  # "+ESS" is NTLMv1 with extended session security.
     options: tuple[str, ...] = ()
+    asked: str = ""  # What sets it apart, if nothing above does.
 
 
 def no_environment(_):
@@ -89,6 +89,7 @@ def program(name):
     return f'test -x "$PROGRAMS/{name}"'
 
 
+NODE = {"nodejs": "command -v node", "npm": "command -v npm"}
 RAW_AND_SPNEGO = (Form("NTLM"), Form("Negotiate"), Form("Negotiate", "spnego"))
 V1_OF_SAMBA = "--option=client ntlmv2 auth = no"
 SAMBA_RAW = "--helper-protocol=ntlmssp-client-1"
@@ -117,6 +118,16 @@ CLIENTS = (
     Client("requests", commands.ask_requests,
            {"python3-requests-ntlm": "/usr/bin/python3 -c 'import requests_ntlm'"},
            (Form("NTLM"),)),
+    # Both send usherd NTLMv2 alone, with a time of their own although the CHALLENGE has one, LMv2
+    # beside it, and no MIC. axios-ntlm offers OEM characters alone and writes its names behind the
+    # responses; its NEGOTIATE has a domain and a workstation without the flags that say so. Not
+    # told a domain, it takes that of the CHALLENGE.
+    Client("axios-ntlm", commands.ask_axios, NODE,
+           (Form("NTLM", options=("domain",)), Form("NTLM", asked="no domain")),
+           fetched.npm_packages),
+    # httpntlm sends its NEGOTIATE unasked, and an AUTHENTICATE whose flags are always the same but
+    # for Unicode, whatever the CHALLENGE has.
+    Client("httpntlm", commands.ask_httpntlm, NODE, (Form("NTLM"),), fetched.npm_packages),
     Client("gss-ntlmssp", tokens.ask_gss, {}, RAW_AND_SPNEGO, fetched.gss_ntlmssp),
     Client("heimdal", tokens.ask_heimdal,
            {"heimdal-multidev": program("ntlm_gss_heimdal")},
@@ -175,7 +186,8 @@ class Matrix:
         faults = [] if good else [f"{len(logged)} lines logged"]
         # Chromium says nothing. A client's own words may follow a refusal.
         faults += [] if said == "" or said.split(",")[0] in expected else [said]
-        asked = ["ntlm.v1=allow"] * (usherd is self.lax)
+        asked = [form.asked] * bool(form.asked)
+        asked += ["ntlm.v1=allow"] * (usherd is self.lax)
         asked += ["wrong password"] * (password != PASSWORD)
         verdict = logged[-1].split(" ", 2)[-1] if logged else "nothing"
         self.table.row([client.name, form.scheme, form.wrapping, form.response, ", ".join(asked),

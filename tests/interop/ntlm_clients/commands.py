@@ -72,6 +72,18 @@ def ask_requests(call):
                       call.password], call)
 
 
+def ask_axios(call):
+    """Of the domain it is told whether the form has an option "domain"."""
+    domain = [call.domain] * ("domain" in call.form.options)
+    return run_small(["node", HERE / "axios_ntlm.js", call.url, call.user, call.password, *domain],
+                     call)
+
+
+def ask_httpntlm(call):
+    return run_small(["node", HERE / "httpntlm.js", call.url, call.user, call.password,
+                      call.domain], call)
+
+
 def ask_java(call):
     return run_small(["java", "-Dhttp.auth.preference=NTLM", *call.form.options, HERE / "Http.java",
                       call.url, call.name, call.password], call)
