@@ -213,12 +213,14 @@ struct RecordedCase {
   bool mic;
 };
 constexpr std::array kRecorded = {
+    RecordedCase{"AxiosNtlm", "http/axios-ntlm.txt", false, false},
     RecordedCase{"Chromium", "http/chromium-ntlm.txt", false, true},
     RecordedCase{"ChromiumTls", "http/chromium-ntlm-tls.txt", false, true},
     RecordedCase{"CurlNegotiate", "http/curl-nego-ntlmssp.txt", true, true},
     RecordedCase{"Curl", "http/curl-ntlm-fixed.txt", false, false},
     RecordedCase{"GssNtlmsspBindings", "http/gssntlmssp-ntlm-cb.txt", true, false},
     RecordedCase{"GssNtlmsspMic", "http/gssntlmssp-spnego-mic.txt", true, true},
+    RecordedCase{"HttpNtlm", "http/httpntlm.txt", false, false},
     RecordedCase{"Java", "http/java-ntlm.txt", false, false},
     RecordedCase{"NtlmAuth", "http/ntlm_auth-spnego-client.txt", true, false},
     RecordedCase{"PythonRequests", "http/py-requests-ntlm.txt", true, true},

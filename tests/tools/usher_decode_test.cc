@@ -251,6 +251,7 @@ const std::array kNtlmTranscripts = {
     "http/java-ntlm.txt",         "http/gssntlmssp-spnego-mic.txt",
     "http/py-requests-ntlm.txt",  "http/ntlm_auth-spnego-client.txt",
     "http/winpr2-cli-ntlm.txt",   "http/wget-ntlm.txt",
+    "http/axios-ntlm.txt",        "http/httpntlm.txt",
 };
 
 std::string hex_text(Bytes bytes) {
