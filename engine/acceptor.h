@@ -9,6 +9,49 @@
 extern "C" {
 #endif
 
+// USHER_QUESTION is what an NTLM client proves itself with. Names are UTF-8, as the client spelled
+// them; Domain is "" if it named none, Workstation if it named none that can be read.
+#define USHER_RESPONSE_NTLMV2 2u          // MS-NLMP 3.3.2.
+#define USHER_RESPONSE_NTLMV1 1u          // MS-NLMP 3.3.1; only where the policy ntlm.v1 allows it.
+#define USHER_RESPONSE_NTLMV1_SESSION 3u  // Likewise, with extended session security.
+typedef struct _USHER_QUESTION {
+  uint64_t Inquiry;  // For usher_answer.
+  const char* User;
+  const char* Domain;
+  const char* Workstation;
+  uint32_t Response;  // USHER_RESPONSE_*
+  uint32_t NtResponseSize;
+  const uint8_t* NtResponse;
+  const uint8_t* LmResponse;
+  uint32_t LmResponseSize;
+  uint8_t ServerChallenge[8];
+} USHER_QUESTION, *PUSHER_QUESTION;
+
+// USHER_ASK is the caller's own authority: asked about each NTLM client that Accounts does not
+// have. It runs inside AcceptSecurityContext and must not block. It answers by usher_answer, at
+// once or later from any thread. What `question` points to is good until it has answered, or
+// returns if that is sooner.
+typedef void (*USHER_ASK)(void* context, const USHER_QUESTION* question);
+
+// USHER_ANSWER answers a question. With NtHash, 16 bytes of MD4 over the password in UTF-16LE, the
+// client's response is verified here. With SessionKey, 16 bytes of SessionBaseKey (MS-NLMP 3.3), it
+// has been verified by who answers. Exactly one of them if Status is SEC_E_OK.
+typedef struct _USHER_ANSWER {
+  SECURITY_STATUS Status;  // SEC_E_OK; SEC_E_LOGON_DENIED; SEC_E_NO_AUTHENTICATING_AUTHORITY.
+  const uint8_t* NtHash;
+  const uint8_t* SessionKey;
+  const char* User;  // How the client is called from now on, in UTF-8; not "" with SEC_E_OK.
+  const char* Domain;
+} USHER_ANSWER, *PUSHER_ANSWER;
+
+// usher_answer answers an inquiry of that credential once; everything is copied, keys are wiped
+// after use. SEC_E_INVALID_HANDLE if there is no such credential or inquiry, or it has been
+// answered; an inquiry whose caller has given up can still be answered, to no effect.
+// SEC_E_INVALID_PARAMETER if the answer is not as described, and it is still to be answered;
+// SEC_E_INSUFFICIENT_MEMORY likewise. Any thread, also inside USHER_ASK.
+USHER_API SECURITY_STATUS usher_answer(PCredHandle phCredential, uint64_t Inquiry,
+                                       const USHER_ANSWER* answer);
+
 // USHER_ACCEPTOR is passed to AcquireCredentialsHandle as pAuthData. Set everything to zero, then
 // Version and Size, then what shall differ from the default. All strings are UTF-8, read during the
 // call and not kept; NULL and "" are the same.
@@ -52,6 +95,15 @@ typedef struct _USHER_ACCEPTOR {
   // come from must have its krbtgt in it. A ticket without a PAC is refused then, unless the policy
   // pac=ignore leaves PACs alone. Default: none.
   const char* KdcKeytab;
+
+  // Who is asked about NTLM clients that Accounts does not have. AcceptSecurityContext waits for
+  // the answer, at most AuthorityMilliseconds (5,000); SEC_E_NO_AUTHENTICATING_AUTHORITY after
+  // that, and when more than AuthorityQuestions (256) are under way. One of the two, or neither:
+  const char* Authority;  // "winbind": the domain that this machine has joined, through Samba's.
+  USHER_ASK Ask;          // The caller's own.
+  void* AskContext;       // Passed to Ask as it is.
+  uint32_t AuthorityMilliseconds;
+  uint32_t AuthorityQuestions;
 } USHER_ACCEPTOR, *PUSHER_ACCEPTOR;
 
 // USHER_OPTIONS sizes the engine, which is one for the whole process. Zero is the default of each.
@@ -103,8 +155,8 @@ typedef struct _USHER_GROUP {
   uint32_t Attributes;
 } USHER_GROUP, *PUSHER_GROUP;
 
-// Bits of USHER_IDENTITY.Signatures. The server's has always been verified; the others need
-// USHER_ACCEPTOR.KdcKeytab (MS-PAC 2.8).
+// Bits of USHER_IDENTITY.Signatures. Of a ticket's PAC the server's has always been verified; the
+// others need USHER_ACCEPTOR.KdcKeytab (MS-PAC 2.8). What a domain says of an NTLM client has none.
 #define USHER_PAC_SERVER_SIGNATURE 0x1u
 #define USHER_PAC_KDC_SIGNATURE 0x2u
 #define USHER_PAC_TICKET_SIGNATURE 0x4u
@@ -118,7 +170,8 @@ typedef struct _USHER_GROUP {
 #define USHER_PAC_DEVICE_INFO 0x10u
 #define USHER_PAC_DELEGATION_INFO 0x20u  // Services have acted for the client (MS-PAC 2.9).
 
-// USHER_IDENTITY is what a domain controller says of a client in its ticket's PAC, verified.
+// USHER_IDENTITY is what a domain controller says of a client: in its ticket's PAC, verified, or,
+// of an NTLM client, when it was asked (USHER_ACCEPTOR.Authority).
 // Strings are UTF-8, and "" where the PAC has none. SIDs are text. Times are as in SSPI; those of
 // the password and the logon are 0 where the domain controller knows none.
 typedef struct _USHER_IDENTITY {
@@ -146,9 +199,9 @@ typedef struct _USHER_IDENTITY {
 
 // usher_query_identity gives a complete context's identity as one allocation for FreeContextBuffer.
 // SEC_E_OUT_OF_SEQUENCE before the context is complete; SEC_E_NO_IMPERSONATION if there is no PAC:
-// NTLM, a KDC that makes none, or the policy pac=ignore; SEC_E_INVALID_UPN_NAME if a name in it
-// holds a NUL or is no UTF-16, and so cannot be a string; SEC_E_INSUFFICIENT_MEMORY. Any thread. On
-// an error *identity is null.
+// an NTLM client of Accounts or of Ask, a KDC that makes none, or the policy pac=ignore;
+// SEC_E_INVALID_UPN_NAME if a name in it holds a NUL or is no UTF-16, and so cannot be a string;
+// SEC_E_INSUFFICIENT_MEMORY. Any thread. On an error *identity is null.
 USHER_API SECURITY_STATUS usher_query_identity(PCtxtHandle phContext, PUSHER_IDENTITY* identity);
 
 // usher_tls_server_end_point makes channel bindings of the type tls-server-end-point (RFC 5929 4)

@@ -89,6 +89,32 @@ SECURITY_STATUS read_policy(std::string_view list, auth::Policy& out) {
   });
 }
 
+SECURITY_STATUS read_authority(const USHER_ACCEPTOR& acceptor, AuthorityOptions& out) {
+  constexpr std::uint32_t kMillisecondsMax = 600'000;
+  constexpr std::uint32_t kQuestionsMax = 4'096;
+  const std::string_view name = text_or_empty(acceptor.Authority);
+  if (!name.empty() && (name != "winbind" || acceptor.Ask != nullptr)) {
+    return refuse(SEC_E_INVALID_PARAMETER,
+                  "USHER_ACCEPTOR: Authority can be \"winbind\", and not beside Ask");
+  }
+  if (acceptor.AuthorityMilliseconds > kMillisecondsMax ||
+      acceptor.AuthorityQuestions > kQuestionsMax) {
+    return refuse(SEC_E_INVALID_PARAMETER,
+                  "USHER_ACCEPTOR: AuthorityMilliseconds is at most 600,000, and "
+                  "AuthorityQuestions 4,096");
+  }
+  out.winbind = !name.empty();
+  out.ask = acceptor.Ask;
+  out.ask_context = acceptor.AskContext;
+  if (acceptor.AuthorityMilliseconds != 0) {
+    out.deadline_ms = acceptor.AuthorityMilliseconds;
+  }
+  if (acceptor.AuthorityQuestions != 0) {
+    out.questions_max = acceptor.AuthorityQuestions;
+  }
+  return SEC_E_OK;
+}
+
 SECURITY_STATUS read_acceptor(const void* auth_data, AcquireOptions& out) {
   std::uint32_t size = 0;
   std::memcpy(&size, static_cast<const std::byte*>(auth_data) + offsetof(USHER_ACCEPTOR, Size),
@@ -107,6 +133,10 @@ SECURITY_STATUS read_acceptor(const void* auth_data, AcquireOptions& out) {
   out.sources.keytab = text_or_empty(acceptor.Keytab);
   out.sources.accounts = text_or_empty(acceptor.Accounts);
   out.sources.kdc_keytab = text_or_empty(acceptor.KdcKeytab);
+  const SECURITY_STATUS authority = read_authority(acceptor, out.authority);
+  if (authority != SEC_E_OK) {
+    return authority;
+  }
   take(out.target.netbios_domain, acceptor.NetbiosDomain);
   take(out.target.netbios_computer, acceptor.NetbiosComputer);
   take(out.target.dns_domain, acceptor.DnsDomain);

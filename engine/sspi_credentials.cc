@@ -56,7 +56,7 @@ LoadedKeys load_keys(const Sources& sources) {
     }
     keys->kdc_ring = std::move(loaded.ring);
   }
-  if (sources.ntlm) {
+  if (sources.ntlm && !sources.accounts.empty()) {
     auth::Accounts::Loaded loaded = auth::Accounts::load_file(*kit, sources.accounts);
     if (loaded.accounts == nullptr) {
       return {nullptr, refuse_copying(SEC_E_NO_CREDENTIALS, loaded.error)};
@@ -70,7 +70,8 @@ LoadedKeys load_keys(const Sources& sources) {
 SECURITY_STATUS choose_sources(Package package, AcquireOptions& options) {
   Sources& sources = options.sources;
   sources.kerberos = package != Package::kNtlm && options.allow_kerberos;
-  sources.ntlm = package != Package::kKerberos && options.allow_ntlm && !sources.accounts.empty();
+  sources.ntlm = package != Package::kKerberos && options.allow_ntlm &&
+                 (!sources.accounts.empty() || options.authority.any());
   sources.keytab_optional = sources.keytab.empty() && sources.ntlm && sources.principal.empty();
   if (!sources.principal.empty() && !sources.kerberos) {
     return refuse(SEC_E_UNKNOWN_CREDENTIALS,
@@ -78,8 +79,8 @@ SECURITY_STATUS choose_sources(Package package, AcquireOptions& options) {
   }
   if (!sources.kerberos && !sources.ntlm) {
     return refuse(SEC_E_NO_CREDENTIALS,
-                  "nothing is left to accept: NTLM needs USHER_ACCEPTOR.Accounts, and PackageList "
-                  "may have excluded the rest");
+                  "nothing is left to accept: NTLM needs Accounts, Authority or Ask in "
+                  "USHER_ACCEPTOR, and PackageList may have excluded the rest");
   }
   return SEC_E_OK;
 }
@@ -148,6 +149,16 @@ SECURITY_STATUS acquire(Package package, const std::string& principal, const voi
   acceptor->credential.allow_ntlm = options.allow_ntlm;
   acceptor->credential.policy = options.policy;
   acceptor->credential.target = std::move(options.target);
+  if (acceptor->sources.ntlm && options.authority.any()) {
+    acceptor->credential.authority = make_authority(options.authority);
+    if (acceptor->credential.authority == nullptr) {
+      return refuse(SEC_E_NO_CREDENTIALS,
+                    "Authority \"winbind\" cannot be asked: this library was built without "
+                    "libwbclient, or there are no more threads");
+    }
+    acceptor->callers_authority =
+        options.authority.ask != nullptr ? acceptor->credential.authority.get() : nullptr;
+  }
   const std::optional<TableHandle> handle = credentials().insert(acceptor);
   if (!handle) {
     return refuse(SEC_E_INSUFFICIENT_MEMORY, "all credential handles are in use");

@@ -47,10 +47,24 @@ struct Sources {
   bool ntlm = false;
   bool keytab_optional = false;  // None was named, and there is something to serve without.
   std::string keytab;            // Empty: the system's.
-  std::string accounts;          // Empty: none.
+  std::string accounts;          // Empty: none, though an authority may know somebody.
   std::string kdc_keytab;        // Empty: none.
   std::string principal;         // The keytab must have a key of it; empty: any.
 };
+
+// AuthorityOptions is who is asked about NTLM clients besides the accounts.
+struct AuthorityOptions {
+  bool winbind = false;
+  USHER_ASK ask = nullptr;
+  void* ask_context = nullptr;
+  std::uint32_t deadline_ms = 5'000;
+  std::uint32_t questions_max = 256;
+
+  [[nodiscard]] bool any() const noexcept { return winbind || ask != nullptr; }
+};
+
+// make_authority makes it; null if there is none to be had. Allocates.
+[[nodiscard]] std::unique_ptr<auth::Authority> make_authority(const AuthorityOptions& options);
 
 // Acceptor is one credential handle's tenant. Only its keys change, and where they come from does
 // not.
@@ -60,6 +74,8 @@ struct Acceptor {
 
   auth::Credential credential;
   Sources sources;
+  // The credential's authority if the embedding program is it: what usher_answer answers to.
+  auth::Authority* callers_authority = nullptr;
 };
 
 using CredentialTable = HandleTable<Acceptor, kCredentialCountMax>;
@@ -70,6 +86,7 @@ using CredentialTable = HandleTable<Acceptor, kCredentialCountMax>;
 // AcquireOptions is pAuthData, understood and copied.
 struct AcquireOptions {
   Sources sources;
+  AuthorityOptions authority;
   bool allow_kerberos = true;
   bool allow_ntlm = true;
   auth::Policy policy;

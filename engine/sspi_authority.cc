@@ -1,0 +1,173 @@
+// Who is asked about NTLM clients: the domain, or the embedding program through usher_answer.
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <bit>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/auth/winbind.h"
+#include "engine/sspi_internal.h"
+#include "engine/sspi_memory.h"
+
+namespace usher::sspi {
+namespace {
+
+using auth::Inquiry;
+using auth::NtlmAnswer;
+using auth::NtlmQuestion;
+
+std::uint32_t response_of(crypto::ProofKind kind) noexcept {
+  switch (kind) {
+    case crypto::ProofKind::kV1:
+      return USHER_RESPONSE_NTLMV1;
+    case crypto::ProofKind::kV1Session:
+      return USHER_RESPONSE_NTLMV1_SESSION;
+    case crypto::ProofKind::kV2:
+    case crypto::ProofKind::kAnonymous:
+      break;
+  }
+  return USHER_RESPONSE_NTLMV2;
+}
+
+// Text ends a name with a NUL, which names that come as UTF-8 do not hold. A UTF-16 unit is at most
+// three bytes of it.
+class Text {
+ public:
+  explicit Text(Bytes name) noexcept {
+    std::memcpy(text_.data(), name.data(), std::min(name.size(), text_.size() - 1));
+  }
+  [[nodiscard]] const char* text() const noexcept { return text_.data(); }
+
+ private:
+  std::array<char, 3 * kIdentitySizeMax / 2 + 1> text_{};
+};
+
+Status status_of(SECURITY_STATUS status) noexcept {
+  switch (status) {
+    case SEC_E_OK:
+      return Status::kEstablished;
+    case SEC_E_LOGON_DENIED:
+      return Status::kNtlmProof;
+    default:
+      return Status::kAuthorityFailed;
+  }
+}
+
+// fault_of returns null, or what is wrong with an answer.
+const char* fault_of(const USHER_ANSWER* answer) noexcept {
+  if (answer == nullptr || (answer->Status != SEC_E_OK && answer->Status != SEC_E_LOGON_DENIED &&
+                            answer->Status != SEC_E_NO_AUTHENTICATING_AUTHORITY)) {
+    return "answer: Status is none of those that answer a question";
+  }
+  const bool one_key = (answer->NtHash != nullptr) != (answer->SessionKey != nullptr);
+  const bool named = answer->User != nullptr && answer->User[0] != '\0';
+  if (answer->Status == SEC_E_OK && !(one_key && named)) {
+    return "answer: with SEC_E_OK there is a User, and either NtHash or SessionKey";
+  }
+  return nullptr;
+}
+
+// CallersAuthority asks the embedding program. Each inquiry may be answered once: its generation
+// stands in `open_` until somebody does.
+class CallersAuthority final : public auth::Authority {
+ public:
+  explicit CallersAuthority(const AuthorityOptions& options)
+      : Authority(options.questions_max, std::int64_t{options.deadline_ms} * 1000),
+        ask_(options.ask),
+        ask_context_(options.ask_context),
+        open_(options.questions_max) {}
+
+  // answer is usher_answer; false: there is no such inquiry, or it has been answered. Throws if
+  // memory runs out, and then it has not.
+  bool answer(std::uint64_t id, const USHER_ANSWER& given) {
+    const auto index = static_cast<std::uint32_t>(id);
+    auto generation = static_cast<std::uint32_t>(id >> 32);
+    std::string user = given.User == nullptr ? "" : given.User;
+    std::string domain = given.Domain == nullptr ? "" : given.Domain;
+    // Acquires what begin has written; whoever takes the generation away is the one who answers.
+    if (index >= open_.size() || generation == 0 ||
+        !open_[index].compare_exchange_strong(generation, 0, std::memory_order_acquire,
+                                              std::memory_order_relaxed)) {
+      return false;
+    }
+    Inquiry& inquiry = inquiry_at(SlotIndex(index));
+    NtlmAnswer& out = inquiry.answer;
+    out.status = status_of(given.Status);
+    if (given.Status == SEC_E_OK) {
+      const bool is_hash = given.NtHash != nullptr;
+      out.key_kind = is_hash ? NtlmAnswer::KeyKind::kNtHash : NtlmAnswer::KeyKind::kSessionBase;
+      out.key.assign({is_hash ? given.NtHash : given.SessionKey, auth::kNtlmKeySize});
+      out.user = std::move(user);  // Nothing can fail from here on.
+      out.domain = std::move(domain);
+    }
+    finish(inquiry);
+    return true;
+  }
+
+ private:
+  void begin(Inquiry& inquiry) noexcept override {
+    const NtlmQuestion& asked = inquiry.question();
+    const ContextHandle place = inquiry.place();
+    const Text user(asked.user);
+    const Text domain(asked.domain);
+    const Text workstation(asked.workstation);
+    USHER_QUESTION question{
+        .Inquiry = std::uint64_t{place.generation} << 32 | std::uint32_t(place.index),
+        .User = user.text(),
+        .Domain = domain.text(),
+        .Workstation = workstation.text(),
+        .Response = response_of(asked.kind),
+        .NtResponseSize = static_cast<std::uint32_t>(asked.nt_response.size()),
+        .NtResponse = asked.nt_response.data(),
+        .LmResponse = asked.lm_response.data(),
+        .LmResponseSize = static_cast<std::uint32_t>(asked.lm_response.size()),
+        .ServerChallenge = {}};
+    std::memcpy(question.ServerChallenge, asked.server_challenge.data(),
+                sizeof(question.ServerChallenge));
+    open_[std::size_t(place.index)].store(place.generation, std::memory_order_release);
+    ask_(ask_context_, &question);
+  }
+
+  USHER_ASK ask_;
+  void* ask_context_;
+  std::vector<std::atomic<std::uint32_t>> open_;
+};
+
+SECURITY_STATUS answer(const SecHandle* credential, std::uint64_t inquiry,
+                       const USHER_ANSWER* given) {
+  const CredentialTable::Hold acceptor = credentials().hold(read_credential_handle(credential));
+  if (!acceptor || acceptor->callers_authority == nullptr) {
+    return refuse(acceptor ? SEC_E_INVALID_HANDLE : to_sspi(Status::kStaleHandle),
+                  "the credential asks nobody by USHER_ACCEPTOR.Ask, or is gone");
+  }
+  if (const char* const fault = fault_of(given); fault != nullptr) {
+    return refuse(SEC_E_INVALID_PARAMETER, fault);
+  }
+  auto& authority = static_cast<CallersAuthority&>(*acceptor->callers_authority);
+  return authority.answer(inquiry, *given)
+             ? SEC_E_OK
+             : refuse(SEC_E_INVALID_HANDLE, "there is no such inquiry, or it has been answered");
+}
+
+}  // namespace
+
+std::unique_ptr<auth::Authority> make_authority(const AuthorityOptions& options) {
+  if (options.ask != nullptr) {
+    return std::make_unique<CallersAuthority>(options);
+  }
+  return auth::make_asking_threads(
+      {.inquiries_max = std::bit_ceil(options.questions_max), .deadline_ms = options.deadline_ms},
+      auth::make_winbind_answerer);
+}
+
+}  // namespace usher::sspi
+
+extern "C" SECURITY_STATUS usher_answer(PCredHandle credential, uint64_t inquiry,
+                                        const USHER_ANSWER* answer) {
+  namespace sspi = usher::sspi;
+  return sspi::within_memory([&] { return sspi::answer(credential, inquiry, answer); });
+}

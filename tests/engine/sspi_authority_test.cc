@@ -1,0 +1,242 @@
+// Promise: an embedding program is asked about NTLM clients it may know, answers each inquiry once,
+// at once or later, and AcceptSecurityContext waits no longer than it was told to.
+#include <atomic>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "engine/crypto/proof_batch.h"
+#include "tests/engine/sspi_caller.h"
+
+namespace usher {
+namespace {
+
+using namespace testing;
+
+constexpr std::string_view kPassword = "C4rol";
+
+// Program is what embeds the library: its USHER_ASK and what came in.
+class Program {
+ public:
+  enum class How { kAtOnce, kFromAnotherThread, kNever };
+
+  static void ask(void* context, const USHER_QUESTION* question) {
+    static_cast<Program*>(context)->on_question(*question);
+  }
+
+  Program() {
+    Octets password;
+    for (const char c : kPassword) {
+      password.insert(password.end(), {static_cast<std::uint8_t>(c), 0});
+    }
+    EXPECT_TRUE(crypto::nt_hash_of(*kit_, password, nt_hash));
+    answer.NtHash = nt_hash.data();
+    answer.User = "Carol";
+    answer.Domain = "SHOP";
+  }
+  ~Program() { join(); }
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+
+  void join() {
+    for (std::thread& thread : threads_) {
+      thread.join();
+    }
+    threads_.clear();
+  }
+
+  CredHandle* credential = nullptr;
+  How how = How::kAtOnce;
+  Octets nt_hash = Octets(16);
+  USHER_ANSWER answer{};
+  SECURITY_STATUS answered = SEC_E_INTERNAL_ERROR;
+  std::atomic<int> asked{0};  // Counted when the rest has been written.
+  std::uint64_t inquiry = 0;
+  std::string user;
+  std::string domain;
+  std::string workstation;
+  std::uint32_t response = 0;
+
+ private:
+  void on_question(const USHER_QUESTION& question) {
+    inquiry = question.Inquiry;
+    user = question.User;
+    domain = question.Domain;
+    workstation = question.Workstation;
+    response = question.Response;
+    EXPECT_GT(question.NtResponseSize, 16u);
+    EXPECT_NE(question.NtResponse, nullptr);
+    ++asked;
+    if (how == How::kAtOnce) {
+      answered = usher_answer(credential, inquiry, &answer);
+    } else if (how == How::kFromAnotherThread) {
+      threads_.emplace_back([this] { answered = usher_answer(credential, inquiry, &answer); });
+    }
+  }
+
+  std::unique_ptr<crypto::Kit> kit_ = crypto::Kit::make();
+  std::vector<std::thread> threads_;
+};
+
+class SspiAuthority : public SspiTest {
+ protected:
+  void SetUp() override {
+    SspiTest::SetUp();
+    asking.emplace(with_ask());
+    ASSERT_EQ(asking->status, SEC_E_OK) << usher_last_refusal();
+    program.credential = &asking->handle;
+    client.fields.user = u"carol";
+    client.fields.domain = u"shop";
+    client.fields.password = u"C4rol";
+  }
+  USHER_ACCEPTOR with_ask() {
+    USHER_ACCEPTOR with = acceptor();
+    with.Ask = Program::ask;
+    with.AskContext = &program;
+    with.AuthorityMilliseconds = 2'000;
+    return with;
+  }
+  Called sign_on() {
+    Called leg = accept(asking->handle, client.first());
+    EXPECT_EQ(leg.status, SEC_I_CONTINUE_NEEDED);
+    leg = accept(asking->handle, client.second(leg.reply), &leg.context);
+    program.join();
+    return leg;
+  }
+
+  Program program;
+  std::optional<OwnCredential> asking;
+};
+
+TEST_F(SspiAuthority, LetsInWhomTheProgramKnows) {
+  for (const Program::How how : {Program::How::kAtOnce, Program::How::kFromAnotherThread}) {
+    program.how = how;
+    Called leg = sign_on();
+    ASSERT_EQ(leg.status, SEC_E_OK) << usher_last_refusal();
+    EXPECT_EQ(program.answered, SEC_E_OK);
+    SecPkgContext_NamesA names{};
+    ASSERT_EQ(QueryContextAttributesA(&leg.context, SECPKG_ATTR_NAMES, &names), SEC_E_OK);
+    EXPECT_STREQ(names.sUserName, "SHOP\\Carol");
+    FreeContextBuffer(names.sUserName);
+    EXPECT_EQ(DeleteSecurityContext(&leg.context), SEC_E_OK);
+  }
+  EXPECT_EQ(program.asked, 2);
+  EXPECT_EQ(program.user, "carol");
+  EXPECT_EQ(program.domain, "shop");
+  EXPECT_EQ(program.workstation, "CLIENT");
+  EXPECT_EQ(program.response, USHER_RESPONSE_NTLMV2);
+}
+
+TEST_F(SspiAuthority, RefusesAWrongPasswordAndNobody) {
+  client.fields.password = u"guess";
+  EXPECT_EQ(sign_on().status, SEC_E_LOGON_DENIED);
+  client.fields.password = u"C4rol";
+  program.answer = {.Status = SEC_E_LOGON_DENIED};
+  EXPECT_EQ(sign_on().status, SEC_E_LOGON_DENIED);
+  program.answer = {.Status = SEC_E_NO_AUTHENTICATING_AUTHORITY};
+  EXPECT_EQ(sign_on().status, SEC_E_NO_AUTHENTICATING_AUTHORITY);
+  EXPECT_EQ(free_slots(), kTestSlots);
+}
+
+TEST_F(SspiAuthority, DoesNotAskAboutAccountsItHas) {
+  client.fields = {};  // alice
+  Called leg = sign_on();
+  EXPECT_EQ(leg.status, SEC_E_OK) << usher_last_refusal();
+  EXPECT_EQ(program.asked, 0);
+  DeleteSecurityContext(&leg.context);
+}
+
+TEST_F(SspiAuthority, ServesNtlmWithoutAnyAccounts) {
+  USHER_ACCEPTOR with = with_ask();
+  with.Accounts = nullptr;
+  asking.emplace(with, NTLMSP_NAME_A);
+  ASSERT_EQ(asking->status, SEC_E_OK) << usher_last_refusal();
+  Called leg = sign_on();
+  EXPECT_EQ(leg.status, SEC_E_OK) << usher_last_refusal();
+  DeleteSecurityContext(&leg.context);
+}
+
+TEST_F(SspiAuthority, WaitsNoLongerThanItWasTold) {
+  USHER_ACCEPTOR with = with_ask();
+  with.AuthorityMilliseconds = 20;
+  with.AuthorityQuestions = 1;
+  asking.emplace(with);
+  program.how = Program::How::kNever;
+  EXPECT_EQ(sign_on().status, SEC_E_NO_AUTHENTICATING_AUTHORITY);
+  EXPECT_NE(std::string_view(usher_last_refusal()).find("deadline"), std::string_view::npos);
+  EXPECT_EQ(free_slots(), kTestSlots);
+
+  // What nobody has answered still counts; answered late, it does not any more.
+  EXPECT_EQ(sign_on().status, SEC_E_NO_AUTHENTICATING_AUTHORITY);
+  EXPECT_EQ(program.asked, 1);
+  EXPECT_EQ(usher_answer(&asking->handle, program.inquiry, &program.answer), SEC_E_OK);
+  program.how = Program::How::kAtOnce;
+  Called leg = sign_on();
+  EXPECT_EQ(leg.status, SEC_E_OK) << usher_last_refusal();
+  DeleteSecurityContext(&leg.context);
+}
+
+TEST_F(SspiAuthority, TakesOneAnswerForAnInquiry) {
+  Called leg = sign_on();
+  ASSERT_EQ(leg.status, SEC_E_OK);
+  EXPECT_EQ(usher_answer(&asking->handle, program.inquiry, &program.answer), SEC_E_INVALID_HANDLE);
+  EXPECT_EQ(usher_answer(&asking->handle, 0, &program.answer), SEC_E_INVALID_HANDLE);
+  EXPECT_EQ(usher_answer(&asking->handle, ~std::uint64_t{0}, &program.answer),
+            SEC_E_INVALID_HANDLE);
+  EXPECT_EQ(usher_answer(&credential.handle, program.inquiry, &program.answer),
+            SEC_E_INVALID_HANDLE)
+      << "it asks nobody";
+  EXPECT_EQ(usher_answer(nullptr, program.inquiry, &program.answer), SEC_E_INVALID_HANDLE);
+  DeleteSecurityContext(&leg.context);
+}
+
+// Each way to be wrong is refused and leaves the inquiry open: then the right answer lets in.
+TEST_F(SspiAuthority, RefusesAnswersThatSayNothing) {
+  program.how = Program::How::kNever;
+  Called leg = accept(asking->handle, client.first());
+  Called second;
+  std::thread caller(
+      [&] { second = accept(asking->handle, client.second(leg.reply), &leg.context); });
+  while (program.asked == 0) {
+    std::this_thread::yield();
+  }
+  const auto answer = [this](const USHER_ANSWER* given) {
+    return usher_answer(&asking->handle, program.inquiry, given);
+  };
+  USHER_ANSWER good = program.answer;
+  const auto bad = [&](auto spoil) {
+    USHER_ANSWER given = good;
+    spoil(given);
+    EXPECT_EQ(answer(&given), SEC_E_INVALID_PARAMETER);
+  };
+  bad([](USHER_ANSWER& a) { a.NtHash = nullptr; });
+  bad([](USHER_ANSWER& a) { a.SessionKey = a.NtHash; });
+  bad([](USHER_ANSWER& a) { a.User = nullptr; });
+  bad([](USHER_ANSWER& a) { a.User = ""; });
+  bad([](USHER_ANSWER& a) { a.Status = SEC_I_CONTINUE_NEEDED; });
+  EXPECT_EQ(answer(nullptr), SEC_E_INVALID_PARAMETER);
+  EXPECT_EQ(answer(&good), SEC_E_OK);
+  caller.join();
+  EXPECT_EQ(second.status, SEC_E_OK);
+  DeleteSecurityContext(&second.context);
+}
+
+TEST_F(SspiAuthority, RefusesOptionsThatContradictEachOther) {
+  USHER_ACCEPTOR with = with_ask();
+  with.Authority = "winbind";
+  EXPECT_EQ(OwnCredential(with).status, SEC_E_INVALID_PARAMETER) << "two authorities";
+  with.Ask = nullptr;
+  with.Authority = "radius";
+  EXPECT_EQ(OwnCredential(with).status, SEC_E_INVALID_PARAMETER);
+  with = with_ask();
+  with.AuthorityMilliseconds = 600'001;
+  EXPECT_EQ(OwnCredential(with).status, SEC_E_INVALID_PARAMETER);
+  with = with_ask();
+  with.AuthorityQuestions = 4'097;
+  EXPECT_EQ(OwnCredential(with).status, SEC_E_INVALID_PARAMETER);
+  with.AuthorityQuestions = 4'096;
+  EXPECT_EQ(OwnCredential(with).status, SEC_E_OK) << usher_last_refusal();
+}
+
+}  // namespace
+}  // namespace usher
