@@ -210,12 +210,15 @@ void check_together(Config& config) {
   using usher::auth::Package;
   const bool kerberos =
       !config.keytab.empty() && config.package != Package::kNtlm && config.allow_kerberos;
-  const bool ntlm =
-      !config.accounts.empty() && config.package != Package::kKerberos && config.allow_ntlm;
+  const bool knows_users = !config.accounts.empty() || !config.authority.empty();
+  const bool ntlm = knows_users && config.package != Package::kKerberos && config.allow_ntlm;
   if (!kerberos && !ntlm) {
     throw Mistake(
-        "nobody could sign on: expected keytab for Kerberos or accounts for NTLM, and "
+        "nobody could sign on: expected keytab for Kerberos, accounts or authority for NTLM, and "
         "packages to allow it");
+  }
+  if (!config.authority.empty() && config.authority_seconds >= config.half_open_seconds) {
+    throw Mistake("authority_seconds: expected less than half_open_seconds");
   }
 }
 

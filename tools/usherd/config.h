@@ -19,7 +19,8 @@ struct Config {
   std::vector<std::string> listen_unix;  // Paths.
   std::int64_t unix_mode = 0660;
   std::string keytab;       // Empty: Kerberos is not served.
-  std::string accounts;     // Empty: NTLM is not served.
+  std::string accounts;     // Empty: this machine has no accounts for NTLM.
+  std::string authority;    // "winbind", or empty: nobody else is asked about NTLM's clients.
   std::string replay_file;  // Empty: the replay cache is in memory.
   std::string kdc_keytab;   // Empty: the KDC's signatures in PACs are not verified.
   std::string packages = "negotiate";
@@ -28,6 +29,9 @@ struct Config {
   std::int64_t workers = 1;
   std::int64_t half_open_seconds = usher::kHalfOpenSecondsDefault;
   std::int64_t replay_entries = usher::kReplayEntryCountDefault;
+  std::int64_t authority_seconds = 5;
+  std::int64_t authority_threads = 4;
+  std::int64_t authority_questions = 256;
   std::int64_t idle_seconds = 60;
   std::int64_t request_seconds = 5;
   std::int64_t drain_seconds = 10;

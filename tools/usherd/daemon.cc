@@ -12,6 +12,7 @@
 #include <system_error>
 #include <utility>
 
+#include "engine/auth/winbind.h"
 #include "tools/usherd/folder.h"
 
 namespace usherd {
@@ -46,6 +47,16 @@ std::string Daemon::open() {
   credential_->allow_ntlm = config_.allow_ntlm;
   credential_->policy = config_.policy;
   credential_->target = config_.ntlm;
+  if (!config_.authority.empty()) {
+    credential_->authority = usher::auth::make_asking_threads(
+        {.threads = static_cast<std::size_t>(config_.authority_threads),
+         .inquiries_max = std::bit_ceil(static_cast<std::size_t>(config_.authority_questions)),
+         .deadline_ms = config_.authority_seconds * 1000},
+        usher::auth::make_winbind_answerer);
+    if (credential_->authority == nullptr) {
+      return "authority: winbind cannot be asked (was usherd built without libwbclient?)";
+    }
+  }
 
   usher::EngineOptions options;
   options.slot_count = static_cast<std::uint32_t>(config_.slots);

@@ -88,6 +88,11 @@ bool set_packages(Config& config, const std::string& value) {
   return config.allow_kerberos || config.allow_ntlm;
 }
 
+bool set_authority(Config& config, const std::string& value) {
+  config.authority = value;
+  return value == "winbind";
+}
+
 bool set_log_level(Config& config, const std::string& value) {
   constexpr std::array<std::string_view, 5> kLevels = {"debug", "info", "warn", "error", "off"};
   config.log_level = value;
@@ -137,6 +142,9 @@ std::vector<Setting> what_is_served() {
        "keytab of krbtgt; verifies the KDC's signatures in PACs, too", set_to(&Config::kdc_keytab)},
       {"accounts", "--accounts", Kind::kText, "a path",
        "file of DOMAIN:user:password; turns NTLM on", set_to(&Config::accounts)},
+      {"authority", "--authority", Kind::kText, "\"winbind\"",
+       "whom to ask about NTLM clients that accounts does not have: the machine's domain",
+       set_authority},
       {"replay_file", "--replay-file", Kind::kText, "a path",
        "file that the replay cache lies in, so that a restart forgets nothing",
        set_to(&Config::replay_file)},
@@ -159,7 +167,7 @@ std::vector<Setting> what_is_served() {
   };
 }
 
-std::vector<Setting> how_much_and_how_long() {
+std::vector<Setting> how_much() {
   return {
       {"slots",
        "--slots",
@@ -182,13 +190,6 @@ std::vector<Setting> how_much_and_how_long() {
        "threads that serve",
        {},
        set_within(&Config::workers, 1, 256)},
-      {"half_open_seconds",
-       "--half-open-seconds",
-       Kind::kInteger,
-       "an integer from 1 to 86400",
-       "how long a client may take between two tokens",
-       {},
-       set_within(&Config::half_open_seconds, 1, kDay)},
       {"replay_entries",
        "--replay-entries",
        Kind::kInteger,
@@ -196,6 +197,32 @@ std::vector<Setting> how_much_and_how_long() {
        "authenticators remembered, 8 bytes each",
        {},
        set_within(&Config::replay_entries, 2048, usher::kReplayEntryCountMax)},
+      {"authority_threads",
+       "--authority-threads",
+       Kind::kInteger,
+       "an integer from 1 to 64",
+       "questions the authority is asked at once",
+       {},
+       set_within(&Config::authority_threads, 1, 64)},
+      {"authority_questions",
+       "--authority-questions",
+       Kind::kInteger,
+       "an integer from 2 to 4096",
+       "questions to the authority that may be under way or wait",
+       {},
+       set_within(&Config::authority_questions, 2, 4'096)},
+  };
+}
+
+std::vector<Setting> how_long() {
+  return {
+      {"half_open_seconds",
+       "--half-open-seconds",
+       Kind::kInteger,
+       "an integer from 1 to 86400",
+       "how long a client may take between two tokens",
+       {},
+       set_within(&Config::half_open_seconds, 1, kDay)},
       {"idle_seconds",
        "--idle-seconds",
        Kind::kInteger,
@@ -217,6 +244,13 @@ std::vector<Setting> how_much_and_how_long() {
        "how long SIGTERM waits for requests that have begun",
        {},
        set_within(&Config::drain_seconds, 1, kDay)},
+      {"authority_seconds",
+       "--authority-seconds",
+       Kind::kInteger,
+       "an integer from 2 to 60",
+       "how long the authority may take to answer",
+       {},
+       set_within(&Config::authority_seconds, 2, 60)},
   };
 }
 
@@ -225,7 +259,8 @@ std::vector<Setting> how_much_and_how_long() {
 std::span<const Setting> settings() {
   static const std::vector<Setting> all = [] {
     std::vector<Setting> rows = what_is_served();
-    std::ranges::move(how_much_and_how_long(), std::back_inserter(rows));
+    std::ranges::move(how_much(), std::back_inserter(rows));
+    std::ranges::move(how_long(), std::back_inserter(rows));
     return rows;
   }();
   return all;
