@@ -1,14 +1,11 @@
 // Sign-ons a second, one at a time and in batches, beside MIT's acceptor on the same tokens.
 #include <benchmark/benchmark.h>
 
-#include <algorithm>
 #include <array>
-#include <vector>
 
 #include "bench/allocations.h"
 #include "bench/door.h"
 #include "tools/mint/mit_acceptor.h"
-#include "tools/mint/ntlm_mint.h"
 
 namespace usher::bench {
 namespace {
@@ -16,8 +13,6 @@ namespace {
 constexpr std::size_t kTokenCount = 64'000;
 constexpr std::size_t kBatch = 32;
 constexpr std::int64_t kMitIterations = 8'000;
-constexpr std::size_t kNtlmClients = 64;  // Between their two legs at a time.
-constexpr std::int64_t kNtlmIterations = 300;
 
 const KerberosTokens& tokens() {
   static const KerberosTokens made(kTokenCount);
@@ -106,51 +101,6 @@ void BM_MitAcceptSpnegoKerberos(benchmark::State& state) {
       benchmark::Counter(static_cast<double>(heap_calls), benchmark::Counter::kAvgIterations);
 }
 BENCHMARK(BM_MitAcceptSpnegoKerberos)->Iterations(kMitIterations);
-
-// BM_AcceptNtlm is both legs, one at a time; the clients' work between them is not timed.
-void BM_AcceptNtlm(benchmark::State& state) {
-  const std::unique_ptr<crypto::Kit> kit = crypto::Kit::make();
-  Door door(tokens().service());
-  const mint::Octets negotiate = mint::ntlm_negotiate({});
-  const Bytes first_leg = negotiate;
-  std::array<ContextHandle, kNtlmClients> contexts;
-  std::vector<std::array<std::uint8_t, kReplySizeMax>> challenges(kNtlmClients);
-  std::size_t challenge_size = 0;  // The same for all.
-  std::vector<mint::Octets> second_legs(kNtlmClients);
-  std::size_t established = 0;
-  std::uint64_t allocations = 0;
-  for (auto _ : state) {
-    std::uint64_t before = allocation_count();
-    for (std::size_t i = 0; i < kNtlmClients; ++i) {
-      contexts[i] = door.accept(std::span(&first_leg, 1))[0].context;
-      std::ranges::copy(door.reply(0), challenges[i].begin());
-      challenge_size = door.reply(0).size();
-    }
-    allocations += allocation_count() - before;
-    state.PauseTiming();
-    for (std::size_t i = 0; i < kNtlmClients; ++i) {
-      const Bytes challenge = Bytes(challenges[i]).first(challenge_size);
-      second_legs[i] = mint::ntlm_authenticate(*kit, negotiate, challenge, {}).message;
-    }
-    state.ResumeTiming();
-    before = allocation_count();
-    for (std::size_t i = 0; i < kNtlmClients; ++i) {
-      const AcceptReply& reply = door.next(contexts[i], second_legs[i]);
-      established += reply.verdict.status == Status::kEstablished ? 1u : 0u;
-      door.release(reply.context);
-    }
-    allocations += allocation_count() - before;
-  }
-  if (allocations != 0) {
-    state.SkipWithError("allocation on an allocation-free path");
-  }
-  const std::int64_t clients = state.iterations() * std::int64_t{kNtlmClients};
-  if (std::int64_t(established) != clients) {
-    state.SkipWithError("the engine refuses the right password");
-  }
-  state.SetItemsProcessed(clients);
-}
-BENCHMARK(BM_AcceptNtlm)->Iterations(kNtlmIterations);
 
 }  // namespace
 }  // namespace usher::bench

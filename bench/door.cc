@@ -61,7 +61,7 @@ Door::Door(std::span<const mint::Service> services, const Options& options)
   mint::require(engine_ && desk_ && kit, "no memory or no OpenSSL");
   auto keys = std::make_unique<auth::Keys>();
   keys->ring = mint::make_ring(*kit, services);
-  keys->accounts = auth::Accounts::parse(*kit, kAccounts, "accounts").accounts;
+  keys->accounts = auth::Accounts::parse(*kit, options.accounts, "accounts").accounts;
   mint::require(keys->ring && keys->accounts, "the engine refuses the keys");
   if (options.krbtgt != nullptr) {
     keys->kdc_ring = mint::make_ring(*kit, {options.krbtgt, 1});

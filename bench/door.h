@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "engine/engine.h"
@@ -37,8 +38,8 @@ class KerberosTokens {
   std::vector<mint::Octets> tokens_;
 };
 
-// The account NTLM benches sign on with.
-inline constexpr const char* kAccounts = "EXAMPLE:alice:Al1ce-Passw0rd\n";
+// The account a Door knows unless it is given others.
+inline constexpr std::string_view kAccounts = "EXAMPLE:alice:Al1ce-Passw0rd\n";
 
 // Door is an engine ready to accept: a new one for each bench, because a replay cache takes a token
 // once. Not for threads.
@@ -48,6 +49,7 @@ class Door {
     const mint::Service* krbtgt = nullptr;  // Then the KDC's signatures are verified, too.
     bool allow_rc4 = false;
     bool accept_delegation = false;
+    std::string_view accounts = kAccounts;  // Lines of an accounts file.
   };
   explicit Door(const mint::Service& service) : Door(std::span(&service, 1), {}) {}
   explicit Door(std::span<const mint::Service> services) : Door(services, {}) {}
@@ -58,6 +60,7 @@ class Door {
   // next is accept of one token that continues `context`.
   const AcceptReply& next(ContextHandle context, Bytes token) noexcept;
   [[nodiscard]] Bytes reply(std::size_t index) const noexcept;
+  [[nodiscard]] const Engine& engine() const noexcept { return *engine_; }
   void release(ContextHandle context) noexcept { (void)engine_->release(context); }
 
  private:
