@@ -6,8 +6,10 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <deque>
+#include <memory>
 #include <new>
+#include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include "engine/auth/unicode.h"
@@ -22,13 +24,13 @@ namespace {
 constexpr std::size_t kFileSizeMax = 64 * 1024 * 1024;
 constexpr std::size_t kPasswordSizeMax = 512;  // UTF-8 bytes.
 
+// Account is what one line says.
 struct Account {
   std::string user;  // UTF-8, as in the file.
   std::string domain;
   std::string user_upper;  // UTF-16LE.
   std::string domain_upper;
   Secret<crypto::kNtHashSize> nt_hash;
-  std::size_t line = 0;
 };
 
 Bytes bytes_of(std::string_view text) noexcept {
@@ -51,85 +53,207 @@ std::size_t hash_names(Bytes user_upper, Bytes domain_upper) noexcept {
   return hash ^ hash >> 32;
 }
 
-class AccountTable final : public Accounts {
+// Record is an account as the table keeps it: this, then the user name in upper case, then as the
+// file spells it. With a name of 13 letters or fewer that is one cache line, all that signing on
+// after a million others touches of it.
+struct Record {
+  std::array<std::uint8_t, crypto::kNtHashSize> nt_hash;
+  std::uint32_t domain;  // Its number.
+  std::uint16_t user_upper_size;
+  std::uint16_t user_size;
+
+  [[nodiscard]] const std::uint8_t* names() const noexcept {
+    return reinterpret_cast<const std::uint8_t*>(this) + sizeof(Record);
+  }
+  [[nodiscard]] Bytes user_upper() const noexcept { return {names(), user_upper_size}; }
+  [[nodiscard]] Bytes user() const noexcept { return {names() + user_upper_size, user_size}; }
+};
+
+// Records hands out numbers for them. No record ever moves, so that no hash is left behind; the
+// destructor wipes them.
+class Records {
  public:
-  // The table is indexed twice: by user and domain, and by user alone for clients that send none.
-  explicit AccountTable(std::deque<Account> accounts) : accounts_(std::move(accounts)) {
-    std::size_t places = 16;
-    while (places < 4 * accounts_.size() + 4) {
-      places *= 2;
-    }
-    index_.assign(places, kFree);
-    for (std::uint32_t i = 0; i < accounts_.size(); ++i) {
-      insert(i, bytes_of(accounts_[i].domain_upper));
-      insert(i, {});
+  static constexpr std::uint32_t kNumberMax = 0xfffffe;  // What a file of 64 MiB can hold fits.
+
+  Records() = default;
+  ~Records() {
+    for (const std::unique_ptr<Line[]>& chunk : chunks_) {
+      wipe({chunk[0].octets.data(), kChunkLines * kCacheLine});
     }
   }
+  Records(const Records&) = delete;
+  Records& operator=(const Records&) = delete;
+
+  // add returns the record's number, or nothing if there are too many.
+  [[nodiscard]] std::optional<std::uint32_t> add(const Account& account, std::uint32_t domain) {
+    const std::size_t size = sizeof(Record) + account.user_upper.size() + account.user.size();
+    const std::size_t lines = (size + kCacheLine - 1) / kCacheLine;
+    if (chunks_.empty() || used_ + lines > kChunkLines) {
+      chunks_.push_back(std::make_unique<Line[]>(kChunkLines));
+      used_ = 0;
+    }
+    const std::size_t number = (chunks_.size() - 1) * kChunkLines + used_;
+    if (number > kNumberMax) {
+      return std::nullopt;
+    }
+    std::uint8_t* const place = chunks_.back()[used_].octets.data();
+    used_ += lines;
+    auto* const record = std::construct_at(
+        reinterpret_cast<Record*>(place),
+        Record{.nt_hash = {},
+               .domain = domain,
+               .user_upper_size = static_cast<std::uint16_t>(account.user_upper.size()),
+               .user_size = static_cast<std::uint16_t>(account.user.size())});
+    std::ranges::copy(account.nt_hash.bytes(), record->nt_hash.begin());
+    std::ranges::copy(account.user_upper, place + sizeof(Record));
+    std::ranges::copy(account.user, place + sizeof(Record) + account.user_upper.size());
+    return static_cast<std::uint32_t>(number);
+  }
+
+  [[nodiscard]] const Record& operator[](std::uint32_t number) const noexcept {
+    const std::uint8_t* const place =
+        chunks_[number / kChunkLines][number % kChunkLines].octets.data();
+    return *reinterpret_cast<const Record*>(place);
+  }
+
+ private:
+  struct alignas(kCacheLine) Line {
+    std::array<std::uint8_t, kCacheLine> octets;
+  };
+  static constexpr std::size_t kChunkLines = 1024;
+
+  std::vector<std::unique_ptr<Line[]>> chunks_;
+  std::size_t used_ = 0;  // Lines of the last chunk.
+};
+
+class AccountTable final : public Accounts {
+ public:
+  AccountTable() = default;
   AccountTable(const AccountTable&) = delete;
   AccountTable& operator=(const AccountTable&) = delete;
   ~AccountTable() override { wipe(decoy_); }
+
+  // add takes the accounts in the file's order; false if there are too many.
+  [[nodiscard]] bool add(const Account& account, std::size_t line) {
+    const auto [domain, is_new] =
+        domain_numbers_.try_emplace(account.domain, static_cast<std::uint32_t>(domains_.size()));
+    if (is_new) {
+      domains_.push_back({account.domain, account.domain_upper});
+    }
+    const std::optional<std::uint32_t> number = records_.add(account, domain->second);
+    if (number) {
+      added_.push_back({*number, line});
+    }
+    return number.has_value();
+  }
+
+  // index makes what was added findable: by user and domain, and by user alone for clients that
+  // send none. It returns the line of an account that an earlier one hides, or 0. One without a
+  // domain is hidden by any of the same user.
+  [[nodiscard]] std::size_t index() {
+    std::size_t places = 16;
+    while (places < 4 * added_.size() + 4) {
+      places *= 2;
+    }
+    index_.assign(places, kFree);
+    for (const Added& added : added_) {
+      if (!insert(added.number, bytes_of(domains_[records_[added.number].domain].upper))) {
+        return added.line;
+      }
+      (void)insert(added.number, {});  // Of several with one user name, the file's first.
+    }
+    size_ = added_.size();
+    added_ = {};
+    domain_numbers_ = {};
+    return 0;
+  }
 
   [[nodiscard]] bool draw_decoy() noexcept {
     return RAND_priv_bytes(decoy_.data(), static_cast<int>(decoy_.size())) == 1;
   }
 
-  // repeated_line is the line of an account that an earlier one hides, or 0. One without a domain
-  // is hidden by any of the same user.
-  [[nodiscard]] std::size_t repeated_line() const noexcept {
-    for (const Account& account : accounts_) {
-      const std::size_t place =
-          place_of(bytes_of(account.user_upper), bytes_of(account.domain_upper));
-      const Account& found = accounts_[index_[place]];
-      if (&found != &account &&
-          (account.domain_upper.empty() || found.domain_upper == account.domain_upper)) {
-        return account.line;
-      }
-    }
-    return 0;
-  }
-
   [[nodiscard]] Found find(Bytes user_upper, Bytes domain_upper) const noexcept override {
-    const std::uint32_t found = index_[place_of(user_upper, domain_upper)];
-    if (found == kFree) {
-      return {.nt_hash = decoy_, .user = {}, .domain = {}};
+    const Found decoy = {.nt_hash = decoy_, .user = {}, .domain = {}};
+    if (size_ == 0) {
+      return decoy;
     }
-    const Account& account = accounts_[found];
-    return {.nt_hash = account.nt_hash.bytes(),
-            .user = bytes_of(account.user),
-            .domain = bytes_of(account.domain)};
+    // An unknown user is compared with an account as well, with the next one there is: fetching one
+    // of a million from memory takes long enough to tell.
+    std::size_t place = look_up(user_upper, domain_upper).place;
+    while (index_[place] == kFree) {
+      place = after(place);
+    }
+    const Record& record = records_[index_[place] & kNumberMask];
+    return matches(record, user_upper, domain_upper)
+               ? Found{.nt_hash = record.nt_hash,
+                       .user = record.user(),
+                       .domain = bytes_of(domains_[record.domain].name)}
+               : decoy;
   }
 
-  [[nodiscard]] std::size_t size() const noexcept override { return accounts_.size(); }
+  [[nodiscard]] std::size_t size() const noexcept override { return size_; }
 
  private:
+  struct Domain {
+    std::string name;   // UTF-8, as in the file.
+    std::string upper;  // UTF-16LE.
+  };
+  struct Added {
+    std::uint32_t number;
+    std::size_t line;
+  };
+  // An entry is a record's number and above it a tag, 8 bits of the hash of the names it stands
+  // for: records of other names are hardly ever looked at.
   static constexpr std::uint32_t kFree = 0xffffffff;
+  static constexpr std::uint32_t kNumberMask = 0xffffff;
+  static_assert(Records::kNumberMax < kNumberMask);
 
-  // place_of is where these names are, or would be. An entry stands for (user, domain) and for
+  // look_up finds where these names are, or would be. An entry stands for (user, domain) or for
   // (user, no domain); which of the two, the place it is found in tells by the probe itself.
-  [[nodiscard]] std::size_t place_of(Bytes user_upper, Bytes domain_upper) const noexcept {
-    std::size_t place = hash_names(user_upper, domain_upper) & (index_.size() - 1);
-    while (index_[place] != kFree && !matches(accounts_[index_[place]], user_upper, domain_upper)) {
-      place = (place + 1) & (index_.size() - 1);
+  struct Place {
+    std::size_t place;
+    std::uint32_t tag;
+  };
+  [[nodiscard]] Place look_up(Bytes user_upper, Bytes domain_upper) const noexcept {
+    const std::uint64_t hash = hash_names(user_upper, domain_upper);
+    const auto tag = static_cast<std::uint32_t>(hash >> 32) & ~kNumberMask;
+    std::size_t place = hash & (index_.size() - 1);
+    while (index_[place] != kFree &&
+           ((index_[place] & ~kNumberMask) != tag ||
+            !matches(records_[index_[place] & kNumberMask], user_upper, domain_upper))) {
+      place = after(place);
     }
-    return place;
+    return {place, tag};
+  }
+  [[nodiscard]] std::size_t after(std::size_t place) const noexcept {
+    return (place + 1) & (index_.size() - 1);
   }
 
-  static bool matches(const Account& account, Bytes user_upper, Bytes domain_upper) noexcept {
-    return std::ranges::equal(bytes_of(account.user_upper), user_upper) &&
+  [[nodiscard]] bool matches(const Record& record, Bytes user_upper,
+                             Bytes domain_upper) const noexcept {
+    return std::ranges::equal(record.user_upper(), user_upper) &&
            (domain_upper.empty() ||
-            std::ranges::equal(bytes_of(account.domain_upper), domain_upper));
+            std::ranges::equal(bytes_of(domains_[record.domain].upper), domain_upper));
   }
 
-  void insert(std::uint32_t account, Bytes domain_upper) {
-    const std::size_t place = place_of(bytes_of(accounts_[account].user_upper), domain_upper);
-    if (index_[place] == kFree) {
-      index_[place] = account;  // Of several with one user name, the file's first.
+  // insert returns false if another account has these names.
+  [[nodiscard]] bool insert(std::uint32_t number, Bytes domain_upper) noexcept {
+    const auto [place, tag] = look_up(records_[number].user_upper(), domain_upper);
+    if (index_[place] != kFree) {
+      return false;
     }
+    index_[place] = tag | number;
+    return true;
   }
 
-  std::deque<Account> accounts_;  // As the file has them.
+  Records records_;
+  std::vector<Domain> domains_;
   std::vector<std::uint32_t> index_;
+  std::size_t size_ = 0;
   std::array<std::uint8_t, crypto::kNtHashSize> decoy_{};
+  // Until index() is done:
+  std::vector<Added> added_;
+  std::unordered_map<std::string, std::uint32_t> domain_numbers_;
 };
 
 int hex_digit(char c) noexcept {
@@ -225,10 +349,13 @@ std::string wrong_with(const FileImage& file, int error) {
 }  // namespace
 
 Accounts::Loaded Accounts::parse(crypto::Kit& kit, std::string_view text, std::string_view name) {
-  std::deque<Account> accounts;  // Growing moves no hash.
+  std::unique_ptr<AccountTable> table(new (std::nothrow) AccountTable);
   const auto fail = [&](std::size_t line, const std::string& why) {
     return Loaded{nullptr, std::string(name) + ":" + std::to_string(line) + ": " + why};
   };
+  if (table == nullptr || !table->draw_decoy()) {
+    return {nullptr, std::string(name) + ": out of memory or randomness"};
+  }
   for (std::size_t number = 1; !text.empty(); ++number) {
     const std::size_t end = std::min(text.find('\n'), text.size());
     std::string_view line = text.substr(0, end);
@@ -239,18 +366,16 @@ Accounts::Loaded Accounts::parse(crypto::Kit& kit, std::string_view text, std::s
     if (line.empty() || line.starts_with('#')) {
       continue;
     }
-    Account& account = accounts.emplace_back();
+    Account account;
     const std::string wrong = read_account(kit, line, account);
     if (!wrong.empty()) {
       return fail(number, wrong);
     }
-    account.line = number;
+    if (!table->add(account, number)) {
+      return fail(number, "too many accounts");
+    }
   }
-  std::unique_ptr<AccountTable> table(new (std::nothrow) AccountTable(std::move(accounts)));
-  if (table == nullptr || !table->draw_decoy()) {
-    return {nullptr, std::string(name) + ": out of memory or randomness"};
-  }
-  if (const std::size_t line = table->repeated_line(); line != 0) {
+  if (const std::size_t line = table->index(); line != 0) {
     return fail(line, "an earlier line names this account already");
   }
   return {std::move(table), {}};

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <fstream>
 #include <string>
@@ -87,6 +88,47 @@ TEST_F(AccountsTest, TenThousandAreAllFound) {
     const std::string name = "user" + std::to_string(i);
     ASSERT_EQ(text_of(loaded.accounts->find(upper(name), upper("D")).user), name);
   }
+}
+
+// Names of up to 120 letters, in three domains each: whatever a name takes in the table,
+// it is found, as its own file spells it, and its neighbours are nobody.
+TEST_F(AccountsTest, NamesOfAllSizesAreKeptApart) {
+  constexpr const char* kDomains[] = {"One", "Two", "Sümmer"};
+  const auto name_of = [](std::size_t n) {
+    std::string name = std::to_string(n);
+    name.resize(std::max(name.size(), n % 120), 'x');
+    return name;
+  };
+  std::string text;
+  for (std::size_t n = 0; n < 1500; ++n) {
+    for (const char* domain : kDomains) {
+      text += domain + (":" + name_of(n)) + "::" + kPasswordHash + "\n";
+    }
+  }
+  const auto loaded = parse(text);
+  ASSERT_EQ(loaded.error, "");
+  EXPECT_EQ(loaded.accounts->size(), 4500u);
+  for (std::size_t n = 0; n < 1500; ++n) {
+    const std::string name = name_of(n);
+    for (const char* domain : kDomains) {
+      const Accounts::Found found = loaded.accounts->find(upper(name), upper(domain));
+      ASSERT_EQ(text_of(found.user), name);
+      ASSERT_EQ(text_of(found.domain), domain);
+      ASSERT_TRUE(std::ranges::equal(found.nt_hash, hex(kPasswordHash)));
+    }
+    ASSERT_EQ(text_of(loaded.accounts->find(upper(name), {}).domain), "One");
+    ASSERT_TRUE(loaded.accounts->find(upper(name), upper("Three")).user.empty());
+    ASSERT_TRUE(loaded.accounts->find(upper(name + "y"), upper("One")).user.empty());
+    ASSERT_TRUE(loaded.accounts->find(upper(name + "y"), {}).user.empty());
+  }
+}
+
+TEST_F(AccountsTest, AnEmptyFileKnowsNobody) {
+  const auto loaded = parse("# nobody yet\n");
+  ASSERT_EQ(loaded.error, "");
+  const Accounts::Found found = loaded.accounts->find(upper("alice"), upper("D"));
+  EXPECT_TRUE(found.user.empty());
+  EXPECT_EQ(found.nt_hash.size(), 16u);
 }
 
 struct Refusal {
