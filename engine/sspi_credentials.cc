@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "engine/auth/unicode.h"
+#include "engine/auth/winbind.h"
 #include "engine/crypto/kit.h"
 #include "engine/sspi_internal.h"
 #include "engine/sspi_memory.h"
@@ -149,12 +150,17 @@ SECURITY_STATUS acquire(Package package, const std::string& principal, const voi
   acceptor->credential.allow_ntlm = options.allow_ntlm;
   acceptor->credential.policy = options.policy;
   acceptor->credential.target = std::move(options.target);
+  if (acceptor->sources.ntlm && options.authority.winbind &&
+      !auth::take_domain_names(acceptor->credential.target)) {
+    return refuse(SEC_E_NO_AUTHENTICATING_AUTHORITY,
+                  "Authority: winbindd does not say what the domain calls this machine; is it "
+                  "running, and this library built with libwbclient?");
+  }
   if (acceptor->sources.ntlm && options.authority.any()) {
     acceptor->credential.authority = make_authority(options.authority);
     if (acceptor->credential.authority == nullptr) {
       return refuse(SEC_E_NO_CREDENTIALS,
-                    "Authority \"winbind\" cannot be asked: this library was built without "
-                    "libwbclient, or there are no more threads");
+                    "Authority: there are no threads or no memory to ask winbindd with");
     }
     acceptor->callers_authority =
         options.authority.ask != nullptr ? acceptor->credential.authority.get() : nullptr;

@@ -150,6 +150,8 @@ namespace usher {
   X(kAuthorityNoServer, SEC_E_NO_AUTHENTICATING_AUTHORITY, "no domain controller can be reached")  \
   X(kAuthorityNoTrust, SEC_E_NO_AUTHENTICATING_AUTHORITY,                                          \
     "the domain does not trust this machine: is it joined?")                                       \
+  X(kAuthorityOtherServer, SEC_E_LOGON_DENIED,                                                     \
+    "the domain finds the response made for another server than this machine as it knows it")      \
   X(kAuthorityFailed, SEC_E_NO_AUTHENTICATING_AUTHORITY,                                           \
     "the authority could not say whether the client is who it says")                               \
   X(kAccountDisabled, SEC_E_LOGON_DENIED, "the account is disabled")                               \

@@ -43,6 +43,15 @@ NtlmTarget local_ntlm_target() {
   return target;
 }
 
+void adopt(NtlmTarget& target, const NtlmTarget& local, const NtlmTarget& domain) {
+  for (const auto name : {&NtlmTarget::netbios_domain, &NtlmTarget::netbios_computer,
+                          &NtlmTarget::dns_domain, &NtlmTarget::dns_computer}) {
+    if (target.*name == local.*name && !(domain.*name).empty()) {
+      target.*name = domain.*name;
+    }
+  }
+}
+
 const char* fault_of(const NtlmTarget& target) noexcept {
   constexpr std::size_t kDnsNameMax = 255;
   // MS-NLMP 2.2.1.2: header, target name, five AV pairs with a header each, a timestamp, the end.

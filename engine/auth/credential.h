@@ -37,6 +37,10 @@ struct NtlmTarget {
 // example.org, web.example.org. Allocates.
 [[nodiscard]] NtlmTarget local_ntlm_target();
 
+// adopt puts what a domain calls this machine in place of names that are as local_ntlm_target made
+// them, `local`; an empty name of `domain` replaces nothing. Allocates.
+void adopt(NtlmTarget& target, const NtlmTarget& local, const NtlmTarget& domain);
+
 // fault_of returns null, or what is wrong with names that are not valid UTF-8 or would not fit into
 // every CHALLENGE. A Credential must not be given such.
 [[nodiscard]] const char* fault_of(const NtlmTarget& target) noexcept;

@@ -17,7 +17,14 @@ struct NtRefusal {
 inline constexpr NtRefusal kNtRefusals[] = {
     {0xc0000064, Status::kNtlmProof},  // NO_SUCH_USER; also of a domain that nobody knows.
     {0xc000006a, Status::kNtlmProof},  // WRONG_PASSWORD
-    {0xc000006d, Status::kNtlmProof},  // LOGON_FAILURE
+    // INVALID_PARAMETER: a response whose AV pairs Samba's domain controller cannot read.
+    // NOT_FOUND: it says so of a wrong password where the user came as user@domain.
+    {0xc000000d, Status::kNtlmProof},
+    {0xc0000225, Status::kNtlmProof},
+    // LOGON_FAILURE. Of names and passwords controllers say the two above; this they say if the
+    // server names in the response, which come from the CHALLENGE, are not those of the machine
+    // that asks (since CVE-2015-0005): a relayed response, or ours are set wrong.
+    {0xc000006d, Status::kAuthorityOtherServer},
 
     {0xc0000072, Status::kAccountDisabled},    // ACCOUNT_DISABLED
     {0xc0000193, Status::kAccountExpired},     // ACCOUNT_EXPIRED

@@ -343,4 +343,24 @@ std::unique_ptr<Answerer> make_winbind_answerer() noexcept {
   return make_winbind_answerer(std::move(line));
 }
 
+bool take_domain_names(NtlmTarget& target) {
+  struct wbcInterfaceDetails* details = nullptr;
+  if (::wbcInterfaceDetails(&details) != WBC_ERR_SUCCESS) {
+    return false;
+  }
+  const std::unique_ptr<struct wbcInterfaceDetails, decltype(&wbcFreeMemory)> owner(details,
+                                                                                    wbcFreeMemory);
+  NtlmTarget domain;
+  domain.netbios_computer = text_of(details->netbios_name);
+  domain.netbios_domain = text_of(details->netbios_domain);
+  domain.dns_domain = text_of(details->dns_domain);
+  NtlmTarget named = target;
+  adopt(named, local_ntlm_target(), domain);
+  if (domain.netbios_domain.empty() || fault_of(named) != nullptr) {
+    return false;
+  }
+  target = std::move(named);
+  return true;
+}
+
 }  // namespace usher::auth

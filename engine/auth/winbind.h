@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "engine/auth/asking_threads.h"
+#include "engine/auth/credential.h"
 
 namespace usher::auth {
 
@@ -17,7 +18,13 @@ namespace usher::auth {
 // its groups. Refusals: kNtlmProof for a wrong password and for nobody, kAccountDisabled and the
 // like where the domain controller tells, kAuthorityAbsent (no winbindd), kAuthorityDenied (its
 // pipe is closed to us), kAuthorityNoServer (no domain controller), kAuthorityNoTrust (the machine
-// is not joined, or not any more), kAuthorityFailed.
+// is not joined, or not any more), kAuthorityOtherServer (see take_domain_names), kAuthorityFailed.
 [[nodiscard]] std::unique_ptr<Answerer> make_winbind_answerer() noexcept;
+
+// take_domain_names puts the names under which the domain knows this machine, as winbindd tells
+// them, in place of those of `target` that are as local_ntlm_target made them. A domain controller
+// compares the NetBIOS names in a response with them, and refuses everybody if they differ. False
+// if winbindd does not answer, or its names would not fit into a CHALLENGE. Blocks and allocates.
+[[nodiscard]] bool take_domain_names(NtlmTarget& target);
 
 }  // namespace usher::auth

@@ -5,4 +5,6 @@ namespace usher::auth {
 
 std::unique_ptr<Answerer> make_winbind_answerer() noexcept { return nullptr; }
 
+bool take_domain_names(NtlmTarget& /*target*/) { return false; }
+
 }  // namespace usher::auth

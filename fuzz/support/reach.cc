@@ -75,6 +75,7 @@ constexpr std::array kRows = {
     Row{Stage::kOuterToken, Status::kAuthorityDenied},
     Row{Stage::kOuterToken, Status::kAuthorityNoServer},
     Row{Stage::kOuterToken, Status::kAuthorityNoTrust},
+    Row{Stage::kOuterToken, Status::kAuthorityOtherServer},
     Row{Stage::kOuterToken, Status::kAuthorityFailed},
     Row{Stage::kKeyFound, Status::kAccountDisabled},
     Row{Stage::kKeyFound, Status::kAccountExpired},

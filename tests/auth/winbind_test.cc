@@ -450,5 +450,21 @@ TEST(Winbind, SaysThatThereIsNoWinbindd) {
   }
 }
 
+TEST(DomainNames, ReplaceThoseThatNobodyHasChosen) {
+  const NtlmTarget local{"WEB", "WEB", "", "web"};
+  const NtlmTarget domain{"EXAMPLE", "MEMBER", "example.org", ""};
+  NtlmTarget target = local;
+  adopt(target, local, domain);
+  EXPECT_EQ(target.netbios_domain, "EXAMPLE");
+  EXPECT_EQ(target.netbios_computer, "MEMBER");
+  EXPECT_EQ(target.dns_domain, "example.org");
+  EXPECT_EQ(target.dns_computer, "web");  // The domain does not say.
+
+  target = {"CHOSEN", "WEB", "", "web"};
+  adopt(target, local, domain);
+  EXPECT_EQ(target.netbios_domain, "CHOSEN");
+  EXPECT_EQ(target.netbios_computer, "MEMBER");
+}
+
 }  // namespace
 }  // namespace usher::auth

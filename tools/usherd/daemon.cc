@@ -48,13 +48,17 @@ std::string Daemon::open() {
   credential_->policy = config_.policy;
   credential_->target = config_.ntlm;
   if (!config_.authority.empty()) {
+    if (!usher::auth::take_domain_names(credential_->target)) {
+      return "authority: winbindd does not say what the domain calls this machine (is it running, "
+             "and usherd built with libwbclient?)";
+    }
     credential_->authority = usher::auth::make_asking_threads(
         {.threads = static_cast<std::size_t>(config_.authority_threads),
          .inquiries_max = std::bit_ceil(static_cast<std::size_t>(config_.authority_questions)),
          .deadline_ms = config_.authority_seconds * 1000},
         usher::auth::make_winbind_answerer);
     if (credential_->authority == nullptr) {
-      return "authority: winbind cannot be asked (was usherd built without libwbclient?)";
+      return "authority: no threads or no memory to ask winbindd with";
     }
   }
 
