@@ -42,6 +42,8 @@ constexpr int kClientSocket = 3;
 struct Options {
   std::string keytab;
   std::string kdc_keytab;
+  std::string authority;
+  std::string netbios_domain;
   std::vector<std::string> policies;
   std::string bindings;  // Application data; empty: none.
   bool allow_missing_bindings = false;
@@ -139,6 +141,8 @@ class Exchange {
     acceptor.Keytab = options.keytab.c_str();
     acceptor.KdcKeytab = options.kdc_keytab.c_str();
     acceptor.Policy = policy.c_str();
+    acceptor.Authority = options.authority.c_str();
+    acceptor.NetbiosDomain = options.netbios_domain.c_str();
     must(AcquireCredentialsHandleA(nullptr, NEGOSSP_NAME_A, SECPKG_CRED_INBOUND, nullptr, &acceptor,
                                    nullptr, nullptr, &credential_, nullptr));
     SecInvalidateHandle(&context_);
@@ -353,6 +357,8 @@ void serve(int ours, Exchange& exchange) {
 void describe(CLI::App& app, Options& options) {
   app.add_option("--keytab", options.keytab)->required();
   app.add_option("--kdc-keytab", options.kdc_keytab);
+  app.add_option("--authority", options.authority, "who is asked about NTLM clients");
+  app.add_option("--netbios-domain", options.netbios_domain);
   app.add_option("--policy", options.policies)->allow_extra_args(false);
   app.add_option("--bindings", options.bindings, "application data of the connection's bindings");
   app.add_flag("--allow-missing-bindings", options.allow_missing_bindings);

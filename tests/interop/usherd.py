@@ -1,5 +1,6 @@
 """A usherd for the length of a `with`, and what it said of sign-ons."""
 
+import json
 import subprocess
 import time
 
@@ -13,7 +14,8 @@ class Usherd:
     def __init__(self, program, scratch, name, settings, policies):
         config = f"{scratch}/{name}.toml"
         lines = ['listen.tcp = ["127.0.0.1:0"]', 'log_level = "info"']
-        lines += [f'{key} = "{value}"' for key, value in settings.items()]
+        # A text or a number in JSON is one in TOML.
+        lines += [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
         lines += [f'policy."{key}" = "{value}"' for key, value in policies.items()]
         with open(config, "w", encoding="utf-8") as file:
             file.write("\n".join(lines) + "\n")
