@@ -22,15 +22,15 @@ typedef struct _USHER_QUESTION {
   uint32_t Response;  // USHER_RESPONSE_*
   uint32_t NtResponseSize;
   const uint8_t* NtResponse;
-  const uint8_t* LmResponse;
-  uint32_t LmResponseSize;
+  const uint8_t* ClientChallenge;  // Eight bytes with USHER_RESPONSE_NTLMV1_SESSION, else NULL.
   uint8_t ServerChallenge[8];
 } USHER_QUESTION, *PUSHER_QUESTION;
 
 // USHER_ASK is the caller's own authority: asked about each NTLM client that Accounts does not
-// have. It runs inside AcceptSecurityContext and must not block. It answers by usher_answer, at
-// once or later from any thread. What `question` points to is good until it has answered, or
-// returns if that is sooner.
+// have. It runs inside AcceptSecurityContext and must neither block nor throw. It answers by
+// usher_answer, at once or later from any thread; AcceptSecurityContext and usher_reload are
+// refused inside it (SEC_E_OUT_OF_SEQUENCE). What `question` points to is good until it has
+// answered, or returns if that is sooner.
 typedef void (*USHER_ASK)(void* context, const USHER_QUESTION* question);
 
 // USHER_ANSWER answers a question. With NtHash, 16 bytes of MD4 over the password in UTF-16LE, the
@@ -45,8 +45,8 @@ typedef struct _USHER_ANSWER {
 } USHER_ANSWER, *PUSHER_ANSWER;
 
 // usher_answer answers an inquiry of that credential once; everything is copied, keys are wiped
-// after use. SEC_E_INVALID_HANDLE if there is no such credential or inquiry, or it has been
-// answered; an inquiry whose caller has given up can still be answered, to no effect.
+// after use. SEC_E_INVALID_HANDLE if there is no such credential or inquiry, it has been answered,
+// or its caller has given up.
 // SEC_E_INVALID_PARAMETER if the answer is not as described, and it is still to be answered;
 // SEC_E_INSUFFICIENT_MEMORY likewise. Any thread, also inside USHER_ASK.
 USHER_API SECURITY_STATUS usher_answer(PCredHandle phCredential, uint64_t Inquiry,
@@ -99,9 +99,12 @@ typedef struct _USHER_ACCEPTOR {
   // Who is asked about NTLM clients that Accounts does not have. AcceptSecurityContext waits for
   // the answer, at most AuthorityMilliseconds (5,000); SEC_E_NO_AUTHENTICATING_AUTHORITY after
   // that, and when more than AuthorityQuestions (256) are under way. One of the two, or neither:
-  const char* Authority;  // "winbind": the domain that this machine has joined, through Samba's.
-  USHER_ASK Ask;          // The caller's own.
-  void* AskContext;       // Passed to Ask as it is.
+  // With "winbind", the domain that this machine has joined, winbindd is asked on threads of the
+  // credential's own: acquire it in the process that uses it, not before a fork, and expect
+  // FreeCredentialsHandle to last as long as what winbindd has been asked.
+  const char* Authority;
+  USHER_ASK Ask;     // The caller's own.
+  void* AskContext;  // Passed to Ask as it is.
   uint32_t AuthorityMilliseconds;
   uint32_t AuthorityQuestions;
 } USHER_ACCEPTOR, *PUSHER_ACCEPTOR;

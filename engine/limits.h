@@ -45,6 +45,9 @@ inline constexpr std::size_t kBatchMax = 64;
 
 inline constexpr std::uint32_t kCredentialCountMax = 64;
 
+// Threads that answer for an authority.
+inline constexpr std::size_t kAuthorityThreadsMax = 64;
+
 // Keys one ticket is tried with: its own version first, then others (MS-KILE 3.4.5). Each try of a
 // forged ticket costs its decryption, so there is an end to them.
 inline constexpr std::uint32_t kKeyTriesMax = 8;

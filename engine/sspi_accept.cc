@@ -321,7 +321,10 @@ extern "C" SECURITY_STATUS AcceptSecurityContext(PCredHandle credential, PCtxtHa
   namespace sspi = usher::sspi;
   const usher::Engine* const engine = sspi::running_engine();
   sspi::Leg leg{.credential = credential, .given = context, .request = request};
-  SECURITY_STATUS status = sspi::check(leg, new_context, input, output);
+  SECURITY_STATUS status =
+      sspi::inside_ask()
+          ? sspi::refuse(SEC_E_OUT_OF_SEQUENCE, "AcceptSecurityContext inside a USHER_ASK")
+          : sspi::check(leg, new_context, input, output);
   if (status == SEC_E_OK) {
     status =
         engine == nullptr ? sspi::refuse(usher::Status::kStaleHandle) : sspi::run(leg, *engine);

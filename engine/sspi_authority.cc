@@ -3,6 +3,7 @@
 #include <array>
 #include <atomic>
 #include <bit>
+#include <cassert>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -33,17 +34,19 @@ std::uint32_t response_of(crypto::ProofKind kind) noexcept {
   return USHER_RESPONSE_NTLMV2;
 }
 
-// Text ends a name with a NUL, which names that come as UTF-8 do not hold. A UTF-16 unit is at most
-// three bytes of it.
+// Text ends a name with a NUL, which names that come as UTF-8 do not hold. Of kIdentitySizeMax
+// octets none becomes more than two bytes of it: OEM's from 0x80 on do, and UTF-16's pairs become
+// three.
 class Text {
  public:
   explicit Text(Bytes name) noexcept {
-    std::memcpy(text_.data(), name.data(), std::min(name.size(), text_.size() - 1));
+    assert(name.size() < text_.size());
+    std::memcpy(text_.data(), name.data(), name.size());
   }
   [[nodiscard]] const char* text() const noexcept { return text_.data(); }
 
  private:
-  std::array<char, 3 * kIdentitySizeMax / 2 + 1> text_{};
+  std::array<char, 2 * kIdentitySizeMax + 1> text_{};
 };
 
 Status status_of(SECURITY_STATUS status) noexcept {
@@ -123,13 +126,22 @@ class CallersAuthority final : public auth::Authority {
         .Response = response_of(asked.kind),
         .NtResponseSize = static_cast<std::uint32_t>(asked.nt_response.size()),
         .NtResponse = asked.nt_response.data(),
-        .LmResponse = asked.lm_response.data(),
-        .LmResponseSize = static_cast<std::uint32_t>(asked.lm_response.size()),
+        .ClientChallenge = asked.lm_response.empty() ? nullptr : asked.lm_response.data(),
         .ServerChallenge = {}};
     std::memcpy(question.ServerChallenge, asked.server_challenge.data(),
                 sizeof(question.ServerChallenge));
     open_[std::size_t(place.index)].store(place.generation, std::memory_order_release);
+    inside_ask() = true;
     ask_(ask_context_, &question);
+    inside_ask() = false;
+  }
+  // Nobody has to answer what nobody waits for.
+  void abandoned(ContextHandle place) noexcept override {
+    std::uint32_t generation = place.generation;
+    if (open_[std::size_t(place.index)].compare_exchange_strong(
+            generation, 0, std::memory_order_acquire, std::memory_order_relaxed)) {
+      finish(inquiry_at(place.index));
+    }
   }
 
   USHER_ASK ask_;
@@ -155,12 +167,18 @@ SECURITY_STATUS answer(const SecHandle* credential, std::uint64_t inquiry,
 
 }  // namespace
 
+bool& inside_ask() noexcept {
+  thread_local bool inside = false;
+  return inside;
+}
+
 std::unique_ptr<auth::Authority> make_authority(const AuthorityOptions& options) {
   if (options.ask != nullptr) {
     return std::make_unique<CallersAuthority>(options);
   }
   return auth::make_asking_threads(
-      {.inquiries_max = std::bit_ceil(options.questions_max), .deadline_ms = options.deadline_ms},
+      {.inquiries_max = std::bit_ceil(std::max(options.questions_max, 2u)),
+       .deadline_ms = options.deadline_ms},
       auth::make_winbind_answerer);
 }
 

@@ -150,11 +150,11 @@ SECURITY_STATUS acquire(Package package, const std::string& principal, const voi
   acceptor->credential.allow_ntlm = options.allow_ntlm;
   acceptor->credential.policy = options.policy;
   acceptor->credential.target = std::move(options.target);
-  if (acceptor->sources.ntlm && options.authority.winbind &&
-      !auth::take_domain_names(acceptor->credential.target)) {
-    return refuse(SEC_E_NO_AUTHENTICATING_AUTHORITY,
-                  "Authority: winbindd does not say what the domain calls this machine; is it "
-                  "running, and this library built with libwbclient?");
+  if (acceptor->sources.ntlm && options.authority.winbind) {
+    const char* const fault = auth::take_domain_names(acceptor->credential.target);
+    if (fault != nullptr) {
+      return refuse(SEC_E_NO_AUTHENTICATING_AUTHORITY, fault);
+    }
   }
   if (acceptor->sources.ntlm && options.authority.any()) {
     acceptor->credential.authority = make_authority(options.authority);
@@ -233,6 +233,9 @@ SECURITY_STATUS check_and_acquire(const Char* name, const Arguments& arguments) 
 }
 
 SECURITY_STATUS reload(const SecHandle* credential) {
+  if (inside_ask()) {
+    return refuse(SEC_E_OUT_OF_SEQUENCE, "usher_reload inside a USHER_ASK");
+  }
   const CredentialTable::Hold acceptor = credentials().hold(read_credential_handle(credential));
   if (!acceptor) {
     return refuse(Status::kStaleHandle);

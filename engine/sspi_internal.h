@@ -66,6 +66,10 @@ struct AuthorityOptions {
 // make_authority makes it; null if there is none to be had. Allocates.
 [[nodiscard]] std::unique_ptr<auth::Authority> make_authority(const AuthorityOptions& options);
 
+// inside_ask says whether the calling thread is inside a USHER_ASK, and with it in the middle of a
+// turn: it must not begin another, or wait for readers of the keys.
+[[nodiscard]] bool& inside_ask() noexcept;
+
 // Acceptor is one credential handle's tenant. Only its keys change, and where they come from does
 // not.
 struct Acceptor {

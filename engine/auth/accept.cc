@@ -130,6 +130,10 @@ void finish(Turn& turn, Exchange& exchange) noexcept {
       reply.replayed = exchange.context->replayed;
     } else if (exchange.context->state == State::kAuthorityAsked) {
       exchange.verdict.status = Status::kAsked;
+      // How long the answer takes is not the client's fault; and one second for each rounding.
+      contexts.prolong(
+          exchange.context, turn.steady_us,
+          exchange.request->credential->authority->deadline_us() / kMicrosPerSecond + 2);
     }
     reply.context = exchange.context.handle();
   }

@@ -106,7 +106,8 @@ class Desk {
 // answers requests[i]; sizes are equal. No two requests may name one context (the later one gets
 // kContextBusy). No request influences another's verdict, except that of two with the same
 // authenticator the later is a replay. Any thread, one desk each; no lock, no allocation, no system
-// call.
+// call, but for what an authority does when it is asked (a wake-up, or the embedding program's
+// own).
 //
 // kAsked says that the credential's authority has been asked who the client is. The caller keeps
 // the request and its token as they are until request.asker is told, or gives up after the

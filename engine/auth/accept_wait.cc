@@ -9,6 +9,8 @@ namespace {
 // Waiter sleeps until its one inquiry has been answered.
 class Waiter final : public Asker {
  public:
+  // The last that happens here: whoever waits may be gone when release returns, which only wakes by
+  // an address then.
   void answered(Inquiry& /*inquiry*/) noexcept override { answered_.release(); }
 
   // wait returns whether there is an answer; if not, the inquiry is the authority's again.

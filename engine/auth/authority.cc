@@ -73,11 +73,16 @@ Status Authority::ask(const NtlmQuestion& question, ContextHandle context, Asker
 }
 
 bool Authority::abandon(Inquiry& inquiry) noexcept {
+  const ContextHandle place = inquiry.place_;  // Ours to read for the last time.
   auto expected = Inquiry::State::kAsked;
   // Released to finish, which wipes what the asker may just have read. Acquired if finish was
   // faster: then the asker may read the answer.
-  return inquiry.state_.compare_exchange_strong(
+  const bool in_time = inquiry.state_.compare_exchange_strong(
       expected, Inquiry::State::kAbandoned, std::memory_order_release, std::memory_order_acquire);
+  if (in_time) {
+    abandoned(place);
+  }
+  return in_time;
 }
 
 void Authority::finish(Inquiry& inquiry) noexcept {

@@ -30,11 +30,11 @@ struct NtlmQuestion {
   Bytes domain;
   Bytes workstation;
   Bytes nt_response;
-  Bytes lm_response;
+  Bytes lm_response;  // Of kV1Session alone: the client's challenge, eight bytes, and zeros.
 };
 
 // NtlmAnswer is what an authority says. Only kEstablished lets the client in; any other status
-// refuses it with that.
+// refuses it with that, or with kAuthorityFailed if it is none that refuses.
 struct NtlmAnswer {
   // What `key` is: the account's NTOWFv1, with which the acceptor verifies the response itself; or
   // the SessionBaseKey (MS-NLMP 3.3) of a response that the authority has found right.
@@ -59,6 +59,7 @@ class Inquiry {
   static constexpr std::size_t kQuestionSizeMax = 8 * 1024;
 
   Inquiry() noexcept {}  // NOLINT(modernize-use-equals-default): leaves storage_ alone.
+  ~Inquiry() { wipe(storage_); }
   Inquiry(const Inquiry&) = delete;
   Inquiry& operator=(const Inquiry&) = delete;
 
@@ -140,6 +141,10 @@ class Authority {
   // begin takes an inquiry to whoever answers it, and has it finished sometime, on any thread; at
   // once if that cannot be done. It must not block.
   virtual void begin(Inquiry& inquiry) noexcept = 0;
+
+  // abandoned is told of an inquiry that was, by the place it had then: it may be somebody else's
+  // by now. Whoever still has it may finish it here, in place of the one who will not any more.
+  virtual void abandoned(ContextHandle /*place*/) noexcept {}
 
   // finish is called once for each inquiry begun, its answer set.
   void finish(Inquiry& inquiry) noexcept;

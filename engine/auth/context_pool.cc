@@ -57,6 +57,15 @@ bool ContextPool::sweep_now_and_then(std::int64_t steady_us) noexcept {
          sweep(steady_us) > 0;
 }
 
+void ContextPool::prolong(const Pinned<Context>& context, std::int64_t steady_us,
+                          std::int64_t more_s) noexcept {
+  const std::uint32_t deadline_s = seconds(steady_us) + static_cast<std::uint32_t>(more_s);
+  if (context->deadline_s < deadline_s) {
+    context->deadline_s = deadline_s;
+    slots_.set_deadline(context.handle(), deadline_s);
+  }
+}
+
 void ContextPool::establish(const Pinned<Context>& context) noexcept {
   slots_.set_deadline(context.handle(), 0);
   context->deadline_s = 0;

@@ -35,6 +35,10 @@ class ContextPool {
   // if there are too few; false if there still are.
   [[nodiscard]] bool keep(std::span<const Bytes> parts, Kept& out, std::int64_t steady_us) noexcept;
 
+  // prolong gives a pinned half-open context at least `more_s` seconds more.
+  void prolong(const Pinned<Context>& context, std::int64_t steady_us,
+               std::int64_t more_s) noexcept;
+
   // establish lifts the deadline of a pinned context: from now on only release ends it.
   void establish(const Pinned<Context>& context) noexcept;
 

@@ -17,7 +17,6 @@ using ntlm::NegotiateFlags;
 constexpr std::int64_t kFiletimeEpochS = 11'644'473'600;
 
 constexpr std::size_t kNtlmv1ResponseSize = 24;
-constexpr std::size_t kLmResponseSizeMax = 24;
 constexpr std::size_t kSessionKeySize = 16;
 constexpr std::size_t kChallengeSize = 8;
 constexpr std::size_t kWorkstationSizeMax = 2 * 256;  // UTF-16LE; a DNS name, at most.
@@ -230,13 +229,13 @@ bool make_question(Turn& turn, Exchange& exchange, const ntlm::Authenticate& aut
   std::ranges::copy(job.server_challenge, question.server_challenge.begin());
   question.user = *user;
   question.domain = *domain;
-  // No LM or LMv2 response is longer, and an authority may have 24 bytes of room (attack E15).
-  if (authenticate.lm_response.size() > kLmResponseSizeMax) {
-    exchange.refuse(Status::kMalformedNtlmResponse);
-    return false;
-  }
   question.nt_response = authenticate.nt_response;
-  question.lm_response = authenticate.lm_response;
+  // An LM or LMv2 response stays here: who finds the NT response wrong may try that, and let a
+  // client in whose NT response, and with it the MIC flag, target name and channel bindings that we
+  // go by, somebody in between has made up. (Nor has everybody room for any size: attack E15.)
+  if (job.kind == crypto::ProofKind::kV1Session) {
+    question.lm_response = authenticate.lm_response;
+  }
   // The client's own machine, which it may call what it likes: one without a usable name has none.
   if (unicode && authenticate.workstation.size() <= kWorkstationSizeMax) {
     question.workstation =
@@ -264,7 +263,7 @@ void ask_authority(Exchange& exchange, const NtlmQuestion& question,
   }
   const NtlmAnswer& answer = request.inquiry->answer;
   if (answer.status != Status::kEstablished) {
-    return exchange.refuse(answer.status);
+    return exchange.refuse(succeeded(answer.status) ? Status::kAuthorityFailed : answer.status);
   }
   if (answer.user.empty() || answer.key.bytes().size() != kNtlmKeySize) {
     return exchange.refuse(Status::kAuthorityFailed);

@@ -281,8 +281,7 @@ Status WinbindAnswerer::ask(const NtlmQuestion& question, NtlmAnswer& answer) {
   const std::string workstation = string_of(question.workstation);
   wbcAuthUserParams params{};
   params.account_name = user.c_str();
-  //= MS-NRPC 2.2.1.4.5: LogonDomainName MUST match the DomainName of the AUTHENTICATE; an NTLMv2
-  //= response is made of it.
+  // As the client spelled it: an NTLMv2 response is made of it (MS-NLMP 3.3.2).
   params.domain_name = domain.c_str();
   params.workstation_name = workstation.c_str();
   // Machines sign on too.
@@ -343,10 +342,10 @@ std::unique_ptr<Answerer> make_winbind_answerer() noexcept {
   return make_winbind_answerer(std::move(line));
 }
 
-bool take_domain_names(NtlmTarget& target) {
+const char* take_domain_names(NtlmTarget& target) {
   struct wbcInterfaceDetails* details = nullptr;
   if (::wbcInterfaceDetails(&details) != WBC_ERR_SUCCESS) {
-    return false;
+    return "winbindd does not say what the domain calls this machine: is it running?";
   }
   const std::unique_ptr<struct wbcInterfaceDetails, decltype(&wbcFreeMemory)> owner(details,
                                                                                     wbcFreeMemory);
@@ -356,11 +355,14 @@ bool take_domain_names(NtlmTarget& target) {
   domain.dns_domain = text_of(details->dns_domain);
   NtlmTarget named = target;
   adopt(named, local_ntlm_target(), domain);
-  if (domain.netbios_domain.empty() || fault_of(named) != nullptr) {
-    return false;
+  if (domain.netbios_domain.empty()) {
+    return "winbindd knows no domain: is this machine joined?";
+  }
+  if (const char* const fault = fault_of(named); fault != nullptr) {
+    return fault;
   }
   target = std::move(named);
-  return true;
+  return nullptr;
 }
 
 }  // namespace usher::auth

@@ -23,8 +23,8 @@ namespace usher::auth {
 
 // take_domain_names puts the names under which the domain knows this machine, as winbindd tells
 // them, in place of those of `target` that are as local_ntlm_target made them. A domain controller
-// compares the NetBIOS names in a response with them, and refuses everybody if they differ. False
-// if winbindd does not answer, or its names would not fit into a CHALLENGE. Blocks and allocates.
-[[nodiscard]] bool take_domain_names(NtlmTarget& target);
+// compares the NetBIOS names in a response with them, and refuses everybody if they differ. Null,
+// or what is wrong, for people. Blocks and allocates.
+[[nodiscard]] const char* take_domain_names(NtlmTarget& target);
 
 }  // namespace usher::auth

@@ -5,6 +5,8 @@ namespace usher::auth {
 
 std::unique_ptr<Answerer> make_winbind_answerer() noexcept { return nullptr; }
 
-bool take_domain_names(NtlmTarget& /*target*/) { return false; }
+const char* take_domain_names(NtlmTarget& /*target*/) {
+  return "winbind cannot be asked: this was built without libwbclient";
+}
 
 }  // namespace usher::auth

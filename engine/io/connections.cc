@@ -208,6 +208,15 @@ void Connections::pause_receive(ConnectionIndex index) noexcept {
   }
 }
 
+void Connections::move_to_front(ConnectionIndex index) noexcept {
+  Connection& connection = at(index);
+  const MutableBytes pages = input_pages(index);
+  const std::size_t unread = connection.end - connection.begin;
+  std::memmove(pages.data(), pages.subspan(connection.begin).data(), unread);
+  connection.begin = 0;
+  connection.end = unread;
+}
+
 // append keeps what has arrived; false if the peer is too far ahead.
 bool Connections::append(ConnectionIndex index, Bytes bytes) noexcept {
   Connection& connection = at(index);
@@ -220,9 +229,7 @@ bool Connections::append(ConnectionIndex index, Bytes bytes) noexcept {
     if (connection.waiting) {
       return false;
     }
-    std::memmove(pages.data(), pages.subspan(connection.begin).data(), unread);
-    connection.begin = 0;
-    connection.end = unread;
+    move_to_front(index);
   }
   std::ranges::copy(bytes, pages.subspan(connection.end).begin());
   connection.end += bytes.size();
@@ -305,6 +312,10 @@ bool Connections::pop_ready(ConnectionIndex& index) noexcept {
     index = ready_.pop();
     at(index).queued = false;
     if (at(index).phase == Phase::kOpen && !at(index).sending && !at(index).waiting) {
+      // A token in it may have to wait, and bytes behind it must find room without its being moved.
+      if (at(index).begin > 0 && input_stride_ - at(index).end < kBurstSize) {
+        move_to_front(index);
+      }
       return true;
     }
   }

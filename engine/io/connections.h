@@ -145,6 +145,7 @@ class Connections {
   void pause_accepts() noexcept;
   void open(int fd, std::uint32_t listener) noexcept;
   void open_parked() noexcept;
+  void move_to_front(ConnectionIndex index) noexcept;
   [[nodiscard]] bool append(ConnectionIndex index, Bytes bytes) noexcept;
   void resume_receive(ConnectionIndex index) noexcept;
   void pause_receive(ConnectionIndex index) noexcept;

@@ -12,8 +12,11 @@
 namespace usher::io {
 
 int WaitingRoom::make(std::uint32_t connection_count, int event_fd) noexcept {
-  // An answer that nobody waits for any more may lie beside the one of the place's next tenant.
-  const std::size_t answers_max = std::bit_ceil(std::size_t{2} * connection_count);
+  // Answers that nobody waits for any more may lie beside those of the places' next tenants: of
+  // each connection one since they were collected last, and one of each thread that is just
+  // answering.
+  const std::size_t answers_max =
+      std::bit_ceil(std::size_t{2} * connection_count + kAuthorityThreadsMax);
   place_memory_.reset(new (std::nothrow) Waiting[connection_count]);
   due_memory_.reset(new (std::nothrow) ConnectionIndex[connection_count]);
   answer_memory_.reset(new (std::nothrow) Answers::Cell[answers_max]);

@@ -236,8 +236,7 @@ void RingWorker::opened(ConnectionIndex connection, std::size_t listener) noexce
 
 void RingWorker::closed(ConnectionIndex connection) noexcept {
   Status status = Status::kContinue;
-  Pinned<auth::Context> context =
-      environment_.contexts.pin(waiting_.leave(connection), status);
+  Pinned<auth::Context> context = environment_.contexts.pin(waiting_.leave(connection), status);
   if (context) {
     environment_.contexts.release(context);
   }

@@ -33,7 +33,8 @@ void TwinAuthority::begin(auth::Inquiry& inquiry) noexcept {
   const auth::NtlmQuestion& question = inquiry.question();
   check(question.kind != crypto::ProofKind::kAnonymous && !question.nt_response.empty(),
         "nobody is asked about nobody");
-  check(question.lm_response.size() <= 24, "nor about LM responses that are none");
+  check(question.lm_response.empty() || question.kind == crypto::ProofKind::kV1Session,
+        "nor shown an LM response");
   const auth::Accounts::Found found =
       accounts_.find(Upper(question.user).name(), Upper(question.domain).name());
   auth::NtlmAnswer& answer = inquiry.answer;

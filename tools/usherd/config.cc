@@ -210,8 +210,7 @@ void check_together(Config& config) {
   using usher::auth::Package;
   const bool kerberos =
       !config.keytab.empty() && config.package != Package::kNtlm && config.allow_kerberos;
-  const bool knows_users = !config.accounts.empty() || !config.authority.empty();
-  const bool ntlm = knows_users && config.package != Package::kKerberos && config.allow_ntlm;
+  const bool ntlm = serves_ntlm(config);
   if (!kerberos && !ntlm) {
     throw Mistake(
         "nobody could sign on: expected keytab for Kerberos, accounts or authority for NTLM, and "
@@ -259,6 +258,11 @@ void describe(CLI::App& app, Flags& flags) {
 }
 
 }  // namespace
+
+bool serves_ntlm(const Config& config) {
+  return (!config.accounts.empty() || !config.authority.empty()) &&
+         config.package != usher::auth::Package::kKerberos && config.allow_ntlm;
+}
 
 std::string read_config(Config& config, std::string_view text, const std::string& name) {
   try {

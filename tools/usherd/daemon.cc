@@ -8,6 +8,7 @@
 #include <bit>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <new>
 #include <system_error>
 #include <utility>
@@ -47,10 +48,10 @@ std::string Daemon::open() {
   credential_->allow_ntlm = config_.allow_ntlm;
   credential_->policy = config_.policy;
   credential_->target = config_.ntlm;
-  if (!config_.authority.empty()) {
-    if (!usher::auth::take_domain_names(credential_->target)) {
-      return "authority: winbindd does not say what the domain calls this machine (is it running, "
-             "and usherd built with libwbclient?)";
+  if (!config_.authority.empty() && serves_ntlm(config_)) {
+    if (const char* const fault = usher::auth::take_domain_names(credential_->target);
+        fault != nullptr) {
+      return std::string("authority: ") + fault;
     }
     credential_->authority = usher::auth::make_asking_threads(
         {.threads = static_cast<std::size_t>(config_.authority_threads),
@@ -199,6 +200,19 @@ bool Daemon::join() {
     }
   }
   return !failed_;
+}
+
+void Daemon::close(int exit_code) {
+  seats_.clear();
+  table_.reset();
+  engine_.reset();  // The replay file with it.
+  if (credential_->authority != nullptr) {
+    std::thread([exit_code] {
+      std::this_thread::sleep_for(std::chrono::seconds(5));
+      std::_Exit(exit_code);
+    }).detach();
+  }
+  credential_.reset();
 }
 
 }  // namespace usherd

@@ -57,6 +57,11 @@ class Daemon {
   // join waits for the threads; true if every worker did what it should.
   [[nodiscard]] bool join();
 
+  // close ends what join has left, at the end of the process. An authority may keep threads of ours
+  // for minutes, as long as a hanging winbindd does; then the process ends with `exit_code` after a
+  // few seconds, everything else having been closed in order.
+  void close(int exit_code);
+
  private:
   void load_again();
   struct Seat {

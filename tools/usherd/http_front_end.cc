@@ -69,6 +69,7 @@ int http_status_of(Status status) noexcept {
       return 403;
     case Status::kNoFreeSlot:
     case Status::kNoMemory:
+    case Status::kNoFreePage:
     case Status::kReplayCacheFull:
     case Status::kAuthorityBusy:
     case Status::kAuthorityLate:

@@ -165,7 +165,10 @@ int run(const usherd::Config& config, const sigset_t& signals, spdlog::logger& l
     std::cerr << ("listening on " + name + "\n");
   }
   serve(daemon, listeners, signals, logger);
-  return daemon.join() ? 0 : kFailed;
+  const int exit_code = daemon.join() ? 0 : kFailed;
+  logger.flush();
+  daemon.close(exit_code);
+  return exit_code;
 }
 
 }  // namespace
