@@ -45,6 +45,10 @@ TEST_F(UsherdConfig, ReadsEverySettingFromAFile) {
 keytab = "/etc/krb5.keytab"
 kdc_keytab = "/etc/krbtgt.keytab"
 accounts = "/etc/usherd.accounts"
+authority = "winbind"
+authority_seconds = 3
+authority_threads = 2
+authority_questions = 16
 replay_file = "/run/usherd/replays"
 packages = "negotiate,!ntlm"
 slots = 100
@@ -78,6 +82,10 @@ mic = "always"
   EXPECT_EQ(config->keytab, "/etc/krb5.keytab");
   EXPECT_EQ(config->kdc_keytab, "/etc/krbtgt.keytab");
   EXPECT_EQ(config->accounts, "/etc/usherd.accounts");
+  EXPECT_EQ(config->authority, "winbind");
+  EXPECT_EQ(config->authority_seconds, 3);
+  EXPECT_EQ(config->authority_threads, 2);
+  EXPECT_EQ(config->authority_questions, 16);
   EXPECT_EQ(config->replay_file, "/run/usherd/replays");
   EXPECT_FALSE(config->allow_ntlm);
   EXPECT_TRUE(config->allow_kerberos);
@@ -138,6 +146,16 @@ TEST_F(UsherdConfig, ListensOnTheLoopbackUnlessToldOtherwise) {
   EXPECT_TRUE(local->listen_tcp.empty());
 }
 
+TEST_F(UsherdConfig, TakesAnAuthorityInPlaceOfAccounts) {
+  EXPECT_TRUE(load_flags({"usherd", "--authority", "winbind"})) << errors_.str();
+  EXPECT_FALSE(load_flags({"usherd", "--authority", "winbind", "--packages", "negotiate,!ntlm"}))
+      << "nobody could sign on";
+  // A client has that long for both its tokens.
+  EXPECT_FALSE(load_flags({"usherd", "--authority", "winbind", "--half-open-seconds", "5"}));
+  EXPECT_NE(errors_.str().find("authority_seconds: expected less than half_open_seconds"),
+            std::string::npos);
+}
+
 TEST_F(UsherdConfig, AnswersHelpAndVersion) {
   EXPECT_FALSE(load_flags({"usherd", "--version"}));
   EXPECT_EQ(exit_code_, 0);
@@ -185,6 +203,13 @@ INSTANTIATE_TEST_SUITE_P(
                 ":2: listen.tcp: expected a list of \"HOST:PORT\", ports from 0 to 65535"},
         Mistake{"NoPort", "listen.tcp = [\"127.0.0.1\"]", ":2: listen.tcp: expected a list"},
         Mistake{"ListOfTexts", "listen.tcp = [\"x:1\",\n 2]", ":3: listen.tcp: expected a list"},
+        Mistake{"Authority", "authority = \"ldap\"", ":2: authority: expected \"winbind\""},
+        Mistake{"AuthoritySeconds", "authority_seconds = 1",
+                ":2: authority_seconds: expected an integer from 2 to 60"},
+        Mistake{"AuthorityThreads", "authority_threads = 65",
+                ":2: authority_threads: expected an integer from 1 to 64"},
+        Mistake{"AuthorityQuestions", "authority_questions = 4097",
+                ":2: authority_questions: expected an integer from 2 to 4096"},
         Mistake{"Mode", "listen.unix_mode = 0o1000", ":2: listen.unix_mode: expected permissions"},
         Mistake{"Packages", "packages = \"negotiate,ntlm\"", ":2: packages: expected"},
         Mistake{"NoPackages", "packages = \"negotiate,!ntlm,!kerberos\"", ":2: packages: expected"},
