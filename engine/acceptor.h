@@ -27,20 +27,25 @@ typedef struct _USHER_QUESTION {
 } USHER_QUESTION, *PUSHER_QUESTION;
 
 // USHER_ASK is the caller's own authority: asked about each NTLM client that Accounts does not
-// have. It runs inside AcceptSecurityContext and must neither block nor throw. It answers by
+// have, once the policy ntlm.v1 allows its response; time, MIC and bindings are looked at with the
+// answer. It runs inside AcceptSecurityContext and must neither block nor throw. It answers by
 // usher_answer, at once or later from any thread; AcceptSecurityContext and usher_reload are
 // refused inside it (SEC_E_OUT_OF_SEQUENCE). What `question` points to is good until it has
-// answered, or returns if that is sooner.
+// answered, or returns if that is sooner. Freeing the credential takes the questions with it: who
+// waits for their answers waits for the deadline.
 typedef void (*USHER_ASK)(void* context, const USHER_QUESTION* question);
 
 // USHER_ANSWER answers a question. With NtHash, 16 bytes of MD4 over the password in UTF-16LE, the
 // client's response is verified here. With SessionKey, 16 bytes of SessionBaseKey (MS-NLMP 3.3), it
-// has been verified by who answers. Exactly one of them if Status is SEC_E_OK.
+// has been verified by who answers. Exactly one of them if Status is SEC_E_OK; without that status
+// only the status is looked at.
 typedef struct _USHER_ANSWER {
   SECURITY_STATUS Status;  // SEC_E_OK; SEC_E_LOGON_DENIED; SEC_E_NO_AUTHENTICATING_AUTHORITY.
   const uint8_t* NtHash;
   const uint8_t* SessionKey;
-  const char* User;  // How the client is called from now on, in UTF-8; not "" with SEC_E_OK.
+  // How the client is called from now on, in UTF-8 without control characters: together at most 768
+  // bytes. User is not "" with SEC_E_OK; without a Domain the client is "\\user".
+  const char* User;
   const char* Domain;
 } USHER_ANSWER, *PUSHER_ANSWER;
 
@@ -103,10 +108,10 @@ typedef struct _USHER_ACCEPTOR {
   // credential's own: acquire it in the process that uses it, not before a fork, and expect
   // FreeCredentialsHandle to last as long as what winbindd has been asked.
   const char* Authority;
-  USHER_ASK Ask;     // The caller's own.
-  void* AskContext;  // Passed to Ask as it is.
-  uint32_t AuthorityMilliseconds;
-  uint32_t AuthorityQuestions;
+  USHER_ASK Ask;                   // The caller's own.
+  void* AskContext;                // Passed to Ask as it is.
+  uint32_t AuthorityMilliseconds;  // At most 600,000.
+  uint32_t AuthorityQuestions;     // At most 4,096; "winbind" rounds up to a power of two.
 } USHER_ACCEPTOR, *PUSHER_ACCEPTOR;
 
 // USHER_OPTIONS sizes the engine, which is one for the whole process. Zero is the default of each.

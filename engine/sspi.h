@@ -11,7 +11,8 @@
 // Any function may be called on any thread. One context, however, is for one thread at a time: a
 // second caller is refused with SEC_E_INVALID_HANDLE, never made to wait. AcceptSecurityContext
 // takes no lock, and after a thread's first call no memory from the heap (save for a token that
-// ASC_REQ_ALLOCATE_MEMORY asks for) and makes no system call.
+// ASC_REQ_ALLOCATE_MEMORY asks for) and makes no system call. It waits for nobody, but for an
+// authority that USHER_ACCEPTOR names for NTLM clients without an account (acceptor.h).
 #pragma once
 
 #include <stdint.h>
@@ -444,7 +445,8 @@ typedef void(SEC_ENTRY* SEC_GET_KEY_FN)(void* Arg, void* Principal, uint32_t Key
 //   pGetKeyFn       NULL.
 //   ptsExpiry       Receives SECURITY_TIME_NEVER; may be NULL.
 // SEC_E_NO_CREDENTIALS if a keytab or an accounts file cannot be used, or nothing is left to
-// accept; SEC_E_INSUFFICIENT_MEMORY if memory or all credential handles are used up.
+// accept; SEC_E_NO_AUTHENTICATING_AUTHORITY if winbindd is to be asked and does not answer;
+// SEC_E_INSUFFICIENT_MEMORY if memory or all credential handles are used up.
 USHER_API SECURITY_STATUS SEC_ENTRY AcquireCredentialsHandleA(
     const SEC_CHAR* pszPrincipal, const SEC_CHAR* pszPackage, uint32_t fCredentialUse,
     void* pvLogonId, void* pAuthData, SEC_GET_KEY_FN pGetKeyFn, void* pvGetKeyArgument,

@@ -7,9 +7,11 @@
 #include <cstring>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "engine/auth/unicode.h"
 #include "engine/auth/winbind.h"
 #include "engine/sspi_internal.h"
 #include "engine/sspi_memory.h"
@@ -60,16 +62,35 @@ Status status_of(SECURITY_STATUS status) noexcept {
   }
 }
 
+std::string_view text_of(const char* text) noexcept { return text == nullptr ? "" : text; }
+
+// is_name says whether `text` is UTF-8 without control characters: what becomes a header of HTTP, a
+// line of a log or a string of UTF-16 without surprises.
+bool is_name(std::string_view text) noexcept {
+  std::array<std::uint8_t, 2 * kIdentitySizeMax> room;
+  return std::ranges::none_of(text, [](unsigned char c) { return c < 0x20 || c == 0x7f; }) &&
+         auth::utf8_to_utf16({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()},
+                             room);
+}
+
 // fault_of returns null, or what is wrong with an answer.
 const char* fault_of(const USHER_ANSWER* answer) noexcept {
-  if (answer == nullptr || (answer->Status != SEC_E_OK && answer->Status != SEC_E_LOGON_DENIED &&
-                            answer->Status != SEC_E_NO_AUTHENTICATING_AUTHORITY)) {
+  if (answer == nullptr) {
+    return "answer is null";
+  }
+  if (answer->Status == SEC_E_LOGON_DENIED || answer->Status == SEC_E_NO_AUTHENTICATING_AUTHORITY) {
+    return nullptr;
+  }
+  if (answer->Status != SEC_E_OK) {
     return "answer: Status is none of those that answer a question";
   }
-  const bool one_key = (answer->NtHash != nullptr) != (answer->SessionKey != nullptr);
-  const bool named = answer->User != nullptr && answer->User[0] != '\0';
-  if (answer->Status == SEC_E_OK && !(one_key && named)) {
+  const std::string_view user = text_of(answer->User);
+  const std::string_view domain = text_of(answer->Domain);
+  if ((answer->NtHash != nullptr) == (answer->SessionKey != nullptr) || user.empty()) {
     return "answer: with SEC_E_OK there is a User, and either NtHash or SessionKey";
+  }
+  if (user.size() + domain.size() > kIdentitySizeMax || !is_name(user) || !is_name(domain)) {
+    return "answer: User and Domain are UTF-8 without control characters, of 768 bytes at most";
   }
   return nullptr;
 }
@@ -89,8 +110,8 @@ class CallersAuthority final : public auth::Authority {
   bool answer(std::uint64_t id, const USHER_ANSWER& given) {
     const auto index = static_cast<std::uint32_t>(id);
     auto generation = static_cast<std::uint32_t>(id >> 32);
-    std::string user = given.User == nullptr ? "" : given.User;
-    std::string domain = given.Domain == nullptr ? "" : given.Domain;
+    std::string user(text_of(given.User));
+    std::string domain(text_of(given.Domain));
     // Acquires what begin has written; whoever takes the generation away is the one who answers.
     if (index >= open_.size() || generation == 0 ||
         !open_[index].compare_exchange_strong(generation, 0, std::memory_order_acquire,

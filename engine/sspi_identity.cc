@@ -211,7 +211,8 @@ SECURITY_STATUS KeptPac::take(const SecHandle* handle) noexcept {
     return refuse(SEC_E_OUT_OF_SEQUENCE, "the context is not complete yet");
   }
   if (size_ == 0) {
-    return refuse(SEC_E_NO_IMPERSONATION, "the client signed on without a PAC");
+    return refuse(SEC_E_NO_IMPERSONATION,
+                  "there is no PAC: no domain controller has told anything of this client");
   }
   octets_.reset(new (std::nothrow) std::uint8_t[size_]);
   if (octets_ == nullptr) {

@@ -67,6 +67,7 @@ class Program {
     workstation = question.Workstation;
     response = question.Response;
     EXPECT_GT(question.NtResponseSize, 16u);
+    EXPECT_EQ(question.ClientChallenge, nullptr);  // Of NTLMv2 it is in the response.
     EXPECT_NE(question.NtResponse, nullptr);
     ++asked;
     if (inside) {
@@ -217,6 +218,11 @@ TEST_F(SspiAuthority, RefusesAnswersThatSayNothing) {
   bad([](USHER_ANSWER& a) { a.User = nullptr; });
   bad([](USHER_ANSWER& a) { a.User = ""; });
   bad([](USHER_ANSWER& a) { a.Status = SEC_I_CONTINUE_NEEDED; });
+  bad([](USHER_ANSWER& a) { a.User = "\xff"; });
+  bad([](USHER_ANSWER& a) { a.Domain = "\xed\xa0\x80"; });
+  bad([](USHER_ANSWER& a) { a.User = "a\r\nX: y"; });
+  const std::string long_name(768, 'x');
+  bad([&](USHER_ANSWER& a) { a.User = long_name.c_str(); });  // With its domain that is too much.
   EXPECT_EQ(answer(nullptr), SEC_E_INVALID_PARAMETER);
   EXPECT_EQ(answer(&good), SEC_E_OK);
   caller.join();

@@ -101,7 +101,8 @@ TEST_F(SspiIdentity, IsShortWhereTheKdcSaysLittle) {
 TEST_F(SspiIdentity, NeedsAPac) {
   ASSERT_EQ(sign_on(credential.handle, kerberos_token()), SEC_E_OK);
   EXPECT_EQ(query(), SEC_E_NO_IMPERSONATION);
-  EXPECT_STREQ(usher_last_refusal(), "the client signed on without a PAC");
+  EXPECT_STREQ(usher_last_refusal(),
+               "there is no PAC: no domain controller has told anything of this client");
   EXPECT_EQ(identity, nullptr);
   EXPECT_EQ(usher_query_identity(&context, nullptr), SEC_E_INVALID_PARAMETER);
   EXPECT_EQ(DeleteSecurityContext(&context), SEC_E_OK);

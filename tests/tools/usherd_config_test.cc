@@ -50,7 +50,7 @@ authority_seconds = 3
 authority_threads = 2
 authority_questions = 16
 replay_file = "/run/usherd/replays"
-packages = "negotiate,!ntlm"
+packages = "negotiate,!kerberos"
 slots = 100
 connections = 200
 workers = 2
@@ -87,8 +87,8 @@ mic = "always"
   EXPECT_EQ(config->authority_threads, 2);
   EXPECT_EQ(config->authority_questions, 16);
   EXPECT_EQ(config->replay_file, "/run/usherd/replays");
-  EXPECT_FALSE(config->allow_ntlm);
-  EXPECT_TRUE(config->allow_kerberos);
+  EXPECT_TRUE(config->allow_ntlm);
+  EXPECT_FALSE(config->allow_kerberos);
   EXPECT_EQ(config->slots, 100);
   EXPECT_EQ(config->connections, 200);
   EXPECT_EQ(config->workers, 2);
@@ -150,6 +150,9 @@ TEST_F(UsherdConfig, TakesAnAuthorityInPlaceOfAccounts) {
   EXPECT_TRUE(load_flags({"usherd", "--authority", "winbind"})) << errors_.str();
   EXPECT_FALSE(load_flags({"usherd", "--authority", "winbind", "--packages", "negotiate,!ntlm"}))
       << "nobody could sign on";
+  EXPECT_FALSE(
+      load_flags({"usherd", "--authority", "winbind", "--keytab", "a", "--packages", "kerberos"}));
+  EXPECT_NE(errors_.str().find("authority: expected packages to allow NTLM"), std::string::npos);
   // A client has that long for both its tokens.
   EXPECT_FALSE(load_flags({"usherd", "--authority", "winbind", "--half-open-seconds", "5"}));
   EXPECT_NE(errors_.str().find("authority_seconds: expected less than half_open_seconds"),

@@ -210,11 +210,15 @@ void check_together(Config& config) {
   using usher::auth::Package;
   const bool kerberos =
       !config.keytab.empty() && config.package != Package::kNtlm && config.allow_kerberos;
-  const bool ntlm = serves_ntlm(config);
+  const bool knows_users = !config.accounts.empty() || !config.authority.empty();
+  const bool ntlm = knows_users && config.package != Package::kKerberos && config.allow_ntlm;
   if (!kerberos && !ntlm) {
     throw Mistake(
         "nobody could sign on: expected keytab for Kerberos, accounts or authority for NTLM, and "
         "packages to allow it");
+  }
+  if (!config.authority.empty() && !ntlm) {
+    throw Mistake("authority: expected packages to allow NTLM");
   }
   if (!config.authority.empty() && config.authority_seconds >= config.half_open_seconds) {
     throw Mistake("authority_seconds: expected less than half_open_seconds");
@@ -258,11 +262,6 @@ void describe(CLI::App& app, Flags& flags) {
 }
 
 }  // namespace
-
-bool serves_ntlm(const Config& config) {
-  return (!config.accounts.empty() || !config.authority.empty()) &&
-         config.package != usher::auth::Package::kKerberos && config.allow_ntlm;
-}
 
 std::string read_config(Config& config, std::string_view text, const std::string& name) {
   try {

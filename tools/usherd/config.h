@@ -48,9 +48,6 @@ struct Config {
   bool check_only = false;
 };
 
-// serves_ntlm says whether NTLM clients can sign on.
-[[nodiscard]] bool serves_ntlm(const Config& config);
-
 // read_config changes in `config` what `text`, a configuration file, asks for, and checks the
 // whole. Returns an empty string, or a mistake as load_config names it; `name` stands for the file.
 // After a mistake `config` is not to be used.

@@ -42,13 +42,15 @@ std::string Daemon::open() {
   if (!loaded.keys) {
     return loaded.error;
   }
-  logger_.info("{}", loaded.summary);
+  if (!loaded.summary.empty()) {
+    logger_.info("{}", loaded.summary);
+  }
   credential_ = std::make_unique<usher::Credential>(config_.package, std::move(loaded.keys));
   credential_->allow_kerberos = config_.allow_kerberos;
   credential_->allow_ntlm = config_.allow_ntlm;
   credential_->policy = config_.policy;
   credential_->target = config_.ntlm;
-  if (!config_.authority.empty() && serves_ntlm(config_)) {
+  if (!config_.authority.empty()) {
     if (const char* const fault = usher::auth::take_domain_names(credential_->target);
         fault != nullptr) {
       return std::string("authority: ") + fault;
@@ -61,6 +63,8 @@ std::string Daemon::open() {
     if (credential_->authority == nullptr) {
       return "authority: no threads or no memory to ask winbindd with";
     }
+    logger_.info("authority {}: the domain calls this machine {}\\{}", config_.authority,
+                 credential_->target.netbios_domain, credential_->target.netbios_computer);
   }
 
   usher::EngineOptions options;
