@@ -268,7 +268,9 @@ TEST_F(KeyReload, AThousandUnderLoadRefuseNoSignOn) {
       }
     });
   }
-  for (int n = 1; n <= kReloads && !HasFailure(); ++n) {
+  // And on, where the machine is busy elsewhere, until there was a load.
+  const std::size_t load_min = kReloads / 10;
+  for (int n = 1; (n <= kReloads || established < load_min) && refused == 0 && !HasFailure(); ++n) {
     credential.keys.replace(load(n));
   }
   done = true;
@@ -277,7 +279,7 @@ TEST_F(KeyReload, AThousandUnderLoadRefuseNoSignOn) {
   }
   std::filesystem::remove_all(folder);
   EXPECT_EQ(refused, 0u);
-  EXPECT_GT(established, std::size_t{kReloads} / 10);
+  EXPECT_GE(established, load_min);
 }
 
 }  // namespace
