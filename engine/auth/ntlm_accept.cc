@@ -245,52 +245,59 @@ bool make_question(Turn& turn, Exchange& exchange, const ntlm::Authenticate& aut
   return true;
 }
 
-// ask_authority leaves the exchange to an authority, or takes its answer up.
-void ask_authority(Exchange& exchange, const NtlmQuestion& question,
-                   crypto::ProofJob& job) noexcept {
+// ask_authority leaves the exchange to an authority.
+void ask_authority(Exchange& exchange, const NtlmQuestion& question) noexcept {
   const AcceptRequest& request = *exchange.request;
-  if (request.inquiry == nullptr) {
-    if (request.asker == nullptr) {
-      return exchange.refuse(Status::kAuthorityFailed);
-    }
-    const Status status = request.credential->authority->ask(
-        question, exchange.context.handle(), *request.asker, request.tag, exchange.reply->inquiry);
-    return status == Status::kAsked ? exchange.go(State::kAuthorityAsked) : exchange.refuse(status);
+  if (request.asker == nullptr) {
+    return exchange.refuse(Status::kAuthorityFailed);
   }
+  const Status status = request.credential->authority->ask(
+      question, exchange.context.handle(), *request.asker, request.tag, exchange.reply->inquiry);
+  return status == Status::kAsked ? exchange.go(State::kAuthorityAsked) : exchange.refuse(status);
+}
+
+// take_answer takes up what the authority has said; false: refused.
+bool take_answer(Exchange& exchange, const NtlmQuestion& question, crypto::ProofJob& job) noexcept {
+  const AcceptRequest& request = *exchange.request;
   // An answer to another question would let somebody else in.
   if (!request.inquiry->is_about(exchange.context.handle(), question)) {
-    return exchange.refuse(Status::kInternal);
+    exchange.refuse(Status::kInternal);
+    return false;
   }
   const NtlmAnswer& answer = request.inquiry->answer;
   if (answer.status != Status::kEstablished) {
-    return exchange.refuse(succeeded(answer.status) ? Status::kAuthorityFailed : answer.status);
+    exchange.refuse(succeeded(answer.status) ? Status::kAuthorityFailed : answer.status);
+    return false;
   }
   if (answer.user.empty() || answer.key.bytes().size() != kNtlmKeySize) {
-    return exchange.refuse(Status::kAuthorityFailed);
+    exchange.refuse(Status::kAuthorityFailed);
+    return false;
   }
   const bool is_hash = answer.key_kind == NtlmAnswer::KeyKind::kNtHash;
   (is_hash ? job.nt_hash : job.session_base_key) = answer.key.bytes();
   exchange.ntlm.account = {
       .nt_hash = job.nt_hash, .user = bytes_of(answer.user), .domain = bytes_of(answer.domain)};
   exchange.ntlm.pac = answer.pac;
+  return true;
 }
 
 // find_account looks the client up: first among the accounts of this machine, then with the
-// authority. What is not live or waits for an answer afterwards has no proof to be verified yet. A
-// user nobody knows gets a decoy hash and takes the same way, and so does nobody, who then has a
-// name all the same.
-void find_account(Turn& turn, Exchange& exchange, const ntlm::Authenticate& authenticate,
+// authority. False: there is no proof to be verified, because the client is refused or an authority
+// has been asked. A user nobody knows gets a decoy hash and takes the same way, and so does nobody,
+// who then has a name all the same.
+bool find_account(Turn& turn, Exchange& exchange, const ntlm::Authenticate& authenticate,
                   bool unicode, crypto::ProofJob& job) noexcept {
   Accounts::Found& account = exchange.ntlm.account;
   if (job.kind == crypto::ProofKind::kAnonymous) {
     account = {.nt_hash = {},
                .user = bytes_of("ANONYMOUS LOGON"),  // S-1-5-7, as Windows calls it.
                .domain = bytes_of("NT AUTHORITY")};
-    return;
+    return true;
   }
   Names names;
   if (!read_names(turn, authenticate, unicode, names)) {
-    return exchange.refuse(Status::kMalformedNtlmName);
+    exchange.refuse(Status::kMalformedNtlmName);
+    return false;
   }
   job.user_upper = names.user_upper;
   job.domain = names.domain;
@@ -298,12 +305,18 @@ void find_account(Turn& turn, Exchange& exchange, const ntlm::Authenticate& auth
     account = accounts->find(names.user_upper, names.domain_upper);
     job.nt_hash = account.nt_hash;
   }
-  if (account.user.empty() && exchange.request->credential->authority != nullptr) {
-    NtlmQuestion question;
-    if (make_question(turn, exchange, authenticate, names, unicode, job, question)) {
-      ask_authority(exchange, question, job);
-    }
+  if (!account.user.empty() || exchange.request->credential->authority == nullptr) {
+    return true;
   }
+  NtlmQuestion question;
+  if (!make_question(turn, exchange, authenticate, names, unicode, job, question)) {
+    return false;
+  }
+  if (exchange.request->inquiry != nullptr) {
+    return take_answer(exchange, question, job);
+  }
+  ask_authority(exchange, question);
+  return false;
 }
 
 // stage_proof queues the response.
@@ -333,12 +346,9 @@ void stage_proof(Turn& turn, Exchange& exchange, const ntlm::Challenge& challeng
   if ((job.check_mic && authenticate.mic.empty()) || (wants_mic && !job.check_mic)) {
     return exchange.refuse(Status::kNtlmMicMissing);
   }
-  if (!read_key(exchange, authenticate, job)) {
-    return;
-  }
-  find_account(turn, exchange, authenticate, has(challenge.flags, NegotiateFlags::kUnicode), job);
-  const bool waits = exchange.in(State::kAuthorityAsked) && exchange.request->inquiry == nullptr;
-  if (!exchange.live() || waits) {
+  if (!read_key(exchange, authenticate, job) ||
+      !find_account(turn, exchange, authenticate, has(challenge.flags, NegotiateFlags::kUnicode),
+                    job)) {
     return;
   }
   exchange.ntlm.proof_job = &turn.desk.proofs.add(job);
