@@ -2,6 +2,8 @@
 // words, and everything that winbindd said is given back.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdlib>
 #include <memory>
 #include <new>
@@ -18,13 +20,15 @@ bool armed = false;
 int until_failure = 0;  // So many succeed first.
 bool failed = false;
 
-void* take(std::size_t size) noexcept {
+void* take(std::size_t size, std::size_t alignment = alignof(std::max_align_t)) noexcept {
   if (armed && until_failure-- == 0) {
     armed = false;
     failed = true;
     return nullptr;
   }
-  return std::malloc(size == 0 ? 1 : size);
+  const std::size_t whole =
+      (std::max(size, std::size_t{1}) + alignment - 1) / alignment * alignment;
+  return std::aligned_alloc(alignment, whole);
 }
 
 [[gnu::noinline]] void give(void* memory) noexcept { std::free(memory); }
@@ -32,30 +36,7 @@ void* take(std::size_t size) noexcept {
 }  // namespace
 }  // namespace usher::testing
 
-void* operator new(std::size_t size) {
-  void* const memory = usher::testing::take(size);
-  return memory != nullptr ? memory : throw std::bad_alloc();
-}
-void* operator new(std::size_t size, const std::nothrow_t& /*tag*/) noexcept {
-  return usher::testing::take(size);
-}
-void* operator new[](std::size_t size) { return ::operator new(size); }
-void* operator new[](std::size_t size, const std::nothrow_t& tag) noexcept {
-  return ::operator new(size, tag);
-}
-void operator delete(void* memory) noexcept { usher::testing::give(memory); }
-void operator delete(void* memory, std::size_t /*size*/) noexcept { usher::testing::give(memory); }
-void operator delete[](void* memory) noexcept { usher::testing::give(memory); }
-void operator delete[](void* memory, std::size_t /*size*/) noexcept {
-  usher::testing::give(memory);
-}
-// For what a constructor that throws was to be built in.
-void operator delete(void* memory, const std::nothrow_t& /*tag*/) noexcept {
-  usher::testing::give(memory);
-}
-void operator delete[](void* memory, const std::nothrow_t& /*tag*/) noexcept {
-  usher::testing::give(memory);
-}
+#include "tests/replaced_new.h"  // Behind what it calls.
 
 namespace usher::testing {
 namespace {
