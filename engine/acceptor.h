@@ -44,7 +44,7 @@ typedef struct _USHER_ANSWER {
   const uint8_t* NtHash;
   const uint8_t* SessionKey;
   // How the client is called from now on, in UTF-8 without control characters: together at most 768
-  // bytes. User is not "" with SEC_E_OK; without a Domain the client is "\\user".
+  // bytes. User is not "" with SEC_E_OK; without a Domain the client is "\user".
   const char* User;
   const char* Domain;
 } USHER_ANSWER, *PUSHER_ANSWER;
@@ -111,7 +111,7 @@ typedef struct _USHER_ACCEPTOR {
   USHER_ASK Ask;                   // The caller's own.
   void* AskContext;                // Passed to Ask as it is.
   uint32_t AuthorityMilliseconds;  // At most 600,000.
-  uint32_t AuthorityQuestions;     // At most 4,096; "winbind" rounds up to a power of two.
+  uint32_t AuthorityQuestions;     // At most 4,096.
 } USHER_ACCEPTOR, *PUSHER_ACCEPTOR;
 
 // USHER_OPTIONS sizes the engine, which is one for the whole process. Zero is the default of each.

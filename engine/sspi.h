@@ -495,7 +495,8 @@ USHER_API SECURITY_STATUS SEC_ENTRY FreeCredentialsHandle(PCredHandle phCredenti
 //                whatever the status is.
 //   pfContextAttr  Receives ASC_RET_*; the security bits are there with SEC_E_OK only. May be NULL.
 //   ptsExpiry    Receives the end of the context with SEC_E_OK. May be NULL.
-// Returns SEC_E_OK, SEC_I_CONTINUE_NEEDED (send the reply, pass in the answer), or an error.
+// Returns SEC_E_OK, SEC_I_CONTINUE_NEEDED (send the reply, pass in the answer), or an error. Waits
+// where an NTLM client has to be asked about, and for that alone (USHER_ACCEPTOR.Authority, Ask).
 //
 // After an error no context remains, neither a new one nor the one of phContext: its memory is
 // wiped, and deleting it gives SEC_E_INVALID_HANDLE. (Windows keeps the latter until it is deleted;

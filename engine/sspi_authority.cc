@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <bit>
 #include <cassert>
 #include <cstring>
 #include <memory>
@@ -198,8 +197,7 @@ std::unique_ptr<auth::Authority> make_authority(const AuthorityOptions& options)
     return std::make_unique<CallersAuthority>(options);
   }
   return auth::make_asking_threads(
-      {.inquiries_max = std::bit_ceil(std::max(options.questions_max, 2u)),
-       .deadline_ms = options.deadline_ms},
+      {.inquiries_max = options.questions_max, .deadline_ms = options.deadline_ms},
       auth::make_winbind_answerer);
 }
 

@@ -2,7 +2,9 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cassert>
 #include <csignal>
 #include <exception>
@@ -10,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "engine/limits.h"
 #include "engine/slots/waiting_mailbox.h"
 
 namespace usher::auth {
@@ -42,7 +45,7 @@ class AskingThreads final : public Authority {
  public:
   explicit AskingThreads(const AskingOptions& options)
       : Authority(options.inquiries_max, options.deadline_ms * 1000),
-        cells_(options.inquiries_max),
+        cells_(std::bit_ceil(std::max<std::size_t>(options.inquiries_max, 2))),
         thread_count_(options.threads),
         ready_(static_cast<std::ptrdiff_t>(options.threads)) {}
   ~AskingThreads() override;
@@ -133,7 +136,7 @@ void AskingThreads::run(Answerer& answerer) noexcept {
 
 std::unique_ptr<Authority> make_asking_threads(const AskingOptions& options,
                                                const MakeAnswerer& make_answerer) {
-  assert(options.threads > 0);
+  assert(options.threads > 0 && options.threads <= kAuthorityThreadsMax);
   try {
     auto asking = std::make_unique<AskingThreads>(options);
     if (asking->start(make_answerer)) {

@@ -11,8 +11,8 @@
 namespace usher::auth {
 
 struct AskingOptions {
-  std::size_t threads = 4;           // Questions asked at once.
-  std::size_t inquiries_max = 256;   // Those and the ones that wait; a power of two, at least 2.
+  std::size_t threads = 4;           // Questions asked at once; at most kAuthorityThreadsMax.
+  std::size_t inquiries_max = 256;   // Those and the ones that wait.
   std::int64_t deadline_ms = 5'000;  // How long whoever asks waits for an answer.
 };
 

@@ -220,9 +220,6 @@ void check_together(Config& config) {
   if (!config.authority.empty() && !ntlm) {
     throw Mistake("authority: expected packages to allow NTLM");
   }
-  if (!config.authority.empty() && config.authority_seconds >= config.half_open_seconds) {
-    throw Mistake("authority_seconds: expected less than half_open_seconds");
-  }
 }
 
 std::string policy_help() {

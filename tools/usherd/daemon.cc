@@ -57,7 +57,7 @@ std::string Daemon::open() {
     }
     credential_->authority = usher::auth::make_asking_threads(
         {.threads = static_cast<std::size_t>(config_.authority_threads),
-         .inquiries_max = std::bit_ceil(static_cast<std::size_t>(config_.authority_questions)),
+         .inquiries_max = static_cast<std::size_t>(config_.authority_questions),
          .deadline_ms = config_.authority_seconds * 1000},
         usher::auth::make_winbind_answerer);
     if (credential_->authority == nullptr) {

@@ -208,7 +208,7 @@ std::vector<Setting> how_much() {
        "--authority-questions",
        Kind::kInteger,
        "an integer from 2 to 4096",
-       "questions to the authority that may be under way or wait; rounded up to a power of two",
+       "questions to the authority that may be under way or wait",
        {},
        set_within(&Config::authority_questions, 2, 4'096)},
   };
