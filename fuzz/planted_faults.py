@@ -47,8 +47,14 @@ class Fault:
 
 FAULTS = [
     # Bounds, one off.
-    Fault("der_length_one_too_long", "parsers/der.cc", "if (content_length > end_ - at_) {",
-          "if (content_length > end_ - at_ + 1) {", ["parsers/der"], ["der"]),
+    Fault("der_length_one_too_long", "parsers/der.cc", "if (length > size - header_size) {",
+          "if (length > size - header_size + 1) {", ["parsers/der"], ["der"]),
+    Fault("der_short_length_one_too_long", "parsers/der.h", "size < 0x80 && size <= left - 2) {",
+          "size < 0x80 && size <= left - 1) {", ["parsers/der"], ["der"]),
+    Fault("der_field_one_too_long", "parsers/der.h", "size <= left - 2 && octets[3] + 2u == size) {",
+          "size <= left - 1 && octets[3] + 2u == size) {", ["parsers/der", "parsers/krb5"], ["krb5", "accept"]),
+    Fault("der_field_with_bytes_left_over", "parsers/der.h", "size <= left - 2 && octets[3] + 2u == size) {",
+          "size <= left - 2 && octets[3] + 2u <= size) {", ["parsers/der", "parsers/krb5"], ["krb5", "accept"]),
     Fault("pac_buffer_one_too_long", "parsers/pac.cc", "entry.size > parse.size() - entry.offset) {",
           "entry.size > parse.size() - entry.offset + 1) {", ["parsers/pac"], ["pac"]),
     Fault("base64_one_byte_too_much_room", "parsers/http_authorization.cc", "if (size > out.size()) {",
@@ -96,8 +102,7 @@ FAULTS = [
           "resp.has_mech_list_mic = body.maybe(der::context(4), [&](Reader& field) {", ["parsers/spnego"],
           ["spnego", "session"]),
     Fault("length_with_leading_zeros", "parsers/der.cc",
-          "const bool minimal = value >= 0x80 && (value >> (8 * (count - 1))) != 0;",
-          "const bool minimal = value >= 0x80;", ["parsers/der"], ["der", "spnego"]),
+          "if (length < 0x80 || octets[2] == 0) {", "if (length < 0x80) {", ["parsers/der"], ["der", "spnego"]),
     Fault("base64_three_paddings", "parsers/http_authorization.cc",
           "while (padding < 2 && text[text.size() - 1 - padding] == kPadding) {",
           "while (padding < 3 && text[text.size() - 1 - padding] == kPadding) {", ["parsers/http_authorization"],

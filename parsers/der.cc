@@ -5,7 +5,6 @@
 #include <array>
 #include <cassert>
 #include <chrono>
-#include <limits>
 
 namespace usher::der {
 namespace {
@@ -36,110 +35,65 @@ bool decode_integer(Bytes contents, std::int64_t& value) noexcept {
 
 }  // namespace
 
-bool Reader::next_is(Tag tag) const noexcept {
-  return more() && parse_.input()[at_] == std::uint8_t(tag);
+Bytes Reader::any_bytes_in(Tag outer, Tag tag) noexcept {
+  Bytes contents;
+  in(outer, [&](Reader& inner) { contents = inner.bytes(tag); });
+  return parse_.ok() ? contents : Bytes{};
 }
 
-Bytes Reader::bytes(Tag tag) noexcept {
-  const Range range = header(tag);
-  return view(range.begin, range.end);
-}
-
-Bytes Reader::rest() noexcept {
-  const std::uint32_t begin = at_;
-  at_ = end_;
-  return view(begin, end_);
-}
-
-std::int64_t Reader::integer(Tag tag, std::int64_t min, std::int64_t max) noexcept {
-  const std::uint32_t begin = at_;
+std::int64_t Reader::any_number(Parse& parse, std::uint32_t begin, Bytes contents,
+                                Limits limits) noexcept {
   std::int64_t value = 0;
-  if (!decode_integer(bytes(tag), value) || value < min || value > max) {
-    parse_.fail(ParseCode::kBadValue, begin);  // No effect if bytes() already failed.
+  if (!decode_integer(contents, value) || value < limits.min || value > limits.max) {
+    parse.fail(ParseCode::kBadValue, begin);  // No effect if bytes() already failed.
     return 0;
   }
   return value;
 }
 
-std::uint32_t Reader::u32(Tag tag) noexcept {
-  return static_cast<std::uint32_t>(integer(tag, 0, std::numeric_limits<std::uint32_t>::max()));
-}
-
-std::int32_t Reader::i32(Tag tag) noexcept {
-  using Limits = std::numeric_limits<std::int32_t>;
-  return static_cast<std::int32_t>(integer(tag, Limits::min(), Limits::max()));
-}
-
-std::uint32_t Reader::u32_modulo(Tag tag) noexcept {
-  return static_cast<std::uint32_t>(integer(tag, std::numeric_limits<std::int32_t>::min(),
-                                            std::numeric_limits<std::uint32_t>::max()));
-}
-
-void Reader::require(bool valid) noexcept {
-  if (!valid) {
-    parse_.fail(ParseCode::kBadValue, at_);
-  }
-}
-
-void Reader::finish() noexcept {
-  if (at_ != end_) {
-    parse_.fail(ParseCode::kTrailingBytes, at_);
-  }
-}
-
-Reader::Range Reader::header(Tag tag) noexcept {
-  const std::uint32_t begin = at_;
-  if (octet() != std::uint8_t(tag)) {
-    parse_.fail(ParseCode::kUnexpectedTag, begin);  // No effect if octet() already failed.
-  }
-  const std::uint32_t content_length = length();
-  if (!parse_.ok()) {
+Reader::Range Reader::any_header(Parse& parse, Range left, Tag tag) noexcept {
+  if (!parse.ok()) {
     return {};
   }
-  if (content_length > end_ - at_) {
-    parse_.fail(ParseCode::kTruncated, begin);
-    return {};
+  const std::uint8_t* const octets = parse.input().data() + left.begin;
+  const std::uint32_t size = left.end - left.begin;
+  const auto fail = [&parse, left](ParseCode code, std::uint32_t at) {
+    parse.fail(code, left.begin + at);
+    return Range{};
+  };
+  if (size != 0 && octets[0] != std::uint8_t(tag)) {
+    return fail(ParseCode::kUnexpectedTag, 0);
   }
-  const Range range{at_, at_ + content_length};
-  at_ = range.end;
-  return range;
-}
-
-// Definite lengths only, in their shortest form, up to 32 bits.
-std::uint32_t Reader::length() noexcept {
+  if (size < 2) {
+    return fail(ParseCode::kTruncated, size);
+  }
+  // Definite lengths only, in their shortest form, up to 32 bits.
   //= X.690 8.1.3
-  const std::uint32_t begin = at_;
-  const std::uint8_t first = octet();
-  if (first < 0x80) {
-    return first;
+  std::uint32_t length = octets[1];
+  std::uint32_t header_size = 2;
+  if (length >= 0x80) {
+    const std::uint32_t count = length & 0x7fu;
+    if (count == 0 || count > sizeof(length)) {
+      return fail(ParseCode::kBadLength, 1);
+    }
+    header_size += count;
+    if (size < header_size) {
+      return fail(ParseCode::kTruncated, size);
+    }
+    length = octets[2];
+    for (std::uint32_t i = 3; i < header_size; ++i) {
+      length = (length << 8) | octets[i];
+    }
+    //= X.690 10.1
+    if (length < 0x80 || octets[2] == 0) {
+      return fail(ParseCode::kBadLength, 1);
+    }
   }
-  const std::uint32_t count = first & 0x7fu;
-  if (count == 0 || count > sizeof(std::uint32_t)) {
-    parse_.fail(ParseCode::kBadLength, begin);
-    return 0;
+  if (length > size - header_size) {
+    return fail(ParseCode::kTruncated, 0);
   }
-  std::uint32_t value = 0;
-  for (std::uint32_t i = 0; i < count; ++i) {
-    value = (value << 8) | octet();
-  }
-  //= X.690 10.1
-  const bool minimal = value >= 0x80 && (value >> (8 * (count - 1))) != 0;
-  if (!minimal) {
-    parse_.fail(ParseCode::kBadLength, begin);  // No effect if an octet() above already failed.
-  }
-  return value;
-}
-
-std::uint8_t Reader::octet() noexcept {
-  if (at_ == end_ || !parse_.ok()) {
-    parse_.fail(ParseCode::kTruncated, at_);
-    return 0;
-  }
-  return parse_.input()[at_++];
-}
-
-Bytes Reader::view(std::uint32_t begin, std::uint32_t end) const noexcept {
-  return parse_.ok() ? parse_.input().subspan(begin, end - begin) : Bytes{};
+  const std::uint32_t begin = left.begin + header_size;
+  return {begin, begin + length};
 }
 
 Bytes Writer::written() const noexcept { return fits_ ? Bytes(out_.subspan(at_)) : Bytes{}; }
@@ -187,7 +141,7 @@ void Writer::bits(std::uint32_t flags) noexcept {
   bytes(Tag::kBitString, contents);
 }
 
-void Writer::header(Tag tag, std::size_t size) noexcept {
+void Writer::any_header(Tag tag, std::size_t size) noexcept {
   if (size < 0x80) {
     octet(static_cast<std::uint8_t>(size));
   } else {
@@ -201,34 +155,22 @@ void Writer::header(Tag tag, std::size_t size) noexcept {
   octet(std::uint8_t(tag));
 }
 
-void Writer::octet(std::uint8_t value) noexcept { octets(Bytes(&value, 1)); }
-
 namespace {
 
-// A GeneralizedTime of RFC 4120 5.2.3: fields of decimal digits, most significant first, and 'Z'.
+// A GeneralizedTime of RFC 4120 5.2.3 is fourteen digits, two for each of the year's halves, month,
+// day, hour, minute and second, and 'Z'.
 constexpr std::size_t kTimeSize = 15;
-constexpr std::array<std::size_t, 6> kTimeFieldSizes = {4, 2, 2, 2, 2, 2};
+constexpr std::size_t kPairCount = kTimeSize / 2;
 
 // The seconds of 0000-01-01T00:00:00Z and 9999-12-31T23:59:59Z.
 constexpr std::int64_t kTimeMin = -62'167'219'200;
 constexpr std::int64_t kTimeMax = 253'402'300'799;
 
-bool decode_digits(Bytes digits, unsigned& value) noexcept {
-  value = 0;
-  for (const std::uint8_t digit : digits) {
-    if (digit < '0' || digit > '9') {
-      return false;
-    }
-    value = value * 10 + (digit - unsigned{'0'});
-  }
-  return true;
-}
-
-void encode_digits(unsigned value, MutableBytes digits) noexcept {
-  for (std::size_t i = digits.size(); i > 0; --i) {
-    digits[i - 1] = static_cast<std::uint8_t>('0' + value % 10);
-    value /= 10;
-  }
+// decode_pair reads two decimal digits; 100 or more if one is none.
+constexpr unsigned decode_pair(std::uint8_t high, std::uint8_t low) noexcept {
+  const unsigned tens = unsigned{high} - '0';
+  const unsigned ones = unsigned{low} - '0';
+  return tens > 9 || ones > 9 ? 100 : tens * 10 + ones;
 }
 
 }  // namespace
@@ -240,21 +182,20 @@ void Writer::time(std::int64_t seconds) noexcept {
   const auto day = chrono::floor<chrono::days>(at);
   const chrono::year_month_day date(day);
   const chrono::hh_mm_ss clock(at - day);
-  const std::array<unsigned, kTimeFieldSizes.size()> fields = {
-      static_cast<unsigned>(int(date.year())),
-      unsigned(date.month()),
-      unsigned(date.day()),
-      static_cast<unsigned>(clock.hours().count()),
-      static_cast<unsigned>(clock.minutes().count()),
-      static_cast<unsigned>(clock.seconds().count())};
-
+  const auto year = static_cast<unsigned>(int(date.year()));
+  const std::array<unsigned, kPairCount> pairs = {year / 100,
+                                                  year % 100,
+                                                  unsigned(date.month()),
+                                                  unsigned(date.day()),
+                                                  static_cast<unsigned>(clock.hours().count()),
+                                                  static_cast<unsigned>(clock.minutes().count()),
+                                                  static_cast<unsigned>(clock.seconds().count())};
   std::array<std::uint8_t, kTimeSize> contents{};
-  MutableBytes rest(contents);
-  for (std::size_t i = 0; i < fields.size(); ++i) {
-    encode_digits(fields[i], rest.first(kTimeFieldSizes[i]));
-    rest = rest.subspan(kTimeFieldSizes[i]);
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    contents[2 * i] = static_cast<std::uint8_t>('0' + pairs[i] / 10);
+    contents[2 * i + 1] = static_cast<std::uint8_t>('0' + pairs[i] % 10);
   }
-  rest[0] = 'Z';
+  contents.back() = 'Z';
   bytes(Tag::kGeneralizedTime, contents);
 }
 
@@ -264,18 +205,16 @@ bool parse_time(Bytes contents, std::int64_t& seconds) noexcept {
   if (contents.size() != kTimeSize || contents.back() != 'Z') {
     return false;
   }
-  std::array<unsigned, kTimeFieldSizes.size()> fields{};
-  Bytes rest = contents;
-  for (std::size_t i = 0; i < fields.size(); ++i) {
-    if (!decode_digits(rest.first(kTimeFieldSizes[i]), fields[i])) {
-      return false;
-    }
-    rest = rest.subspan(kTimeFieldSizes[i]);
+  std::array<unsigned, kPairCount> pairs{};
+  bool digits = true;
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    pairs[i] = decode_pair(contents[2 * i], contents[2 * i + 1]);
+    digits &= pairs[i] < 100;
   }
-  const auto [year, month, day, hour, minute, second] = fields;
-  const chrono::year_month_day date(chrono::year(static_cast<int>(year)), chrono::month(month),
-                                    chrono::day(day));
-  if (!date.ok() || hour > 23 || minute > 59 || second > 59) {
+  const auto [century, years, month, day, hour, minute, second] = pairs;
+  const chrono::year_month_day date(chrono::year(static_cast<int>(century * 100 + years)),
+                                    chrono::month(month), chrono::day(day));
+  if (!digits || !date.ok() || hour > 23 || minute > 59 || second > 59) {
     return false;
   }
   const chrono::sys_seconds at = chrono::sys_days(date) + chrono::hours(hour) +

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 
 #include "parsers/bytes.h"
 #include "parsers/result.h"
@@ -35,13 +36,22 @@ class Reader {
   explicit Reader(Parse& parse) noexcept : Reader(parse, 0, parse.size()) {}
 
   [[nodiscard]] bool more() const noexcept { return parse_.ok() && at_ < end_; }
-  [[nodiscard]] bool next_is(Tag tag) const noexcept;
+  [[nodiscard]] bool next_is(Tag tag) const noexcept {
+    return more() && parse_.input().data()[at_] == std::uint8_t(tag);
+  }
 
   // bytes returns the contents of the next element, which must carry `tag`.
-  Bytes bytes(Tag tag) noexcept;
+  [[gnu::always_inline]] Bytes bytes(Tag tag) noexcept {
+    const Range range = header(tag);
+    return view(range.begin, range.end);
+  }
 
   // rest returns everything unread, as it is; for contents that are not DER (RFC 2743 3.1).
-  Bytes rest() noexcept;
+  Bytes rest() noexcept {
+    const std::uint32_t begin = at_;
+    at_ = end_;
+    return view(begin, end_);
+  }
 
   // mark and since bracket a run of elements, headers included: checksums cover those octets too.
   [[nodiscard]] std::uint32_t mark() const noexcept { return at_; }
@@ -49,9 +59,40 @@ class Reader {
 
   // u32 reads an INTEGER or ENUMERATED in the range 0..2^32-1, i32 one in -2^31..2^31-1, and
   // u32_modulo one in -2^31..2^32-1 taken modulo 2^32 (X.690 8.3).
-  std::uint32_t u32(Tag tag = Tag::kInteger) noexcept;
-  std::int32_t i32(Tag tag = Tag::kInteger) noexcept;
-  std::uint32_t u32_modulo(Tag tag = Tag::kInteger) noexcept;
+  std::uint32_t u32(Tag tag = Tag::kInteger) noexcept {
+    return static_cast<std::uint32_t>(integer(tag, kUnsigned));
+  }
+  std::int32_t i32(Tag tag = Tag::kInteger) noexcept {
+    return static_cast<std::int32_t>(integer(tag, kSigned));
+  }
+  std::uint32_t u32_modulo(Tag tag = Tag::kInteger) noexcept {
+    return static_cast<std::uint32_t>(integer(tag, kEither));
+  }
+
+  // bytes_in, u32_in, i32_in and u32_modulo_in read what is alone inside an element of `outer`,
+  // such as `[n] EXPLICIT INTEGER`: `in`, in one step where both headers are short.
+  [[gnu::always_inline]] Bytes bytes_in(Tag outer, Tag tag) noexcept {
+    const std::uint32_t left = end_ - at_;
+    if (left >= 4 && parse_.ok()) {
+      const std::uint8_t* const octets = parse_.input().data() + at_;
+      const std::uint32_t size = octets[1];
+      if (octets[0] == std::uint8_t(outer) && octets[2] == std::uint8_t(tag) && size < 0x80 &&
+          size <= left - 2 && octets[3] + 2u == size) {
+        at_ += 2 + size;
+        return {octets + 4, size - 2};
+      }
+    }
+    return any_bytes_in(outer, tag);
+  }
+  std::uint32_t u32_in(Tag outer) noexcept {
+    return static_cast<std::uint32_t>(integer_in(outer, kUnsigned));
+  }
+  std::int32_t i32_in(Tag outer) noexcept {
+    return static_cast<std::int32_t>(integer_in(outer, kSigned));
+  }
+  std::uint32_t u32_modulo_in(Tag outer) noexcept {
+    return static_cast<std::uint32_t>(integer_in(outer, kEither));
+  }
 
   // in runs `body` on a Reader over the contents of the next element, which must carry `tag` and
   // must be consumed entirely.
@@ -87,10 +128,18 @@ class Reader {
   }
 
   // require rejects the message with kBadValue, at the current position, unless `valid`.
-  void require(bool valid) noexcept;
+  void require(bool valid) noexcept {
+    if (!valid) {
+      parse_.fail(ParseCode::kBadValue, at_);
+    }
+  }
 
   // finish rejects unread bytes. `in` calls it; a top-level caller must do so itself.
-  void finish() noexcept;
+  void finish() noexcept {
+    if (at_ != end_) {
+      parse_.fail(ParseCode::kTrailingBytes, at_);
+    }
+  }
 
  private:
   struct Range {
@@ -101,11 +150,57 @@ class Reader {
   Reader(Parse& parse, std::uint32_t at, std::uint32_t end) noexcept
       : parse_(parse), at_(at), end_(end) {}
 
-  Range header(Tag tag) noexcept;
-  std::int64_t integer(Tag tag, std::int64_t min, std::int64_t max) noexcept;
-  std::uint32_t length() noexcept;
-  std::uint8_t octet() noexcept;
-  [[nodiscard]] Bytes view(std::uint32_t begin, std::uint32_t end) const noexcept;
+  // header takes the next element, which must carry `tag`. Nearly all are well-formed and shorter
+  // than 128 bytes; those are taken here, where the compiler can keep the Reader in registers. What
+  // else there is goes through any_header, which also says what is wrong.
+  [[gnu::always_inline]] Range header(Tag tag) noexcept {
+    const std::uint32_t left = end_ - at_;
+    if (left >= 2 && parse_.ok()) {
+      const std::uint8_t* const octets = parse_.input().data() + at_;
+      const std::uint32_t size = octets[1];
+      if (octets[0] == std::uint8_t(tag) && size < 0x80 && size <= left - 2) {
+        const Range range{at_ + 2, at_ + 2 + size};
+        at_ = range.end;
+        return range;
+      }
+    }
+    const Range range = any_header(parse_, {at_, end_}, tag);
+    at_ = parse_.ok() ? range.end : at_;
+    return range;
+  }
+  static Range any_header(Parse& parse, Range left, Tag tag) noexcept;
+
+  struct Limits {
+    std::int64_t min;
+    std::int64_t max;
+  };
+  static constexpr Limits kSigned{std::numeric_limits<std::int32_t>::min(),
+                                  std::numeric_limits<std::int32_t>::max()};
+  static constexpr Limits kUnsigned{0, std::numeric_limits<std::uint32_t>::max()};
+  static constexpr Limits kEither{kSigned.min, kUnsigned.max};
+
+  std::int64_t integer(Tag tag, Limits limits) noexcept {
+    const std::uint32_t begin = at_;
+    return number(begin, bytes(tag), limits);
+  }
+  std::int64_t integer_in(Tag outer, Limits limits) noexcept {
+    const std::uint32_t begin = at_ + 2;
+    return number(begin, bytes_in(outer, Tag::kInteger), limits);
+  }
+  // number decodes an INTEGER; what is wrong with it is wrong at `begin`.
+  std::int64_t number(std::uint32_t begin, Bytes contents, Limits limits) noexcept {
+    if (contents.size() == 1 && contents.front() < 0x80) {  // Within all limits there are here.
+      return contents.front();
+    }
+    return any_number(parse_, begin, contents, limits);
+  }
+  static std::int64_t any_number(Parse& parse, std::uint32_t begin, Bytes contents,
+                                 Limits limits) noexcept;
+  Bytes any_bytes_in(Tag outer, Tag tag) noexcept;
+
+  [[nodiscard]] Bytes view(std::uint32_t begin, std::uint32_t end) const noexcept {
+    return parse_.ok() ? Bytes(parse_.input().data() + begin, end - begin) : Bytes{};
+  }
 
   Parse& parse_;
   std::uint32_t at_;  // Offset of the next unread byte; at_ <= end_ <= parse_.size().
@@ -155,9 +250,23 @@ class Writer {
   void wrap(Tag tag) noexcept { header(tag, out_.size() - at_); }
 
  private:
-  void header(Tag tag, std::size_t size) noexcept;
+  void header(Tag tag, std::size_t size) noexcept {
+    if (size < 0x80 && at_ >= 2 && fits_) {
+      std::uint8_t* const begin = out_.data() + (at_ -= 2);
+      begin[0] = std::uint8_t(tag);
+      begin[1] = static_cast<std::uint8_t>(size);
+    } else {
+      any_header(tag, size);
+    }
+  }
+  void any_header(Tag tag, std::size_t size) noexcept;
   void integer(Tag tag, std::int64_t value) noexcept;
-  void octet(std::uint8_t value) noexcept;
+  void octet(std::uint8_t value) noexcept {
+    fits_ = fits_ && at_ > 0;
+    if (fits_) {
+      out_.data()[--at_] = value;
+    }
+  }
 
   MutableBytes out_;
   std::size_t at_;  // Offset of the first written byte.

@@ -1,6 +1,9 @@
 // Kerberos messages, each parse function in the shape of its ASN.1 type.
 #include "parsers/krb5.h"
 
+#include <algorithm>
+#include <array>
+
 #include "parsers/krb5_fields.h"
 
 namespace usher::krb5 {
@@ -33,34 +36,39 @@ class TextWriter {
   // put_quoted writes `text` so that separators and control characters inside it cannot be mistaken
   // for the name's own structure; the letters are those of krb5_unparse_name.
   void put_quoted(Bytes text) noexcept {
+    // Hardly a name holds any.
+    if (std::ranges::none_of(text, [](std::uint8_t octet) { return kQuotedAs[octet] != 0; })) {
+      return put_plain(text);
+    }
     for (const std::uint8_t octet : text) {
-      const char character = static_cast<char>(octet);
-      const char quoted = quoted_as(character);
+      const char quoted = kQuotedAs[octet];
       if (quoted != 0) {
         put('\\');
       }
-      put(quoted != 0 ? quoted : character);
+      put(quoted != 0 ? quoted : static_cast<char>(octet));
     }
   }
 
   [[nodiscard]] std::size_t finish() const noexcept { return fits_ ? size_ : 0; }
 
  private:
-  // quoted_as returns what follows the backslash, or 0 if `character` needs none.
-  static char quoted_as(char character) noexcept {
-    switch (character) {
-      case '/':
-      case '@':
-      case '\\':
-        return character;
-      case '\n':
-        return 'n';
-      case '\t':
-        return 't';
-      case '\b':
-        return 'b';
-      default:
-        return 0;
+  // By octet: what follows the backslash, or 0 for none.
+  static constexpr auto kQuotedAs = [] {
+    std::array<char, 256> table{};
+    for (const char character : {'/', '@', '\\'}) {
+      table[static_cast<std::uint8_t>(character)] = character;
+    }
+    table['\n'] = 'n';
+    table['\t'] = 't';
+    table['\b'] = 'b';
+    return table;
+  }();
+
+  void put_plain(Bytes text) noexcept {
+    fits_ = fits_ && text.size() <= out_.size() - size_;
+    if (fits_) {
+      std::ranges::copy(text, out_.subspan(size_).begin());
+      size_ += text.size();
     }
   }
 
@@ -144,18 +152,15 @@ Result<EncTicketPart> parse_enc_ticket_part(Bytes plain) noexcept {
     part.cname = fields::principal(body, 3);
     body.in(der::context(4), [&](Reader& field) {
       field.in(Tag::kSequence, [&](Reader& transited) {
-        transited.in(der::context(0), [&](Reader& type) { part.transited_type = type.i32(); });
-        transited.in(der::context(1),
-                     [&](Reader& data) { part.transited = data.bytes(Tag::kOctetString); });
+        part.transited_type = transited.i32_in(der::context(0));
+        part.transited = transited.bytes_in(der::context(1), Tag::kOctetString);
       });
     });
     part.auth_time = fields::time(body, 5);
     part.start_time = part.auth_time;  //= RFC 4120 5.3
-    part.has_start_time = body.maybe(
-        der::context(6), [&](Reader& field) { part.start_time = fields::kerberos_time(field); });
+    part.has_start_time = fields::maybe_time(body, 6, part.start_time);
     part.end_time = fields::time(body, 7);
-    part.has_renew_till = body.maybe(
-        der::context(8), [&](Reader& field) { part.renew_till = fields::kerberos_time(field); });
+    part.has_renew_till = fields::maybe_time(body, 8, part.renew_till);
     body.maybe(der::context(9), [&](Reader& field) { part.addresses = fields::typed_list(field); });
     body.maybe(der::context(10),
                [&](Reader& field) { part.authorization_data = fields::typed_list(field); });
@@ -172,9 +177,8 @@ Result<Authenticator> parse_authenticator(Bytes plain) noexcept {
     authenticator.cname = fields::principal(body, 2);
     authenticator.has_checksum = body.maybe(der::context(3), [&](Reader& field) {
       field.in(Tag::kSequence, [&](Reader& parts) {
-        parts.in(der::context(0), [&](Reader& type) { authenticator.checksum_type = type.i32(); });
-        parts.in(der::context(1),
-                 [&](Reader& value) { authenticator.checksum = value.bytes(Tag::kOctetString); });
+        authenticator.checksum_type = parts.i32_in(der::context(0));
+        authenticator.checksum = parts.bytes_in(der::context(1), Tag::kOctetString);
       });
     });
     authenticator.cusec = fields::microseconds(body, 4);
@@ -182,8 +186,10 @@ Result<Authenticator> parse_authenticator(Bytes plain) noexcept {
     authenticator.has_subkey = body.maybe(der::context(6), [&](Reader& field) {
       authenticator.subkey = fields::encryption_key(field);
     });
-    authenticator.has_seq_number = body.maybe(
-        der::context(7), [&](Reader& field) { authenticator.seq_number = field.u32_modulo(); });
+    authenticator.has_seq_number = body.next_is(der::context(7));
+    if (authenticator.has_seq_number) {
+      authenticator.seq_number = body.u32_modulo_in(der::context(7));
+    }
     body.maybe(der::context(8), [&](Reader& field) {
       authenticator.authorization_data = fields::typed_list(field);
     });
@@ -222,10 +228,8 @@ Result<KrbError> parse_krb_error(Bytes message) noexcept {
   fields::message_body(parse, kKrbErrorType, 12, [&](Reader& body) {
     fields::constant(body, 0, fields::kProtocolVersion);
     fields::constant(body, 1, kKrbErrorType);
-    error.has_client_time = body.maybe(
-        der::context(2), [&](Reader& field) { error.ctime = fields::kerberos_time(field); });
-    body.maybe(der::context(3),
-               [&](Reader& field) { error.cusec = fields::microseconds_value(field); });
+    error.has_client_time = fields::maybe_time(body, 2, error.ctime);
+    error.cusec = body.next_is(der::context(3)) ? fields::microseconds(body, 3) : 0;
     error.stime = fields::time(body, 4);
     error.susec = fields::microseconds(body, 5);
     body.in(der::context(6), [&](Reader& field) { error.error_code = field.i32(); });

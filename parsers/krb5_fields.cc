@@ -1,7 +1,7 @@
 // Fields that several Kerberos messages share; krb5_fields.h says what is promised.
 #include "parsers/krb5_fields.h"
 
-#include <algorithm>
+#include <cstring>
 
 namespace usher::krb5::fields {
 namespace {
@@ -23,27 +23,31 @@ void skip_extensions(Reader& body, std::uint8_t last_field) noexcept {
 }
 
 void constant(Reader& body, std::uint8_t field_number, std::uint32_t expected) noexcept {
-  body.in(der::context(field_number),
-          [&](Reader& field) { field.require(field.u32() == expected); });
+  body.require(body.u32_in(der::context(field_number)) == expected);
 }
 
+namespace {
+
 // A NUL would end the name for every C library that sees it later.
-Bytes name_string(Reader& field) noexcept {
-  const Bytes text = field.bytes(Tag::kGeneralString);
-  field.require(std::ranges::find(text, std::uint8_t{0}) == text.end());
+Bytes checked_name(Reader& reader, Bytes text) noexcept {
+  reader.require(text.empty() || std::memchr(text.data(), 0, text.size()) == nullptr);
   return text;
 }
 
+}  // namespace
+
+Bytes name_string(Reader& field) noexcept {
+  return checked_name(field, field.bytes(Tag::kGeneralString));
+}
+
 Bytes realm(Reader& body, std::uint8_t field_number) noexcept {
-  Bytes name;
-  body.in(der::context(field_number), [&](Reader& field) { name = name_string(field); });
-  return name;
+  return checked_name(body, body.bytes_in(der::context(field_number), Tag::kGeneralString));
 }
 
 PrincipalName principal_name(Reader& field) noexcept {
   PrincipalName name;
   field.in(Tag::kSequence, [&](Reader& body) {
-    body.in(der::context(0), [&](Reader& type) { name.type = type.i32(); });
+    name.type = body.i32_in(der::context(0));
     body.in(der::context(1), [&](Reader& strings_field) {
       strings_field.in(Tag::kSequence, [&](Reader& strings) {
         const std::uint32_t begin = strings.mark();
@@ -69,12 +73,11 @@ EncryptedData encrypted_data(Reader& body, std::uint8_t field_number) noexcept {
   EncryptedData data;
   body.in(der::context(field_number), [&](Reader& element) {
     element.in(Tag::kSequence, [&](Reader& parts) {
-      parts.in(der::context(0), [&](Reader& field) { data.etype = field.i32(); });
+      data.etype = parts.i32_in(der::context(0));
       //= MS-KILE 3.1.5.8: key version numbers are encoded and decoded as signed 32-bit integers.
-      data.has_kvno =
-          parts.maybe(der::context(1), [&](Reader& field) { data.kvno = field.u32_modulo(); });
-      parts.in(der::context(2),
-               [&](Reader& field) { data.cipher = field.bytes(Tag::kOctetString); });
+      data.has_kvno = parts.next_is(der::context(1));
+      data.kvno = data.has_kvno ? parts.u32_modulo_in(der::context(1)) : 0;
+      data.cipher = parts.bytes_in(der::context(2), Tag::kOctetString);
     });
   });
   return data;
@@ -83,59 +86,48 @@ EncryptedData encrypted_data(Reader& body, std::uint8_t field_number) noexcept {
 EncryptionKey encryption_key(Reader& field) noexcept {
   EncryptionKey key;
   field.in(Tag::kSequence, [&](Reader& parts) {
-    parts.in(der::context(0), [&](Reader& type) { key.etype = type.i32(); });
-    parts.in(der::context(1), [&](Reader& value) {
-      key.value = value.bytes(Tag::kOctetString);
-      value.require(!key.value.empty());
-    });
+    key.etype = parts.i32_in(der::context(0));
+    key.value = parts.bytes_in(der::context(1), Tag::kOctetString);
+    parts.require(!key.value.empty());
   });
   return key;
 }
 
 //= RFC 4120 5.2.8
 // Senders MUST ship at least 32 bits; flags beyond those have no meaning to us.
-std::uint32_t kerberos_flags(Reader& field) noexcept {
-  const Bytes bits = field.bytes(Tag::kBitString);
-  const bool whole_words = bits.size() >= 1 + sizeof(std::uint32_t) && bits[0] == 0;
-  field.require(whole_words);
-  return whole_words ? load_be<std::uint32_t>(bits.subspan(1)) : 0;
-}
-
 std::uint32_t flags(Reader& body, std::uint8_t field_number) noexcept {
-  std::uint32_t bits = 0;
-  body.in(der::context(field_number), [&](Reader& field) { bits = kerberos_flags(field); });
-  return bits;
-}
-
-UnixSeconds kerberos_time(Reader& field) noexcept {
-  UnixSeconds seconds = 0;
-  field.require(der::parse_time(field.bytes(Tag::kGeneralizedTime), seconds));
-  return seconds;
+  const Bytes bits = body.bytes_in(der::context(field_number), Tag::kBitString);
+  const bool whole_words = bits.size() >= 1 + sizeof(std::uint32_t) && bits[0] == 0;
+  body.require(whole_words);
+  return whole_words ? load_be<std::uint32_t>(bits.subspan(1)) : 0;
 }
 
 UnixSeconds time(Reader& body, std::uint8_t field_number) noexcept {
   UnixSeconds seconds = 0;
-  body.in(der::context(field_number), [&](Reader& field) { seconds = kerberos_time(field); });
+  body.require(
+      der::parse_time(body.bytes_in(der::context(field_number), Tag::kGeneralizedTime), seconds));
   return seconds;
 }
 
-std::uint32_t microseconds_value(Reader& field) noexcept {
-  const std::uint32_t value = field.u32();
-  field.require(value <= kMicrosecondsMax);  //= RFC 4120 5.2.4
-  return value;
+bool maybe_time(Reader& body, std::uint8_t field_number, UnixSeconds& seconds) noexcept {
+  const bool present = body.next_is(der::context(field_number));
+  if (present) {
+    seconds = time(body, field_number);
+  }
+  return present;
 }
 
 std::uint32_t microseconds(Reader& body, std::uint8_t field_number) noexcept {
-  std::uint32_t value = 0;
-  body.in(der::context(field_number), [&](Reader& field) { value = microseconds_value(field); });
+  const std::uint32_t value = body.u32_in(der::context(field_number));
+  body.require(value <= kMicrosecondsMax);  //= RFC 4120 5.2.4
   return value;
 }
 
 Bytes typed_value(Reader& field) noexcept {
   const std::uint32_t begin = field.mark();
   field.in(Tag::kSequence, [](Reader& parts) {
-    parts.in(der::context(0), [](Reader& type) { type.i32(); });
-    parts.in(der::context(1), [](Reader& data) { data.bytes(Tag::kOctetString); });
+    parts.i32_in(der::context(0));
+    parts.bytes_in(der::context(1), Tag::kOctetString);
   });
   return field.since(begin);
 }

@@ -45,14 +45,13 @@ PrincipalName principal(der::Reader& body, std::uint8_t field_number) noexcept;
 EncryptedData encrypted_data(der::Reader& body, std::uint8_t field_number) noexcept;  // 5.2.9
 EncryptionKey encryption_key(der::Reader& field) noexcept;                            // 5.2.9
 
-std::uint32_t kerberos_flags(der::Reader& field) noexcept;  // RFC 4120 5.2.8
-std::uint32_t flags(der::Reader& body, std::uint8_t field_number) noexcept;
+std::uint32_t flags(der::Reader& body, std::uint8_t field_number) noexcept;  // RFC 4120 5.2.8
 
-UnixSeconds kerberos_time(der::Reader& field) noexcept;  // RFC 4120 5.2.3
-UnixSeconds time(der::Reader& body, std::uint8_t field_number) noexcept;
+// maybe_time is for an OPTIONAL one: false, and `seconds` as it was, if it is not there.
+UnixSeconds time(der::Reader& body, std::uint8_t field_number) noexcept;  // RFC 4120 5.2.3
+bool maybe_time(der::Reader& body, std::uint8_t field_number, UnixSeconds& seconds) noexcept;
 
-std::uint32_t microseconds_value(der::Reader& field) noexcept;  // RFC 4120 5.2.4
-std::uint32_t microseconds(der::Reader& body, std::uint8_t field_number) noexcept;
+std::uint32_t microseconds(der::Reader& body, std::uint8_t field_number) noexcept;  // 5.2.4
 
 // typed_value reads SEQUENCE { [0] Int32, [1] OCTET STRING }, which a HostAddress (RFC 4120 5.2.5)
 // and an element of AuthorizationData (5.2.6) both are, and returns it, header included; typed_list

@@ -32,11 +32,6 @@ Bytes list_of(Reader& field, std::uint32_t& count, Read read_element) noexcept {
   return elements;
 }
 
-bool maybe_time(Reader& body, std::uint8_t field_number, UnixSeconds& seconds) noexcept {
-  return body.maybe(der::context(field_number),
-                    [&](Reader& field) { seconds = fields::kerberos_time(field); });
-}
-
 bool maybe_realm(Reader& body, std::uint8_t field_number, Bytes& realm) noexcept {
   return body.maybe(der::context(field_number),
                     [&](Reader& field) { realm = fields::name_string(field); });
@@ -53,12 +48,12 @@ KrbCredInfo cred_info(Reader& field) noexcept {
     body.in(der::context(0), [&](Reader& key) { info.key = fields::encryption_key(key); });
     info.has_client = maybe_realm(body, 1, info.prealm);
     body.require(maybe_name(body, 2, info.pname) == info.has_client);
-    info.has_flags = body.maybe(der::context(3),
-                                [&](Reader& flags) { info.flags = fields::kerberos_flags(flags); });
-    info.has_auth_time = maybe_time(body, 4, info.auth_time);
-    info.has_start_time = maybe_time(body, 5, info.start_time);
-    info.has_end_time = maybe_time(body, 6, info.end_time);
-    info.has_renew_till = maybe_time(body, 7, info.renew_till);
+    info.has_flags = body.next_is(der::context(3));
+    info.flags = info.has_flags ? fields::flags(body, 3) : 0;
+    info.has_auth_time = fields::maybe_time(body, 4, info.auth_time);
+    info.has_start_time = fields::maybe_time(body, 5, info.start_time);
+    info.has_end_time = fields::maybe_time(body, 6, info.end_time);
+    info.has_renew_till = fields::maybe_time(body, 7, info.renew_till);
     info.has_service = maybe_realm(body, 8, info.srealm);
     body.require(maybe_name(body, 9, info.sname) == info.has_service);
     body.maybe(der::context(10),
@@ -93,9 +88,9 @@ Result<EncKrbCredPart> parse_enc_krb_cred_part(Bytes plain) noexcept {
     });
     part.has_nonce =
         body.maybe(der::context(1), [&](Reader& field) { part.nonce = field.u32_modulo(); });
-    part.has_timestamp = maybe_time(body, 2, part.timestamp);
-    part.has_usec = body.maybe(
-        der::context(3), [&](Reader& field) { part.usec = fields::microseconds_value(field); });
+    part.has_timestamp = fields::maybe_time(body, 2, part.timestamp);
+    part.has_usec = body.next_is(der::context(3));
+    part.usec = part.has_usec ? fields::microseconds(body, 3) : 0;
     body.maybe(der::context(4),
                [&](Reader& field) { part.sender_address = fields::typed_value(field); });
     body.maybe(der::context(5),

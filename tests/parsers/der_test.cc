@@ -262,6 +262,61 @@ TEST(DerReader, RefusesWhatABodyLeavesUnread) {
   EXPECT_EQ(sum, 11u);
 }
 
+// What bytes_in and u32_in do in one step is what `in` does in two, whatever stands there.
+TEST(DerReader, ReadsAFieldAsInDoes) {
+  for (const char* text : {"a0 03 02 01 05",
+                           "a0 03 02 01 05 0500",
+                           "a0 05 02 03 01e240",
+                           "a0 04 02 02 00ff",
+                           "a0 04 02 01 05 06",
+                           "a0 02 02 01 05",
+                           "a0 03 02 02 05 06",
+                           "a0 03 02 01",
+                           "a0 03 02",
+                           "a0 03",
+                           "a0",
+                           "",
+                           "a0 00",
+                           "a0 01 02",
+                           "a0 03 04 01 05",
+                           "a1 03 02 01 05",
+                           "a0 02 02 00",
+                           "a0 03 02 01 80",
+                           "a0 80 02 01 05 0000",
+                           "a0 81 03 02 01 05",
+                           "a0 04 02 81 01 05",
+                           "a0 7f 02 01 05",
+                           "a0 ff",
+                           "a0 03 02 80 05"}) {
+    const auto message = hex(text);
+    Parse one(message);
+    Reader reader(one);
+    const Bytes contents = reader.bytes_in(der::context(0), Tag::kInteger);
+    Parse two(message);
+    Reader twin(two);
+    Bytes expected;
+    twin.in(der::context(0), [&](Reader& field) { expected = field.bytes(Tag::kInteger); });
+    EXPECT_EQ(one.finish(0).fault(), two.finish(0).fault()) << text;
+    if (two.ok()) {
+      EXPECT_EQ(contents.data(), expected.data()) << text;
+      EXPECT_EQ(contents.size(), expected.size()) << text;
+      EXPECT_EQ(reader.mark(), twin.mark()) << text;
+    } else {
+      EXPECT_TRUE(contents.empty()) << text;
+    }
+
+    Parse three(message);
+    Reader number(three);
+    const std::uint32_t value = number.u32_in(der::context(0));
+    Parse four(message);
+    Reader number_twin(four);
+    std::uint32_t expected_value = 0;
+    number_twin.in(der::context(0), [&](Reader& field) { expected_value = field.u32(); });
+    EXPECT_EQ(three.finish(0).fault(), four.finish(0).fault()) << text;
+    EXPECT_EQ(value, four.ok() ? expected_value : 0u) << text;
+  }
+}
+
 TEST(DerReader, TakesOnlyItsOwnTagInNextIs) {
   const auto message = hex("a1 00");
   Parse parse(message);
