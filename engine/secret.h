@@ -7,13 +7,17 @@
 #include <array>
 #include <cassert>
 #include <cstddef>
+#include <cstdint>
 
 #include "parsers/bytes.h"
 
 namespace usher {
 
-// wipe overwrites `bytes` in a way no optimiser removes.
-inline void wipe(MutableBytes bytes) noexcept { OPENSSL_cleanse(bytes.data(), bytes.size()); }
+// wipe overwrites `bytes` in a way no optimiser removes: whoever reads the asm may look at them.
+inline void wipe(MutableBytes bytes) noexcept {
+  std::ranges::fill(bytes, std::uint8_t{0});
+  asm volatile("" : : "r"(bytes.data()) : "memory");
+}
 
 // equal_secret compares in a time that depends on the sizes only.
 [[nodiscard]] inline bool equal_secret(Bytes a, Bytes b) noexcept {
