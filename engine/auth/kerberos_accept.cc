@@ -1,5 +1,7 @@
 #include "engine/auth/kerberos_accept.h"
 
+#include <array>
+
 #include "engine/auth/delegation.h"
 #include "engine/auth/kerberos_checks.h"
 #include "engine/auth/kerberos_reply.h"
@@ -75,9 +77,10 @@ bool check_bindings(Exchange& exchange) noexcept {
                       (work.authenticator_data.ap_options & kApOptionsCbt) != 0});
 }
 
-bool keep_names(Turn& turn, Exchange& exchange) noexcept {
+bool keep_names(Exchange& exchange) noexcept {
   const KerberosWork& work = exchange.kerberos;
-  const MutableBytes scratch = turn.desk.arena.take(kIdentitySizeMax);
+  std::array<std::uint8_t, kIdentitySizeMax> room;
+  const MutableBytes scratch(room);
   Context& context = *exchange.context;
   const std::size_t user = krb5::write_principal_text(work.ticket.cname, {}, scratch);
   const bool kept =
@@ -239,7 +242,7 @@ void on_authenticator_opened(Turn& turn, Exchange& exchange) noexcept {
   // Everything that may refuse comes before the replay cache, and what takes up room after it.
   if (!check_authenticator(turn, exchange) || !check_dce_style(exchange) ||
       !check_bindings(exchange) || !check_pac(turn, exchange) || !open_delegation(turn, exchange) ||
-      !keep_names(turn, exchange) || !keep_session_key(exchange) || !check_replay(turn, exchange) ||
+      !keep_names(exchange) || !keep_session_key(exchange) || !check_replay(turn, exchange) ||
       !keep_pac(turn, exchange) || !keep_delegation(turn, exchange)) {
     return;
   }
