@@ -1,4 +1,7 @@
-// Accepts N minted tokens with Usher or with MIT, for bench/instructions to count what that takes.
+// Accepts N minted tokens with Usher, alone or in batches, or with MIT, for bench/instructions to
+// count what that takes.
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstdio>
 #include <cstring>
@@ -20,13 +23,19 @@ constexpr std::size_t kWarmUp = 8;  // Whatever is set up once, at the first acc
 extern "C" {
 
 [[gnu::noinline, gnu::noclone]] std::size_t accept_with_usher(Door& door,
-                                                              const KerberosTokens& tokens) {
+                                                              const KerberosTokens& tokens,
+                                                              std::size_t batch) {
   std::size_t established = 0;
-  for (std::size_t i = kWarmUp; i < tokens.size(); ++i) {
-    const usher::Bytes token = tokens.token(i);
-    const usher::AcceptReply& reply = door.accept(std::span(&token, 1))[0];
-    established += reply.verdict.status == usher::Status::kEstablished ? 1u : 0u;
-    door.release(reply.context);
+  std::array<usher::Bytes, usher::kBatchMax> some;
+  for (std::size_t i = kWarmUp; i < tokens.size();) {
+    std::size_t count = 0;
+    while (count < batch && i < tokens.size()) {
+      some[count++] = tokens.token(i++);
+    }
+    for (const usher::AcceptReply& reply : door.accept(std::span(some).first(count))) {
+      established += reply.verdict.status == usher::Status::kEstablished ? 1u : 0u;
+      door.release(reply.context);
+    }
   }
   return established;
 }
@@ -43,13 +52,16 @@ extern "C" {
 }  // extern "C"
 
 int main(int argc, char** argv) {
-  std::size_t count = 0;
-  const std::string_view who = argc == 3 ? argv[1] : "";
-  if (argc == 3) {
-    std::from_chars(argv[2], argv[2] + std::strlen(argv[2]), count);
-  }
-  if ((who != "usher" && who != "mit") || count == 0) {
-    std::fputs("usage: accept_count usher|mit COUNT\n", stderr);
+  const auto number = [&](int at) {
+    std::size_t value = 0;
+    std::from_chars(argv[at], argv[at] + std::strlen(argv[at]), value);
+    return value;
+  };
+  const std::string_view who = argc == 3 || argc == 4 ? argv[1] : "";
+  const std::size_t count = argc > 2 ? number(2) : 0;
+  const std::size_t batch = argc > 3 ? number(3) : 1;
+  if ((who != "usher" && who != "mit") || count == 0 || batch == 0 || batch > usher::kBatchMax) {
+    std::fputs("usage: accept_count usher|mit COUNT [BATCH]\n", stderr);
     return 2;
   }
   const KerberosTokens tokens(count + kWarmUp);
@@ -60,7 +72,7 @@ int main(int argc, char** argv) {
       const usher::Bytes token = tokens.token(i);
       door.release(door.accept(std::span(&token, 1))[0].context);
     }
-    established = accept_with_usher(door, tokens);
+    established = accept_with_usher(door, tokens, batch);
   } else {
     usher::mint::MitAcceptor mit(usher::mint::keytab_image(std::span(&tokens.service(), 1)));
     for (std::size_t i = 0; i < kWarmUp; ++i) {

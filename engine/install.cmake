@@ -9,6 +9,9 @@ if(usher_winbind)
   set(usher_winbind_dependency
       "pkg_check_modules(WBCLIENT REQUIRED QUIET IMPORTED_TARGET wbclient>=0.12)\n")
 endif()
+if(usher_ipsec_mb)
+  set(usher_ipsec_mb_libs " -lIPSec_MB")
+endif()
 configure_package_config_file(usherConfig.cmake.in usherConfig.cmake
   INSTALL_DESTINATION ${usher_package_folder})
 write_basic_package_version_file(usherConfigVersion.cmake COMPATIBILITY SameMinorVersion)

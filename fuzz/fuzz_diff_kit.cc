@@ -28,6 +28,11 @@ crypto::Kit& kit() {
   return *made;
 }
 
+crypto::Lanes& lanes() {
+  static const auto made = crypto::Lanes::make(kit(), crypto::LanesChoice::kOpenssl);
+  return *made;
+}
+
 // Draw takes an input apart: a choice, a number, a key, and all the rest.
 struct Draw {
   explicit Draw(Bytes input) {
@@ -122,26 +127,24 @@ bool same(Bytes a, Bytes b) { return std::ranges::equal(a, b); }
 
 // ours_opens opens as tickets (key usage 2) or authenticators (11) are opened.
 Outcome ours_opens(const Draw& draw, bool ticket, Bytes cipher, Octets& plain) {
-  Octets arena(cipher.size());
+  Octets arena(crypto::opening_room(cipher.size()));
   Bytes opened;
   Outcome outcome{};
   if (ticket) {
     crypto::ServiceKey key;
-    key.profile = &draw.profile();
-    check(
-        derive_encryption(kit(), draw.profile(), draw.session_key(), KeyUsage::kTicket, key.ke) &&
-            derive_integrity(kit(), draw.profile(), draw.session_key(), KeyUsage::kTicket, key.ki),
-        "keys can be derived");
-    crypto::TicketJob job{.key = &key, .cipher = cipher, .plain = arena};
-    open_tickets(kit(), {&job, 1});
+    check(make_service_key(kit(), draw.profile(), draw.session_key(), key), "keys can be derived");
+    crypto::TicketJob job{.key = &key, .cipher = cipher, .room = arena};
+    open_tickets(lanes(), {&job, 1});
     opened = job.opened;
     outcome = job.outcome;
   } else {
+    crypto::SessionKeys keys;
     crypto::AuthenticatorJob job{.profile = &draw.profile(),
                                  .session_key = draw.session_key(),
+                                 .keys = &keys,
                                  .cipher = cipher,
-                                 .plain = arena};
-    open_authenticators(kit(), {&job, 1});
+                                 .room = arena};
+    open_authenticators(lanes(), {&job, 1});
     opened = job.opened;
     outcome = job.outcome;
   }
@@ -182,12 +185,16 @@ void check_sealing(const Draw& draw) {
   const std::size_t confounder_size = profile.confounder_size;
   Octets cipher(profile.overhead() + draw.rest.size());
   const Bytes confounder = Bytes(draw.key).last(confounder_size);
+  Octets room(crypto::sealing_room(draw.rest.size()));
+  crypto::SessionKeys keys;
   crypto::SealJob job{.profile = &profile,
                       .session_key = draw.session_key(),
+                      .keys = &keys,
                       .confounder = confounder,
                       .plain = draw.rest,
+                      .room = room,
                       .cipher = cipher};
-  seal_replies(kit(), {&job, 1});
+  seal_replies(lanes(), {&job, 1});
   check(job.outcome == Outcome::kDone, "a reply can be sealed");
   Octets plain;
   check(Mit{draw.etype, draw.session_key(), std::uint32_t(KeyUsage::kApRepEncPart)}.decrypt(cipher,

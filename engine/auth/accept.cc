@@ -99,7 +99,7 @@ void decode(Turn& turn, Exchange& exchange) noexcept {
 void open_all_tickets(TurnDesk& desk, std::span<Exchange> exchanges) noexcept {
   bool again = true;
   while (again) {
-    crypto::open_tickets(*desk.kit, desk.tickets.jobs());
+    crypto::open_tickets(*desk.lanes, desk.tickets.jobs());
     again = false;
     for (Exchange& exchange : exchanges) {
       again |= exchange.in(State::kTicketQueued) && try_next_key(exchange);
@@ -168,16 +168,19 @@ void run_turn(Turn& turn, std::span<const AcceptRequest> requests,
   }
   open_all_tickets(desk, exchanges);
   each(turn, exchanges, State::kTicketQueued, on_ticket_opened);
-  crypto::open_authenticators(*desk.kit, desk.authenticators.jobs());
+  crypto::open_authenticators(*desk.lanes, desk.authenticators.jobs());
   each(turn, exchanges, State::kAuthenticatorQueued, on_authenticator_opened);
   crypto::verify_proofs(*desk.kit, desk.proofs.jobs());
   each(turn, exchanges, State::kProofQueued, on_proof_verified);
-  crypto::seal_replies(*desk.kit, desk.seals.jobs());
+  crypto::seal_replies(*desk.lanes, desk.seals.jobs());
   for (Exchange& exchange : exchanges) {
     if (exchange.live() && exchange.kerberos.seal_job != nullptr) {
       on_reply_sealed(turn, exchange);
     }
     finish(turn, exchange);
+  }
+  for (crypto::AuthenticatorJob& job : desk.authenticators.jobs()) {
+    job.keys->clear();
   }
   desk.tickets.clear();
   desk.authenticators.clear();
@@ -231,20 +234,23 @@ void Arena::wipe() noexcept {
 std::unique_ptr<Desk> Desk::make(std::size_t tokens, std::unique_ptr<RandomSource> random,
                                  std::unique_ptr<crypto::Kit> kit) noexcept {
   assert(tokens >= 1 && tokens <= kBatchMax);
+  const auto choice = kit == nullptr ? crypto::LanesChoice::kAuto : crypto::LanesChoice::kOpenssl;
   if (kit == nullptr) {
     kit = crypto::Kit::make();
   }
   if (random == nullptr) {
     random = make_system_random();
   }
+  std::unique_ptr<crypto::Lanes> lanes =
+      kit == nullptr ? nullptr : crypto::Lanes::make(*kit, choice);
   // Not initialised: pages that no token reaches are never touched.
   std::unique_ptr<std::uint8_t[]> memory(new (std::nothrow)
                                              std::uint8_t[TurnDesk::arena_size(tokens)]);
-  if (kit == nullptr || random == nullptr || memory == nullptr) {
+  if (lanes == nullptr || random == nullptr || memory == nullptr) {
     return nullptr;
   }
-  return std::unique_ptr<Desk>(
-      new (std::nothrow) TurnDesk(tokens, std::move(kit), std::move(random), std::move(memory)));
+  return std::unique_ptr<Desk>(new (std::nothrow) TurnDesk(tokens, std::move(kit), std::move(lanes),
+                                                           std::move(random), std::move(memory)));
 }
 
 bool make_bindings(Desk& desk, const BindingFields& fields, ChannelBindings& out) noexcept {

@@ -86,7 +86,8 @@ struct Environment {
 class Desk {
  public:
   // make prepares for `tokens` tokens of up to kTokenSizeMax a turn (at most kBatchMax). `random`
-  // null means make_system_random(), `kit` null Kit::make(). Null if memory or OpenSSL fails.
+  // null means make_system_random(), `kit` null Kit::make(), with ipsec-mb beside it where there is
+  // one; over a kit that is given all is done with that. Null if memory or OpenSSL fails.
   [[nodiscard]] static std::unique_ptr<Desk> make(
       std::size_t tokens, std::unique_ptr<RandomSource> random = nullptr,
       std::unique_ptr<crypto::Kit> kit = nullptr) noexcept;

@@ -8,6 +8,7 @@
 
 #include "engine/auth/accept.h"
 #include "engine/crypto/kit.h"
+#include "engine/crypto/lanes.h"
 #include "engine/crypto/proof_batch.h"
 #include "engine/crypto/ticket_batch.h"
 #include "parsers/authorization_data.h"
@@ -118,14 +119,17 @@ class Arena {
 inline constexpr std::size_t kArenaPerTokenExtra = 8 * 1024;
 static_assert((2 * (2 + 4) + 2 * 4 + 2 * 2 + 2 * 2) * kIdentitySizeMax + 2 * kReplySizeMax <=
               kTokenSizeMax + kArenaPerTokenExtra);
-static_assert(kIdentitySizeMax + 2 * kReplySizeMax + kDelegatedPartSizeMax <= kArenaPerTokenExtra);
+static_assert(kIdentitySizeMax + 2 * kReplySizeMax + kDelegatedPartSizeMax +
+                  3 * crypto::kOpeningHeadroom <=
+              kArenaPerTokenExtra);
 
 struct TurnDesk final : Desk {
   TurnDesk(std::size_t tokens, std::unique_ptr<crypto::Kit> its_kit,
-           std::unique_ptr<RandomSource> its_random,
+           std::unique_ptr<crypto::Lanes> its_lanes, std::unique_ptr<RandomSource> its_random,
            std::unique_ptr<std::uint8_t[]> memory) noexcept
       : capacity(tokens),
         kit(std::move(its_kit)),
+        lanes(std::move(its_lanes)),
         random(std::move(its_random)),
         arena(std::move(memory), arena_size(tokens)) {}
 
@@ -135,6 +139,7 @@ struct TurnDesk final : Desk {
 
   std::size_t capacity;  // Tokens a turn.
   std::unique_ptr<crypto::Kit> kit;
+  std::unique_ptr<crypto::Lanes> lanes;  // Over the kit.
   std::unique_ptr<RandomSource> random;
   Arena arena;
   std::array<Exchange, kBatchMax> exchanges;
@@ -142,6 +147,7 @@ struct TurnDesk final : Desk {
   crypto::Batch<crypto::AuthenticatorJob> authenticators;
   crypto::Batch<crypto::SealJob> seals;
   crypto::Batch<crypto::ProofJob> proofs;
+  std::array<crypto::SessionKeys, kBatchMax> session_keys;  // One for each of `authenticators`.
 };
 
 // Turn is what every stage needs besides the exchange itself.

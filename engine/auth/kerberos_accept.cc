@@ -171,10 +171,10 @@ void stage_ticket(Turn& turn, Exchange& exchange) noexcept {
   }
   work.key_tries = 1;
   exchange.context->ticket_etype = ticket.enc_part.etype;
-  work.ticket_job =
-      &turn.desk.tickets.add({.key = key,
-                              .cipher = ticket.enc_part.cipher,
-                              .plain = turn.desk.arena.take(ticket.enc_part.cipher.size())});
+  work.ticket_job = &turn.desk.tickets.add(
+      {.key = key,
+       .cipher = ticket.enc_part.cipher,
+       .room = turn.desk.arena.take(crypto::opening_room(ticket.enc_part.cipher.size()))});
   exchange.go(State::kTicketQueued);
 }
 
@@ -219,11 +219,14 @@ void on_ticket_opened(Turn& turn, Exchange& exchange) noexcept {
   if (cipher.etype != work.ticket.key.etype) {
     return exchange.refuse(Status::kAuthenticatorKey);
   }
-  work.authenticator_job =
-      &turn.desk.authenticators.add({.profile = key_profile(work.ticket.key),
-                                     .session_key = work.ticket.key.value,
-                                     .cipher = cipher.cipher,
-                                     .plain = turn.desk.arena.take(cipher.cipher.size())});
+  TurnDesk& desk = turn.desk;
+  work.authenticator_job = &desk.authenticators.add(
+      {.profile = key_profile(work.ticket.key),
+       .session_key = work.ticket.key.value,
+       .keys = &desk.session_keys[desk.authenticators.jobs().size()],
+       .reply_expected = (work.ap_req.ap_options & krb5::kApOptionMutualRequired) != 0,
+       .cipher = cipher.cipher,
+       .room = desk.arena.take(crypto::opening_room(cipher.cipher.size()))});
   exchange.go(State::kAuthenticatorQueued);
 }
 

@@ -186,11 +186,14 @@ bool stage_reply(Turn& turn, Exchange& exchange) noexcept {
                                       .seq_number = context.acceptor_sequence});
   assert(plain.ok());
   const std::size_t cipher_size = profile.overhead() + plain.written().size();
-  work.seal_job = &desk.seals.add({.profile = &profile,
-                                   .session_key = work.ticket.key.value,
-                                   .confounder = confounder,
-                                   .plain = plain.written(),
-                                   .cipher = desk.arena.take(cipher_size)});
+  work.seal_job =
+      &desk.seals.add({.profile = &profile,
+                       .session_key = work.ticket.key.value,
+                       .keys = work.authenticator_job->keys,
+                       .confounder = confounder,
+                       .plain = plain.written(),
+                       .room = desk.arena.take(crypto::sealing_room(plain.written().size())),
+                       .cipher = desk.arena.take(cipher_size)});
   return true;
 }
 

@@ -38,9 +38,6 @@ constexpr void fold(Bytes in, MutableBytes out) noexcept {
   }
 }
 
-// The last byte of a key derivation constant (RFC 3961 5.3).
-enum class Purpose : std::uint8_t { kChecksum = 0x99, kEncryption = 0xaa, kIntegrity = 0x55 };
-
 constexpr Block folded_constant(KeyUsage usage, Purpose purpose) noexcept {
   const auto number = static_cast<std::uint32_t>(usage);
   const std::array<std::uint8_t, 5> constant{
@@ -83,25 +80,33 @@ Block constant_of(KeyUsage usage) noexcept {
   return folded_constant(usage, kPurpose);  // A registered usage without a name here.
 }
 
-// derive_sha1 is DK (RFC 3961 5.1): K1 = E(constant), K2 = E(K1), which is CBC with a zero IV over
-// the constant and a block of zeros. random-to-key of AES is the identity (RFC 3962 4).
-template <Purpose kPurpose>
-bool derive_sha1(Kit& kit, Bytes base, KeyUsage usage, MutableBytes out) noexcept {
-  std::array<std::uint8_t, 2 * kAesBlockSize> input{};
-  std::ranges::copy(constant_of<kPurpose>(usage), input.begin());
-  return kit.cbc_encrypt(base, std::span(input).first(base.size()), out);
+Block constant_of(KeyUsage usage, Purpose purpose) noexcept {
+  switch (purpose) {
+    case Purpose::kChecksum:
+      return constant_of<Purpose::kChecksum>(usage);
+    case Purpose::kEncryption:
+      return constant_of<Purpose::kEncryption>(usage);
+    case Purpose::kIntegrity:
+      return constant_of<Purpose::kIntegrity>(usage);
+  }
+  return {};
+}
+
+// size_of is the size of the key that is made for a purpose.
+std::uint32_t size_of(const EtypeProfile& profile, Purpose purpose) noexcept {
+  return purpose == Purpose::kEncryption ? profile.key_size : profile.integrity_key_size;
+}
+
+// derive_sha1 is DK (RFC 3961 5.1). random-to-key of AES is the identity (RFC 3962 4).
+bool derive_sha1(Kit& kit, Bytes base, Bytes input, MutableBytes out) noexcept {
+  return kit.cbc_encrypt(base, input, out);
 }
 
 // derive_sha2 is KDF-HMAC-SHA2 (RFC 8009 3) without a context: one block of HMAC is enough for
 // every key there is.
-bool derive_sha2(Kit& kit, const EtypeProfile& profile, Bytes base, KeyUsage usage, Purpose purpose,
+bool derive_sha2(Kit& kit, const EtypeProfile& profile, Bytes base, Bytes input,
                  MutableBytes out) noexcept {
   assert(out.size() <= profile.hmac_size);
-  std::array<std::uint8_t, 4 + 5 + 1 + 4> input{};
-  store_be(std::span(input).subspan<0, 4>(), std::uint32_t{1});  // The counter.
-  store_be(std::span(input).subspan<4, 4>(), static_cast<std::uint32_t>(usage));
-  input[8] = static_cast<std::uint8_t>(purpose);
-  store_be(std::span(input).subspan<10, 4>(), static_cast<std::uint32_t>(8 * out.size()));
   const Bytes parts[] = {input};
   Secret<kHmacSizeMax> whole;
   if (!hmac(kit, profile, base, parts, whole.reset(profile.hmac_size))) {
@@ -121,21 +126,20 @@ bool derive_rc4(Kit& kit, Bytes base, KeyUsage usage, Purpose purpose, MutableBy
   return kit.hmac_md5(base, parts, out);
 }
 
-template <Purpose kPurpose>
-bool derive(Kit& kit, const EtypeProfile& profile, Bytes base, KeyUsage usage, Key& key) noexcept {
+bool derive(Kit& kit, const EtypeProfile& profile, Bytes base, KeyUsage usage, Purpose purpose,
+            Key& key) noexcept {
   assert(base.size() == profile.key_size);
-  const MutableBytes out =
-      key.reset(kPurpose == Purpose::kEncryption ? profile.key_size : profile.integrity_key_size);
+  const MutableBytes out = key.reset(size_of(profile, purpose));
   bool done = false;
   switch (profile.family) {
     case Family::kAesSha1:
-      done = derive_sha1<kPurpose>(kit, base, usage, out);
+      done = derive_sha1(kit, base, DerivationInput(profile, usage, purpose).bytes(), out);
       break;
     case Family::kAesSha2:
-      done = derive_sha2(kit, profile, base, usage, kPurpose, out);
+      done = derive_sha2(kit, profile, base, DerivationInput(profile, usage, purpose).bytes(), out);
       break;
     case Family::kRc4:
-      done = derive_rc4(kit, base, usage, kPurpose, out);
+      done = derive_rc4(kit, base, usage, purpose, out);
       break;
   }
   if (!done) {
@@ -146,19 +150,36 @@ bool derive(Kit& kit, const EtypeProfile& profile, Bytes base, KeyUsage usage, K
 
 }  // namespace
 
+DerivationInput::DerivationInput(const EtypeProfile& profile, KeyUsage usage,
+                                 Purpose purpose) noexcept {
+  assert(profile.family != Family::kRc4);
+  if (profile.family == Family::kAesSha1) {
+    // K1 = E(constant), K2 = E(K1): CBC with a zero IV over the constant and a block of zeros.
+    size_ = size_of(profile, purpose);
+    std::ranges::copy(constant_of(usage, purpose), bytes_.begin());
+    return;
+  }
+  size_ = 4 + 4 + 1 + 1 + 4;
+  const std::span<std::uint8_t> out = bytes_;
+  store_be(out.subspan<0, 4>(), std::uint32_t{1});  // The counter.
+  store_be(out.subspan<4, 4>(), static_cast<std::uint32_t>(usage));
+  bytes_[8] = static_cast<std::uint8_t>(purpose);
+  store_be(out.subspan<10, 4>(), 8 * size_of(profile, purpose));
+}
+
 bool derive_encryption(Kit& kit, const EtypeProfile& profile, Bytes base, KeyUsage usage,
                        Key& ke) noexcept {
-  return derive<Purpose::kEncryption>(kit, profile, base, usage, ke);
+  return derive(kit, profile, base, usage, Purpose::kEncryption, ke);
 }
 
 bool derive_integrity(Kit& kit, const EtypeProfile& profile, Bytes base, KeyUsage usage,
                       Key& ki) noexcept {
-  return derive<Purpose::kIntegrity>(kit, profile, base, usage, ki);
+  return derive(kit, profile, base, usage, Purpose::kIntegrity, ki);
 }
 
 bool derive_checksum(Kit& kit, const EtypeProfile& profile, Bytes base, KeyUsage usage,
                      Key& kc) noexcept {
-  return derive<Purpose::kChecksum>(kit, profile, base, usage, kc);
+  return derive(kit, profile, base, usage, Purpose::kChecksum, kc);
 }
 
 bool hmac(Kit& kit, const EtypeProfile& profile, Bytes key, std::span<const Bytes> parts,

@@ -24,6 +24,21 @@ using Key = Secret<kKeySizeMax>;
 [[nodiscard]] bool derive_checksum(Kit& kit, const EtypeProfile& profile, Bytes base,
                                    KeyUsage usage, Key& kc) noexcept;
 
+// Purpose is the last byte of a key derivation constant (RFC 3961 5.3, RFC 8009 3).
+enum class Purpose : std::uint8_t { kChecksum = 0x99, kEncryption = 0xaa, kIntegrity = 0x55 };
+
+// DerivationInput is what a base key of the AES families makes a key of: RFC 3962 encrypts it with
+// CBC, and the ciphertext is the key; RFC 8009 makes the HMAC of it, and its front is the key.
+class DerivationInput {
+ public:
+  DerivationInput(const EtypeProfile& profile, KeyUsage usage, Purpose purpose) noexcept;
+  [[nodiscard]] Bytes bytes() const noexcept { return std::span(bytes_).first(size_); }
+
+ private:
+  std::array<std::uint8_t, 2 * kAesBlockSize> bytes_{};
+  std::size_t size_ = 0;
+};
+
 // hmac makes the HMAC of the etype's own digest over the concatenation of `parts`, not truncated:
 // `out` takes profile.hmac_size bytes.
 [[nodiscard]] bool hmac(Kit& kit, const EtypeProfile& profile, Bytes key,

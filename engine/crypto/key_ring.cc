@@ -313,13 +313,10 @@ bool SortedRing::add(Kit& kit, const Entry& entry, const Entry* previous) noexce
   }
   const std::size_t owner_index = owner_count_ - 1;
   ServiceKey& key = keys_[key_count_];
-  key.profile = profile_of(entry.etype);
   key.kvno = entry.kvno;
   key.realm = owners_[owner_index].realm;
   key.components = owners_[owner_index].components;
-  if (!derive_encryption(kit, *key.profile, entry.key, KeyUsage::kTicket, key.ke) ||
-      !derive_integrity(kit, *key.profile, entry.key, KeyUsage::kTicket, key.ki) ||
-      !make_checksum_key(kit, *key.profile, entry.key, KeyUsage::kPac, key.pac)) {
+  if (!make_service_key(kit, *profile_of(entry.etype), entry.key, key)) {
     return false;
   }
   if (known && previous->etype == entry.etype) {
@@ -390,6 +387,22 @@ std::vector<KeyRing::Principal> SortedRing::principals() const {
 }
 
 }  // namespace
+
+bool make_service_key(Kit& kit, const EtypeProfile& profile, Bytes base, ServiceKey& out) noexcept {
+  out.profile = &profile;
+  if (!derive_encryption(kit, profile, base, KeyUsage::kTicket, out.ke) ||
+      !derive_integrity(kit, profile, base, KeyUsage::kTicket, out.ki) ||
+      !make_checksum_key(kit, profile, base, KeyUsage::kPac, out.pac)) {
+    return false;
+  }
+  if (profile.family != Family::kRc4) {
+    const Digest digest = digest_of(profile);
+    out.ticket_cipher.expand(out.ke.bytes(), AesDirection::kDecrypt);
+    out.ticket_hmac.prepare(digest, out.ki.bytes());
+    out.pac_hmac.prepare(digest, out.pac.kc.bytes());
+  }
+  return true;
+}
 
 bool is_ticket_granting(Bytes components) noexcept {
   constexpr std::array<std::uint8_t, 8> kFirst = {0x1b, 6, 'k', 'r', 'b', 't', 'g', 't'};

@@ -10,12 +10,14 @@
 
 #include "engine/crypto/checksum.h"
 #include "engine/crypto/kerberos_keys.h"
+#include "engine/crypto/ready_keys.h"
 #include "parsers/bytes.h"
 
 namespace usher::crypto {
 
 // ServiceKey is one entry, ready to open tickets, with Ke and Ki of key usage 2, and to check the
-// signatures of PACs. The key itself is not kept.
+// signatures of PACs. The key itself is not kept. Lanes take the AES families' in the forms that
+// stand last.
 struct ServiceKey {
   const EtypeProfile* profile = nullptr;
   std::uint32_t kvno = 0;
@@ -26,7 +28,14 @@ struct ServiceKey {
   Bytes components;
   const ServiceKey* sibling = nullptr;  // Next key of the same principal and etype; newest first.
   const ServiceKey* other = nullptr;    // Next key of the etype, whosever: KeyRing::first_of_any.
+  AesKey ticket_cipher;
+  HmacKey ticket_hmac;
+  HmacKey pac_hmac;
 };
+
+// make_service_key fills in the keys of `out`, of an etype's base key. False only if OpenSSL fails.
+[[nodiscard]] bool make_service_key(Kit& kit, const EtypeProfile& profile, Bytes base,
+                                    ServiceKey& out) noexcept;
 
 // is_ticket_granting says whether a principal's components begin with "krbtgt", in any case: its
 // tickets are for a KDC and not for a service (RFC 4120 7.3).

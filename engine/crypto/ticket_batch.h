@@ -7,31 +7,49 @@
 #include <span>
 
 #include "engine/crypto/key_ring.h"
-#include "engine/crypto/kit.h"
+#include "engine/crypto/lanes.h"
 #include "engine/crypto/sealing.h"
+#include "engine/crypto/session_keys.h"
 #include "engine/limits.h"
 #include "parsers/bytes.h"
 
 namespace usher::crypto {
 
-// The three jobs differ in type so that stages cannot be called out of order. A job owns nothing
-// but its result's numbers: `cipher` lies in the token, `plain` in the turn's plaintext arena.
+// The jobs differ in type so that stages cannot be called out of order. A job owns nothing but its
+// result's numbers: `cipher` lies in the token, `room` in the turn's arena.
+
+// Where a job's plaintext goes there is room in front, for what its HMAC covers besides: a padded
+// key and an IV.
+inline constexpr std::size_t kOpeningHeadroom = kHmacHeadroom + kAesBlockSize;
+
+// opening_room is how much room opening `cipher_size` bytes takes, sealing_room that of sealing
+// `plain_size` bytes.
+[[nodiscard]] constexpr std::size_t opening_room(std::size_t cipher_size) noexcept {
+  return kOpeningHeadroom + cipher_size;
+}
+[[nodiscard]] constexpr std::size_t sealing_room(std::size_t plain_size) noexcept {
+  return kOpeningHeadroom + kAesBlockSize + plain_size + kCtsTailroom;
+}
 
 // TicketJob opens one ticket with a service key (key usage 2).
 struct TicketJob {
   const ServiceKey* key = nullptr;
-  Bytes cipher;        // EncryptedData's: body and tag, in the order of the key's family.
-  MutableBytes plain;  // Room for cipher.size() bytes.
-  Bytes opened;        // Out: the plaintext inside `plain`, without confounder.
+  Bytes cipher;       // EncryptedData's: body and tag, in the order of the key's family.
+  MutableBytes room;  // opening_room(cipher.size()) bytes.
+  Bytes opened;       // Out: the plaintext inside `room`, without confounder.
   Outcome outcome = Outcome::kPending;
 };
 
 // AuthenticatorJob opens one authenticator with a ticket's session key (key usage 11).
 struct AuthenticatorJob {
   const EtypeProfile* profile = nullptr;
-  Bytes session_key;  // profile->key_size bytes.
+  Bytes session_key;  // profile->key_size bytes; not looked at if `keys` are made.
+  // Of the AES families: as derived from this session key before, or empty and then made. Null will
+  // do for RC4.
+  SessionKeys* keys = nullptr;
+  bool reply_expected = false;  // If `keys` are made, then also the reply's.
   Bytes cipher;
-  MutableBytes plain;
+  MutableBytes room;
   Bytes opened;
   Fingerprint fingerprint{};  // Out; for the replay cache.
   Outcome outcome = Outcome::kPending;
@@ -41,17 +59,33 @@ struct AuthenticatorJob {
 struct SealJob {
   const EtypeProfile* profile = nullptr;
   Bytes session_key;
-  Bytes confounder;  // profile->confounder_size random bytes.
+  SessionKeys* keys = nullptr;  // As above; what is missing is made.
+  Bytes confounder;             // profile->confounder_size random bytes.
   Bytes plain;
-  MutableBytes cipher;  // Out: exactly profile->overhead() + plain.size() bytes.
+  MutableBytes room;    // sealing_room(plain.size()) bytes, not those of `plain`.
+  MutableBytes cipher;  // Out: exactly profile->overhead() + plain.size() bytes, other memory.
+  Outcome outcome = Outcome::kPending;
+};
+
+// ChecksumJob verifies one signature of a PAC (key usage 17), as check_checksum does.
+struct ChecksumJob {
+  const ServiceKey* key = nullptr;
+  std::int32_t type = 0;  // As the signature says: must be the one that the key's etype makes.
+  Bytes text;             // In one piece; where zeros count in place of something, with those.
+  Bytes checksum;
   Outcome outcome = Outcome::kPending;
 };
 
 // Each stage decides every pending job, leaves decided ones alone, and lets no job influence
-// another. A kForged or kFailed job's `plain` has been wiped and its `opened` is empty.
-void open_tickets(Kit& kit, std::span<TicketJob> jobs) noexcept;
-void open_authenticators(Kit& kit, std::span<AuthenticatorJob> jobs) noexcept;
-void seal_replies(Kit& kit, std::span<SealJob> jobs) noexcept;
+// another; only if the library fails, all of one etype get kFailed. A kForged or kFailed job's room
+// (or `cipher`, if it was to be sealed) has been wiped, and its `opened` is empty. Room of those
+// that are kDone is secret.
+//
+// The AES families run in lanes, RC4 one job after the other.
+void open_tickets(Lanes& lanes, std::span<TicketJob> jobs) noexcept;
+void open_authenticators(Lanes& lanes, std::span<AuthenticatorJob> jobs) noexcept;
+void seal_replies(Lanes& lanes, std::span<SealJob> jobs) noexcept;
+void verify_checksums(Lanes& lanes, std::span<ChecksumJob> jobs) noexcept;
 
 // Batch is a fixed array with a count: no allocation, no growth, no reordering.
 template <class Job, std::size_t kMax = kBatchMax>

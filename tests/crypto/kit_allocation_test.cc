@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <cstdlib>
+#include <vector>
 
 #include "engine/crypto/key_ring.h"
 #include "engine/crypto/kit.h"
@@ -62,6 +63,12 @@ class KitAllocation : public ::testing::Test {
     before_make_ = heap_calls();
     kit_ = Kit::make();
     ASSERT_NE(kit_, nullptr);
+    for (const LanesChoice choice : {LanesChoice::kOpenssl, LanesChoice::kIpsecMb}) {
+      if (choice == LanesChoice::kOpenssl || has_ipsec_mb()) {
+        lanes_.push_back(Lanes::make(*kit_, choice));
+        ASSERT_NE(lanes_.back(), nullptr);
+      }
+    }
   }
 
   static unsigned long heap_calls() {
@@ -73,6 +80,7 @@ class KitAllocation : public ::testing::Test {
   }
 
   std::unique_ptr<Kit> kit_;
+  std::vector<std::unique_ptr<Lanes>> lanes_;  // Over each back end there is.
   unsigned long before_make_ = 0;
 };
 
@@ -108,43 +116,58 @@ TEST_F(KitAllocation, NoPrimitiveAllocatesNotEvenAtItsFirstUse) {
 }
 
 TEST_F(KitAllocation, NoStageAllocatesWithAnyEtype) {
-  for (const std::int32_t etype : {17, 18, 19, 20, 23}) {
-    const EtypeProfile* const profile = profile_of(etype);
-    const std::array<std::uint8_t, 32> octets{7};
-    const Bytes base = Bytes(octets).first(profile->key_size);
-    const KeyRing::Entry entry{.realm = base.first(3),
-                               .components = base.first(5),
-                               .etype = etype,
-                               .kvno = 1,
-                               .key = base};
-    const std::unique_ptr<const KeyRing> ring = KeyRing::make(*kit_, std::span(&entry, 1));
-    ASSERT_NE(ring, nullptr);
-    std::array<std::uint8_t, 200> room{};
-    std::array<std::uint8_t, 200> token{};
-    const unsigned long before = heap_calls();
-
-    SealJob seal{.profile = profile,
-                 .session_key = base,
-                 .confounder = base.first(profile->confounder_size),
-                 .plain = std::span(token).first(100),
-                 .cipher = std::span(room).first(100 + profile->overhead())};
-    seal_replies(*kit_, std::span(&seal, 1));
-    AuthenticatorJob authenticator{
-        .profile = profile, .session_key = base, .cipher = token, .plain = room, .opened = {}};
-    open_authenticators(*kit_, std::span(&authenticator, 1));
-    const ServiceKey* const key = ring->find(entry.realm, entry.components, etype, true, 1).key;
-    TicketJob ticket{.key = key, .cipher = token, .plain = room, .opened = {}};
-    open_tickets(*kit_, std::span(&ticket, 1));
-    const Bytes parts[] = {token};
-    const bool signature = check_checksum(*kit_, key->pac, profile->checksum_type, parts,
-                                          Bytes(room).first(profile->checksum_size));
-
-    const unsigned long after = heap_calls();
-    EXPECT_EQ(after, before) << etype;
-    EXPECT_EQ(seal.outcome, Outcome::kDone);
-    EXPECT_EQ(authenticator.outcome, Outcome::kForged);
-    EXPECT_EQ(ticket.outcome, Outcome::kForged);
-    EXPECT_FALSE(signature);
+  // One job alone and many at once take different ways.
+  constexpr std::size_t kMany = 20;
+  for (const std::unique_ptr<Lanes>& lanes : lanes_) {
+    for (const std::int32_t etype : {17, 18, 19, 20, 23}) {
+      const EtypeProfile* const profile = profile_of(etype);
+      const std::array<std::uint8_t, 32> octets{7};
+      const Bytes base = Bytes(octets).first(profile->key_size);
+      ServiceKey key;
+      ASSERT_TRUE(make_service_key(*kit_, *profile, base, key));
+      std::vector<std::array<std::uint8_t, sealing_room(200)>> rooms(3 * kMany);
+      std::vector<std::array<std::uint8_t, 200>> replies(kMany);
+      std::vector<SessionKeys> keys(kMany);
+      const std::array<std::uint8_t, 200> token{};
+      std::vector<SealJob> seals(kMany);
+      std::vector<AuthenticatorJob> authenticators(kMany);
+      std::vector<TicketJob> tickets(kMany);
+      std::vector<ChecksumJob> checksums(kMany);
+      for (const std::size_t count : {std::size_t{1}, kMany}) {
+        for (std::size_t i = 0; i < kMany; ++i) {
+          keys[i].clear();
+          authenticators[i] = {.profile = profile,
+                               .session_key = base,
+                               .keys = &keys[i],
+                               .cipher = token,
+                               .room = rooms[3 * i],
+                               .opened = {}};
+          seals[i] = {.profile = profile,
+                      .session_key = base,
+                      .keys = &keys[i],
+                      .confounder = base.first(profile->confounder_size),
+                      .plain = Bytes(token).first(100),
+                      .room = rooms[3 * i + 1],
+                      .cipher = std::span(replies[i]).first(100 + profile->overhead())};
+          tickets[i] = {.key = &key, .cipher = token, .room = rooms[3 * i + 2], .opened = {}};
+          checksums[i] = {.key = &key,
+                          .type = profile->checksum_type,
+                          .text = token,
+                          .checksum = Bytes(octets).first(profile->checksum_size)};
+        }
+        const unsigned long before = heap_calls();
+        open_tickets(*lanes, std::span(tickets).first(count));
+        open_authenticators(*lanes, std::span(authenticators).first(count));
+        seal_replies(*lanes, std::span(seals).first(count));
+        verify_checksums(*lanes, std::span(checksums).first(count));
+        const unsigned long after = heap_calls();
+        EXPECT_EQ(after, before) << etype;
+        EXPECT_EQ(seals[0].outcome, Outcome::kDone);
+        EXPECT_EQ(authenticators[0].outcome, Outcome::kForged);
+        EXPECT_EQ(tickets[count - 1].outcome, Outcome::kForged);
+        EXPECT_EQ(checksums[count - 1].outcome, Outcome::kForged);
+      }
+    }
   }
 }
 

@@ -55,7 +55,7 @@ Bytes ap_req_of(Bytes token) {
 class RecordedTicket : public ::testing::TestWithParam<RecordedCase> {
  protected:
   void SetUp() override {
-    ASSERT_NE(kit_, nullptr);
+    ASSERT_NE(lanes_, nullptr);
     KeyRing::Loaded loaded = KeyRing::load_keytab(*kit_, testing::data_path(GetParam().keytab));
     ring_ = std::move(loaded.ring);
     ASSERT_NE(ring_, nullptr) << loaded.error;
@@ -65,6 +65,7 @@ class RecordedTicket : public ::testing::TestWithParam<RecordedCase> {
   }
 
   const std::unique_ptr<Kit> kit_ = Kit::make();
+  const std::unique_ptr<Lanes> lanes_ = Lanes::make(*kit_, LanesChoice::kAuto);
   const Octets token_ = testing::recorded_token(GetParam().token);
   std::unique_ptr<const KeyRing> ring_;
   krb5::ApReq ap_req_;
@@ -87,9 +88,9 @@ TEST_P(RecordedTicket, OpensAndItsAuthenticatorToo) {
                   ticket.enc_part.has_kvno, ticket.enc_part.kvno);
   ASSERT_NE(found.key, nullptr);
   EXPECT_EQ(found.key->kvno, ticket.enc_part.kvno);
-  Octets room(ticket.enc_part.cipher.size());
-  TicketJob job{.key = found.key, .cipher = ticket.enc_part.cipher, .plain = room, .opened = {}};
-  open_tickets(*kit_, std::span(&job, 1));
+  Octets room(opening_room(ticket.enc_part.cipher.size()));
+  TicketJob job{.key = found.key, .cipher = ticket.enc_part.cipher, .room = room, .opened = {}};
+  open_tickets(*lanes_, std::span(&job, 1));
   ASSERT_EQ(job.outcome, Outcome::kDone);
   const Result<krb5::EncTicketPart> part = krb5::parse_enc_ticket_part(job.opened);
   ASSERT_TRUE(part.ok());
@@ -98,13 +99,15 @@ TEST_P(RecordedTicket, OpensAndItsAuthenticatorToo) {
   const EtypeProfile* const profile = profile_of(part->key.etype);
   ASSERT_NE(profile, nullptr);
   EXPECT_EQ(ap_req_.authenticator.etype, part->key.etype);
-  Octets second_room(ap_req_.authenticator.cipher.size());
+  Octets second_room(opening_room(ap_req_.authenticator.cipher.size()));
+  SessionKeys keys;
   AuthenticatorJob second{.profile = profile,
                           .session_key = part->key.value,
+                          .keys = &keys,
                           .cipher = ap_req_.authenticator.cipher,
-                          .plain = second_room,
+                          .room = second_room,
                           .opened = {}};
-  open_authenticators(*kit_, std::span(&second, 1));
+  open_authenticators(*lanes_, std::span(&second, 1));
   ASSERT_EQ(second.outcome, Outcome::kDone);
   const Result<krb5::Authenticator> authenticator = krb5::parse_authenticator(second.opened);
   ASSERT_TRUE(authenticator.ok());
@@ -115,7 +118,7 @@ TEST_P(RecordedTicket, OpensAndItsAuthenticatorToo) {
   forged[forged.size() / 2] ^= 0x10;
   second.cipher = forged;
   second.outcome = Outcome::kPending;
-  open_authenticators(*kit_, std::span(&second, 1));
+  open_authenticators(*lanes_, std::span(&second, 1));
   EXPECT_EQ(second.outcome, Outcome::kForged);
 }
 
@@ -125,16 +128,16 @@ TEST_P(RecordedTicket, IsForgedWithOneBitChangedAnywhere) {
       ring_->find(ticket.realm, ticket.sname.components, ticket.enc_part.etype, false, 0);
   ASSERT_NE(found.key, nullptr);
   Octets cipher(ticket.enc_part.cipher.begin(), ticket.enc_part.cipher.end());
-  Octets room(cipher.size());
+  Octets room(opening_room(cipher.size()));
   for (std::size_t at = 0; at < cipher.size(); at += 11) {
     cipher[at] ^= 0x04;
-    TicketJob job{.key = found.key, .cipher = cipher, .plain = room, .opened = {}};
-    open_tickets(*kit_, std::span(&job, 1));
+    TicketJob job{.key = found.key, .cipher = cipher, .room = room, .opened = {}};
+    open_tickets(*lanes_, std::span(&job, 1));
     EXPECT_EQ(job.outcome, Outcome::kForged) << at;
     cipher[at] ^= 0x04;
   }
-  TicketJob job{.key = found.key, .cipher = cipher, .plain = room, .opened = {}};
-  open_tickets(*kit_, std::span(&job, 1));
+  TicketJob job{.key = found.key, .cipher = cipher, .room = room, .opened = {}};
+  open_tickets(*lanes_, std::span(&job, 1));
   EXPECT_EQ(job.outcome, Outcome::kDone);
 }
 

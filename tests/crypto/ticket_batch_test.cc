@@ -112,13 +112,33 @@ class BrokenKit final : public Kit {
   int left_;
 };
 
-class TicketBatch : public ::testing::TestWithParam<std::int32_t> {
+struct Case {
+  std::int32_t etype;
+  LanesChoice choice;
+};
+
+std::string name_of(const Case& c) {
+  std::string name(etype_name(c.etype));
+  std::erase(name, '-');
+  return name + (c.choice == LanesChoice::kOpenssl ? "Openssl" : "IpsecMb");
+}
+
+std::vector<Case> all_cases() {
+  std::vector<Case> cases;
+  for (const std::int32_t etype : {17, 18, 19, 20, 23}) {
+    cases.push_back({etype, LanesChoice::kOpenssl});
+    if (has_ipsec_mb()) {
+      cases.push_back({etype, LanesChoice::kIpsecMb});
+    }
+  }
+  return cases;
+}
+
+class TicketBatch : public ::testing::TestWithParam<Case> {
  protected:
   void SetUp() override {
-    ASSERT_NE(kit_, nullptr);
-    key_.profile = profile_;
-    ASSERT_TRUE(derive_encryption(*kit_, *profile_, base_, KeyUsage::kTicket, key_.ke));
-    ASSERT_TRUE(derive_integrity(*kit_, *profile_, base_, KeyUsage::kTicket, key_.ki));
+    ASSERT_NE(lanes_, nullptr);
+    ASSERT_TRUE(make_service_key(*kit_, *profile_, base_, key_));
   }
 
   Octets seal(int usage, std::size_t size) {
@@ -126,33 +146,41 @@ class TicketBatch : public ::testing::TestWithParam<std::int32_t> {
     for (std::size_t i = 0; i < size; ++i) {
       plain[i] = static_cast<std::uint8_t>(i + 1);
     }
-    return mit_.encrypt(GetParam(), base_, usage, plain);
+    return mit_.encrypt(GetParam().etype, base_, usage, plain);
   }
 
   TicketJob open(Bytes cipher, MutableBytes room) {
-    TicketJob job{.key = &key_, .cipher = cipher, .plain = room, .opened = {}};
-    open_tickets(*kit_, std::span(&job, 1));
+    TicketJob job{.key = &key_, .cipher = cipher, .room = room, .opened = {}};
+    open_tickets(*lanes_, std::span(&job, 1));
     return job;
   }
   AuthenticatorJob open_authenticator(Bytes cipher, MutableBytes room) {
-    AuthenticatorJob job{
-        .profile = profile_, .session_key = base_, .cipher = cipher, .plain = room, .opened = {}};
-    open_authenticators(*kit_, std::span(&job, 1));
+    SessionKeys keys;
+    AuthenticatorJob job{.profile = profile_,
+                         .session_key = base_,
+                         .keys = &keys,
+                         .cipher = cipher,
+                         .room = room,
+                         .opened = {}};
+    open_authenticators(*lanes_, std::span(&job, 1));
+    job.keys = nullptr;
     return job;
   }
 
   const std::unique_ptr<Kit> kit_ = Kit::make();
-  const EtypeProfile* const profile_ = profile_of(GetParam());
+  const std::unique_ptr<Lanes> lanes_ = Lanes::make(*kit_, GetParam().choice);
+  const EtypeProfile* const profile_ = profile_of(GetParam().etype);
   const Octets base_ = Octets(profile_->key_size, 0x42);
   ServiceKey key_;
   Mit mit_;
 };
-INSTANTIATE_TEST_SUITE_P(Etype, TicketBatch, ::testing::Values(17, 18, 19, 20, 23));
+INSTANTIATE_TEST_SUITE_P(Each, TicketBatch, ::testing::ValuesIn(all_cases()),
+                         [](const auto& param_info) { return name_of(param_info.param); });
 
 TEST_P(TicketBatch, OpensWhatMitSealedOfEverySize) {
   for (std::size_t size = 0; size <= 70; ++size) {
     const Octets ticket = seal(2, size);
-    Octets room(ticket.size());
+    Octets room(opening_room(ticket.size()));
     const TicketJob job = open(ticket, room);
     ASSERT_EQ(job.outcome, Outcome::kDone) << size;
     ASSERT_EQ(job.opened.size(), size);
@@ -171,14 +199,18 @@ TEST_P(TicketBatch, MitOpensWhatWeSealedOfEverySize) {
   for (std::size_t size = 0; size <= 70; ++size) {
     const Octets plain(size, 0x31);
     Octets cipher(profile_->overhead() + size);
+    Octets room(sealing_room(size));
+    SessionKeys keys;
     SealJob job{.profile = profile_,
                 .session_key = base_,
+                .keys = &keys,
                 .confounder = confounder,
                 .plain = plain,
+                .room = room,
                 .cipher = cipher};
-    seal_replies(*kit_, std::span(&job, 1));
+    seal_replies(*lanes_, std::span(&job, 1));
     ASSERT_EQ(job.outcome, Outcome::kDone);
-    EXPECT_EQ(mit_.decrypt(GetParam(), base_, 12, cipher), plain) << size;
+    EXPECT_EQ(mit_.decrypt(GetParam().etype, base_, 12, cipher), plain) << size;
   }
 }
 
@@ -188,7 +220,7 @@ TEST_P(TicketBatch, EveryTruncationIsForged) {
   for (std::size_t size = 0; size <= ticket.size(); ++size) {
     const Outcome expected = size == ticket.size() ? Outcome::kDone : Outcome::kForged;
     const Exact cut(Bytes(ticket).first(size));
-    Octets room(size, 0xee);
+    Octets room(opening_room(size), 0xee);
     const TicketJob job = open(cut.bytes(), room);
     EXPECT_EQ(job.outcome, expected) << size;
     const Exact second(Bytes(authenticator).first(size));
@@ -198,7 +230,7 @@ TEST_P(TicketBatch, EveryTruncationIsForged) {
 
 TEST_P(TicketBatch, EveryFlippedBitIsForgedAndLeavesNoPlaintext) {
   Octets ticket = seal(2, 21);
-  Octets room(ticket.size());
+  Octets room(opening_room(ticket.size()));
   for (std::size_t bit = 0; bit < ticket.size() * 8; ++bit) {
     const auto mask = static_cast<std::uint8_t>(1u << bit % 8);
     ticket[bit / 8] ^= mask;
@@ -214,10 +246,11 @@ TEST_P(TicketBatch, EveryFlippedBitIsForgedAndLeavesNoPlaintext) {
 
 TEST_P(TicketBatch, AnotherUsageOrKeyIsForged) {
   const Octets ticket = seal(2, 30);
-  Octets room(ticket.size());
+  Octets room(opening_room(ticket.size()));
   EXPECT_EQ(open(ticket, room).outcome, Outcome::kDone);
   EXPECT_EQ(open_authenticator(ticket, room).outcome, Outcome::kForged);
-  const Octets other = mit_.encrypt(GetParam(), Octets(profile_->key_size, 0x43), 2, Octets(30));
+  const Octets other =
+      mit_.encrypt(GetParam().etype, Octets(profile_->key_size, 0x43), 2, Octets(30));
   EXPECT_EQ(open(other, room).outcome, Outcome::kForged);
 }
 
@@ -226,15 +259,15 @@ TEST_P(TicketBatch, AForgedTicketDoesNotFailItsNeighbours) {
   const Octets genuine = seal(2, 50);
   Octets forged = genuine;
   forged.back() ^= 1;
-  std::vector<Octets> rooms(kCount, Octets(genuine.size()));
+  std::vector<Octets> rooms(kCount, Octets(opening_room(genuine.size())));
   for (std::size_t bad = 0; bad < kCount; bad += 7) {
     Batch<TicketJob> batch;
     for (std::size_t i = 0; i < kCount; ++i) {
       batch.add(
-          {.key = &key_, .cipher = i == bad ? forged : genuine, .plain = rooms[i], .opened = {}});
+          {.key = &key_, .cipher = i == bad ? forged : genuine, .room = rooms[i], .opened = {}});
     }
     EXPECT_TRUE(batch.full());
-    open_tickets(*kit_, batch.jobs());
+    open_tickets(*lanes_, batch.jobs());
     for (std::size_t i = 0; i < kCount; ++i) {
       EXPECT_EQ(batch.jobs()[i].outcome, i == bad ? Outcome::kForged : Outcome::kDone) << i;
       EXPECT_EQ(batch.jobs()[i].opened.size(), i == bad ? 0u : 50u);
@@ -245,23 +278,23 @@ TEST_P(TicketBatch, AForgedTicketDoesNotFailItsNeighbours) {
 TEST_P(TicketBatch, DecidedJobsAreLeftAlone) {
   const Octets ticket = seal(2, 20);
   const Octets authenticator = seal(11, 20);
-  Octets room(ticket.size(), 0xee);
+  Octets room(opening_room(ticket.size()), 0xee);
   const Octets untouched = room;
   TicketJob first{
-      .key = &key_, .cipher = ticket, .plain = room, .opened = {}, .outcome = Outcome::kForged};
-  open_tickets(*kit_, std::span(&first, 1));
+      .key = &key_, .cipher = ticket, .room = room, .opened = {}, .outcome = Outcome::kForged};
+  open_tickets(*lanes_, std::span(&first, 1));
   EXPECT_EQ(first.outcome, Outcome::kForged);
   AuthenticatorJob second{.profile = profile_,
                           .session_key = base_,
                           .cipher = authenticator,
-                          .plain = room,
+                          .room = room,
                           .opened = {},
                           .outcome = Outcome::kFailed};
-  open_authenticators(*kit_, std::span(&second, 1));
+  open_authenticators(*lanes_, std::span(&second, 1));
   EXPECT_EQ(second.outcome, Outcome::kFailed);
   EXPECT_EQ(room, untouched);
   first.outcome = Outcome::kPending;
-  open_tickets(*kit_, std::span(&first, 1));
+  open_tickets(*lanes_, std::span(&first, 1));
   EXPECT_EQ(first.outcome, Outcome::kDone);
 }
 
@@ -286,10 +319,10 @@ Octets unsent(Kit& kit, const EtypeProfile& profile, Bytes base, Bytes cipher, B
 TEST_P(TicketBatch, TheFingerprintTellsAuthenticatorsApartAndIsNotOnTheWire) {
   const Octets one = seal(11, 33);
   const Octets two = seal(11, 33);  // The same text with another confounder.
-  Octets room(one.size());
+  Octets room(opening_room(one.size()));
   const AuthenticatorJob first = open_authenticator(one, room);
   const AuthenticatorJob again = open_authenticator(one, room);
-  const Bytes plain = Bytes(room).first(room.size() - profile_->tag_size);
+  const Bytes plain = Bytes(room).subspan(kOpeningHeadroom, one.size() - profile_->tag_size);
   const Octets expected = unsent(*kit_, *profile_, base_, one, plain);
   const AuthenticatorJob second = open_authenticator(two, room);
   EXPECT_EQ(first.fingerprint, again.fingerprint);
@@ -313,42 +346,106 @@ TEST_P(TicketBatch, AFailingLibraryIsNoForgeryAndLeavesNothing) {
   const auto run = [&](int fails_at, auto stage, auto job, MutableBytes room) {
     std::ranges::fill(room, std::uint8_t{0xee});
     BrokenKit broken(*kit_, fails_at);
-    stage(broken, std::span(&job, 1));
+    const std::unique_ptr<Lanes> lanes = Lanes::make(broken, LanesChoice::kOpenssl);
+    stage(*lanes, std::span(&job, 1));
     EXPECT_EQ(job.outcome, broken.failed() ? Outcome::kFailed : Outcome::kDone) << fails_at;
     EXPECT_EQ(all_zero(room), broken.failed()) << fails_at;
     return broken.failed();
   };
-  Octets room(ticket.size());
+  Octets room(opening_room(ticket.size()));
   Octets sealed(profile_->overhead() + plain.size());
+  Octets sealing(sealing_room(plain.size()));
+  SessionKeys keys;
   // How many calls a stage makes of the Kit: keys are derived by two, except a ticket's. AES:
   // cipher and HMAC. RC4: K3, cipher and HMAC.
   const int once = profile_->family == Family::kRc4 ? 3 : 2;
   int operations = 0;
   for (int fails_at = 0; fails_at < 7; ++fails_at) {
     operations += run(fails_at, open_tickets,
-                      TicketJob{.key = &key_, .cipher = ticket, .plain = room, .opened = {}}, room);
+                      TicketJob{.key = &key_, .cipher = ticket, .room = room, .opened = {}}, room);
+    keys.clear();
     operations += run(fails_at, open_authenticators,
                       AuthenticatorJob{.profile = profile_,
                                        .session_key = base_,
+                                       .keys = &keys,
                                        .cipher = authenticator,
-                                       .plain = room,
+                                       .room = room,
                                        .opened = {}},
                       room);
+    keys.clear();
     operations += run(fails_at, seal_replies,
                       SealJob{.profile = profile_,
                               .session_key = base_,
+                              .keys = &keys,
                               .confounder = confounder,
                               .plain = plain,
+                              .room = sealing,
                               .cipher = sealed},
                       sealed);
   }
   EXPECT_EQ(operations, once + 2 * (2 + once));  // So each one was made to fail once.
 }
 
+TEST_P(TicketBatch, ReadyKeysSaveTheDerivationAndNothingElse) {
+  const Octets authenticator = seal(11, 33);
+  const Octets confounder(profile_->confounder_size, 0x77);
+  const Octets plain(20, 0x31);
+  Octets room(opening_room(authenticator.size()));
+  Octets sealing(sealing_room(plain.size()));
+  Octets cipher(profile_->overhead() + plain.size());
+  const bool in_lanes = profile_->family != Family::kRc4;
+  SessionKeys made;
+  AuthenticatorJob first{.profile = profile_,
+                         .session_key = base_,
+                         .keys = &made,
+                         .reply_expected = true,
+                         .cipher = authenticator,
+                         .room = room,
+                         .opened = {}};
+  open_authenticators(*lanes_, std::span(&first, 1));
+  ASSERT_EQ(first.outcome, Outcome::kDone);
+  EXPECT_EQ(made.has_authenticator, in_lanes);
+  EXPECT_EQ(made.has_reply, in_lanes);
+  SessionKeys kept;
+  kept.copy_from(made);
+  made.clear();
+
+  AuthenticatorJob again = first;
+  again.outcome = Outcome::kPending;
+  again.keys = &kept;
+  again.session_key = in_lanes ? Bytes{} : Bytes(base_);
+  again.fingerprint = {};
+  open_authenticators(*lanes_, std::span(&again, 1));
+  EXPECT_EQ(again.outcome, Outcome::kDone);
+  EXPECT_EQ(again.fingerprint, first.fingerprint);
+  SealJob reply{.profile = profile_,
+                .session_key = again.session_key,
+                .keys = &kept,
+                .confounder = confounder,
+                .plain = plain,
+                .room = sealing,
+                .cipher = cipher};
+  seal_replies(*lanes_, std::span(&reply, 1));
+  EXPECT_EQ(reply.outcome, Outcome::kDone);
+  EXPECT_EQ(mit_.decrypt(GetParam().etype, base_, 12, cipher), plain);
+
+  // Keys of another session open nothing, and are not made anew.
+  const Octets elsewhere(profile_->key_size, 0x43);
+  SessionKeys other;
+  AuthenticatorJob third = again;
+  third.keys = &other;
+  for (const Bytes session_key : {Bytes(elsewhere), in_lanes ? Bytes(base_) : Bytes(elsewhere)}) {
+    third.outcome = Outcome::kPending;
+    third.session_key = session_key;
+    open_authenticators(*lanes_, std::span(&third, 1));
+    EXPECT_EQ(third.outcome, Outcome::kForged);
+  }
+}
+
 TEST(Batch, ForgetsItsJobsWhenCleared) {
   Batch<TicketJob, 2> batch;
   Octets room(4);
-  batch.add({.cipher = room, .plain = room, .opened = {}, .outcome = Outcome::kDone});
+  batch.add({.cipher = room, .room = room, .opened = {}, .outcome = Outcome::kDone});
   EXPECT_EQ(batch.jobs().size(), 1u);
   batch.clear();
   EXPECT_TRUE(batch.jobs().empty());

@@ -4,12 +4,23 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <new>
+#include <utility>
 
 #include "engine/crypto/ticket_batch.h"
 #include "engine/secret.h"
 #include "tools/usher/usage_error.h"
 
 namespace usher::cli {
+namespace {
+
+// Looking inside is one at a time; nothing is gained by ipsec-mb.
+std::unique_ptr<crypto::Lanes> openssl_lanes(crypto::Kit& kit) {
+  auto lanes = crypto::Lanes::make(kit, crypto::LanesChoice::kOpenssl);
+  return lanes != nullptr ? std::move(lanes) : throw std::bad_alloc();
+}
+
+}  // namespace
 
 Opener::Opened::~Opened() { wipe(plain_); }
 
@@ -21,8 +32,12 @@ Opener::Opener(const std::string& keytab) : kit_(crypto::Kit::make()) {
   if (loaded.ring == nullptr) {
     throw UsageError(loaded.error);
   }
+  lanes_ = openssl_lanes(*kit_);
   ring_ = std::move(loaded.ring);
 }
+
+Opener::Opener(std::unique_ptr<crypto::Kit> kit, std::unique_ptr<const crypto::KeyRing> ring)
+    : kit_(std::move(kit)), lanes_(openssl_lanes(*kit_)), ring_(std::move(ring)) {}
 
 Opener::Opened Opener::open_ticket(const krb5::Ticket& ticket) {
   const krb5::EncryptedData& enc_part = ticket.enc_part;
@@ -35,12 +50,12 @@ Opener::Opened Opener::open_ticket(const krb5::Ticket& ticket) {
     return Opened(fmt::format("the keytab has no {} key for this service",
                               crypto::etype_name(enc_part.etype)));
   }
-  Opened opened(enc_part.cipher.size());
+  Opened opened(crypto::opening_room(enc_part.cipher.size()));
   for (const crypto::ServiceKey* key = ring_->first_of(*found.key); key != nullptr;
        key = key->sibling) {
     std::array jobs = {
-        crypto::TicketJob{.key = key, .cipher = enc_part.cipher, .plain = opened.plain_}};
-    crypto::open_tickets(*kit_, jobs);
+        crypto::TicketJob{.key = key, .cipher = enc_part.cipher, .room = opened.plain_}};
+    crypto::open_tickets(*lanes_, jobs);
     if (jobs[0].outcome == crypto::Outcome::kDone) {
       opened.bytes_ = jobs[0].opened;
       return opened;
@@ -59,12 +74,14 @@ Opener::Opened Opener::open_authenticator(const krb5::EncryptionKey& session_key
   if (authenticator.etype != session_key.etype) {
     return Opened("its etype is not the session key's");
   }
-  Opened opened(authenticator.cipher.size());
+  Opened opened(crypto::opening_room(authenticator.cipher.size()));
+  crypto::SessionKeys keys;
   std::array jobs = {crypto::AuthenticatorJob{.profile = profile,
                                               .session_key = session_key.value,
+                                              .keys = &keys,
                                               .cipher = authenticator.cipher,
-                                              .plain = opened.plain_}};
-  crypto::open_authenticators(*kit_, jobs);
+                                              .room = opened.plain_}};
+  crypto::open_authenticators(*lanes_, jobs);
   if (jobs[0].outcome != crypto::Outcome::kDone) {
     return Opened("the ticket's session key does not open it");
   }

@@ -8,6 +8,7 @@
 
 #include "engine/crypto/key_ring.h"
 #include "engine/crypto/kit.h"
+#include "engine/crypto/lanes.h"
 #include "parsers/krb5.h"
 
 namespace usher::cli {
@@ -40,8 +41,7 @@ class Opener {
   // Throws UsageError if `keytab` cannot be read or holds no key that we serve.
   explicit Opener(const std::string& keytab);
   // Takes keys that were loaded already, and the kit to use them with.
-  Opener(std::unique_ptr<crypto::Kit> kit, std::unique_ptr<const crypto::KeyRing> ring)
-      : kit_(std::move(kit)), ring_(std::move(ring)) {}
+  Opener(std::unique_ptr<crypto::Kit> kit, std::unique_ptr<const crypto::KeyRing> ring);
 
   // open_ticket tries every key of the ticket's service and etype; open_authenticator the session
   // key that the ticket held.
@@ -51,6 +51,7 @@ class Opener {
 
  private:
   std::unique_ptr<crypto::Kit> kit_;
+  std::unique_ptr<crypto::Lanes> lanes_;
   std::unique_ptr<const crypto::KeyRing> ring_;
 };
 

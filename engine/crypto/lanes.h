@@ -1,0 +1,120 @@
+// Lanes: many operations of one kind at once, each with a key of its own.
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include "engine/crypto/kit.h"
+#include "engine/crypto/ready_keys.h"
+#include "engine/limits.h"
+#include "parsers/bytes.h"
+
+namespace usher::crypto {
+
+// LanesChoice is which back end to take. kAuto is ipsec-mb where it is built in and the CPU has
+// AES-NI, and OpenSSL elsewhere.
+enum class LanesChoice : std::uint8_t { kAuto, kOpenssl, kIpsecMb };
+
+// What a text needs in front of it to be hashed with a key that has no states yet: the padded key
+// goes there, so that nothing is copied. The bytes are the text's owner's, and are overwritten.
+inline constexpr std::size_t kHmacHeadroom = 128;  // One block of SHA-384; others use their own.
+
+// What a text needs behind it to be encrypted: its last block is filled up there.
+inline constexpr std::size_t kCtsTailroom = kAesBlockSize - 1;
+
+// CbcJob encrypts whole blocks from a zero IV, without padding. `out` is as large as `in`, other
+// memory.
+struct CbcJob {
+  const AesKey* key = nullptr;  // For encryption.
+  Bytes in;
+  MutableBytes out;
+};
+
+// CtsDecryptJob decrypts at least 16 bytes of CBC with ciphertext stealing (RFC 3962 5) and a zero
+// IV. `out` is as large as `in`, other memory.
+struct CtsDecryptJob {
+  const AesKey* key = nullptr;  // For decryption.
+  Bytes in;
+  MutableBytes out;
+};
+
+// CtsEncryptJob is the reverse. `text` has kCtsTailroom bytes behind it; those and the text are
+// overwritten. `out` is as large as `text`, other memory.
+struct CtsEncryptJob {
+  const AesKey* key = nullptr;  // For encryption.
+  MutableBytes text;
+  MutableBytes out;
+};
+
+// HmacJob makes an HMAC, not truncated, with a key of at most 32 bytes that is used for the first
+// time. `text` has kHmacHeadroom bytes in front of it, which are overwritten, with the key among
+// others. `out` takes hmac_size_of(digest) bytes.
+struct HmacJob {
+  Bytes key;
+  MutableBytes text;
+  MutableBytes out;
+};
+
+// ReadyHmacJob does so with a key whose states are known; `text` is only read.
+struct ReadyHmacJob {
+  const HmacKey* key = nullptr;
+  Bytes text;
+  MutableBytes out;
+};
+
+// Lanes are one thread's. All jobs of a call are of one algorithm: their AES keys have one size,
+// their HMACs one digest; that is how the stages gather them (by etype). The size of the texts may
+// differ, and none is too large or too small for what its job says.
+//
+// A call decides all its jobs or returns false, if the library fails, which no input can cause:
+// then the outputs are not to be used. Sizes that no caller may pass are asserted.
+class Lanes {
+ public:
+  // make returns null if memory fails, or if ipsec-mb is chosen and not there. It allocates, and
+  // asks the CPU what it has; nothing else does. `kit` must outlive the lanes: what is not worth
+  // many lanes, or has none, is done with it.
+  [[nodiscard]] static std::unique_ptr<Lanes> make(Kit& kit, LanesChoice choice) noexcept;
+  virtual ~Lanes() = default;
+  Lanes(const Lanes&) = delete;
+  Lanes& operator=(const Lanes&) = delete;
+
+  [[nodiscard]] virtual bool cbc_encrypt(std::span<const CbcJob> jobs) noexcept = 0;
+  [[nodiscard]] virtual bool cts_decrypt(std::span<const CtsDecryptJob> jobs) noexcept = 0;
+  [[nodiscard]] virtual bool cts_encrypt(std::span<const CtsEncryptJob> jobs) noexcept = 0;
+  [[nodiscard]] virtual bool hmac(Digest digest, std::span<const HmacJob> jobs) noexcept = 0;
+  [[nodiscard]] virtual bool hmac(Digest digest, std::span<const ReadyHmacJob> jobs) noexcept = 0;
+
+  [[nodiscard]] Kit& kit() const noexcept { return kit_; }
+
+  // Workspace is where the stages of ticket_batch.h lay out what they give to the lanes; they wipe
+  // what was secret in it.
+  struct Workspace {
+    // Of each session key at most two keys are derived for two usages.
+    static constexpr std::size_t kDerivedMax = 4 * kBatchMax;
+    struct Text {  // Of RFC 8009's key derivation, with room in front.
+      std::array<std::uint8_t, kHmacHeadroom> headroom;
+      std::array<std::uint8_t, 16> text;
+    };
+    std::array<AesKey, kBatchMax> base_keys;
+    std::array<CbcJob, kDerivedMax> cbc;
+    std::array<CtsDecryptJob, kBatchMax> cts_decrypt;
+    std::array<CtsEncryptJob, kBatchMax> cts_encrypt;
+    std::array<HmacJob, kDerivedMax> hmac;
+    std::array<ReadyHmacJob, kBatchMax> ready_hmac;
+    std::array<Text, kDerivedMax> texts;
+    std::array<std::array<std::uint8_t, kHmacSizeMax>, kDerivedMax> hmacs;
+  };
+  [[nodiscard]] Workspace& workspace() noexcept { return workspace_; }
+
+ protected:
+  explicit Lanes(Kit& kit) noexcept : kit_(kit) {}
+
+ private:
+  Kit& kit_;
+  Workspace workspace_{};
+};
+
+// has_ipsec_mb says whether LanesChoice::kIpsecMb can be had in this process.
+[[nodiscard]] bool has_ipsec_mb() noexcept;
+
+}  // namespace usher::crypto

@@ -1,0 +1,468 @@
+// Lanes over Intel's ipsec-mb: up to sixteen operations in one register.
+#define NO_COMPAT_IMB_API_053  // The header's old names are everybody's words.
+#include <intel-ipsec-mb.h>
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <new>
+
+#include "engine/crypto/lanes_parts.h"
+
+namespace usher::crypto {
+namespace {
+
+constexpr std::size_t kChunk = kBatchMax;  // Jobs given to the library at once.
+
+// The library counts a lane's bytes in 16 bits. What is larger is no sign-on's, and OpenSSL's; and
+// so is what has no bytes, of which the library's HMAC reads one.
+constexpr std::size_t kLaneTextMax = 32 * 1024;
+
+// Functions are those of the library that need no manager, and what the CPU has. Asked once: the
+// question is CPUID, which traps in a virtual machine.
+struct Functions {
+  std::uint64_t features = imb_get_feature_flags();
+  decltype(&aes_keyexp_256_sse) expand_256;
+  decltype(&aes_keyexp_256_sse) expand_128;
+  decltype(&aes_keyexp_256_enc_sse) expand_enc_256;
+  decltype(&aes_keyexp_256_enc_sse) expand_enc_128;
+
+  Functions() noexcept {
+    const bool avx = has(IMB_CPUFLAGS_AVX);
+    expand_256 = avx ? aes_keyexp_256_avx : aes_keyexp_256_sse;
+    expand_128 = avx ? aes_keyexp_128_avx : aes_keyexp_128_sse;
+    expand_enc_256 = avx ? aes_keyexp_256_enc_avx : aes_keyexp_256_enc_sse;
+    expand_enc_128 = avx ? aes_keyexp_128_enc_avx : aes_keyexp_128_enc_sse;
+  }
+  [[nodiscard]] bool has(std::uint64_t wanted) const noexcept {
+    return (features & wanted) == wanted;
+  }
+};
+
+const Functions& functions() noexcept {
+  static const Functions found;
+  return found;
+}
+
+// Manager is one of the library's. What it keeps of a batch, the last block of a text and a
+// digest's states, it keeps until the next batch or until the manager goes, when all is wiped.
+class Manager {
+ public:
+  Manager() = default;
+  ~Manager() {
+    if (memory_ != nullptr) {
+      wipe({memory_[0].bytes, size_});
+    }
+  }
+  Manager(const Manager&) = delete;
+  Manager& operator=(const Manager&) = delete;
+
+  [[nodiscard]] bool open(void (*init)(IMB_MGR*)) noexcept {
+    const std::size_t lines = (imb_get_mb_mgr_size() + kCacheLine - 1) / kCacheLine;
+    size_ = lines * kCacheLine;
+    memory_.reset(new (std::nothrow) Line[lines]);
+    if (memory_ == nullptr) {
+      return false;
+    }
+    manager_ = imb_set_pointers_mb_mgr(memory_.get(), 0, 1);
+    if (manager_ != nullptr) {
+      init(manager_);
+    }
+    return manager_ != nullptr && imb_get_errno(manager_) == 0;
+  }
+  [[nodiscard]] IMB_MGR* get() const noexcept { return manager_; }
+
+ private:
+  struct alignas(kCacheLine) Line {
+    std::uint8_t bytes[kCacheLine];
+  };
+
+  std::unique_ptr<Line[]> memory_;
+  std::size_t size_ = 0;
+  IMB_MGR* manager_ = nullptr;
+};
+
+IMB_HASH_ALG plain_hash(Digest digest) noexcept {
+  switch (digest) {
+    case Digest::kSha1:
+      return IMB_AUTH_SHA_1;
+    case Digest::kSha256:
+      return IMB_AUTH_SHA_256;
+    case Digest::kSha384:
+      break;
+  }
+  return IMB_AUTH_SHA_384;
+}
+
+IMB_HASH_ALG keyed_hash(Digest digest) noexcept {
+  switch (digest) {
+    case Digest::kSha1:
+      return IMB_AUTH_HMAC_SHA_1;
+    case Digest::kSha256:
+      return IMB_AUTH_HMAC_SHA_256;
+    case Digest::kSha384:
+      break;
+  }
+  return IMB_AUTH_HMAC_SHA_384;
+}
+
+class IpsecMbLanes final : public Lanes {
+ public:
+  explicit IpsecMbLanes(Kit& kit) noexcept : Lanes(kit) {}
+
+  [[nodiscard]] bool open() noexcept {
+    const Functions& found = functions();
+    has_sha_ni_ = found.has(IMB_CPUFLAGS_SSE_T2);
+    has_avx512_ = found.has(IMB_CPUFLAGS_AVX512);
+    const bool avx2 = found.has(IMB_CPUFLAGS_AVX2);
+    for (IMB_JOB& job : jobs_) {
+      job = {};
+    }
+    return wide_.open(has_avx512_ ? init_mb_mgr_avx512
+                      : avx2      ? init_mb_mgr_avx2
+                                  : init_mb_mgr_sse) &&
+           (!has_sha_ni_ || narrow_.open(init_mb_mgr_sse));
+  }
+
+  bool cbc_encrypt(std::span<const CbcJob> jobs) noexcept override;
+  bool cts_decrypt(std::span<const CtsDecryptJob> jobs) noexcept override;
+  bool cts_encrypt(std::span<const CtsEncryptJob> jobs) noexcept override;
+  bool hmac(Digest digest, std::span<const HmacJob> jobs) noexcept override;
+  bool hmac(Digest digest, std::span<const ReadyHmacJob> jobs) noexcept override;
+
+ private:
+  struct Text {
+    const std::uint8_t* data;
+    std::size_t size;
+    std::uint8_t* hash;
+  };
+  // Outer is the text of an HMAC's outer hash: the padded key, and the inner hash.
+  using Outer = std::array<std::uint8_t, 128 + kHmacSizeMax>;
+  using Block = std::array<std::uint8_t, kAesBlockSize>;
+
+  // manager_for chooses by a digest and a number of texts; null: OpenSSL.
+  [[nodiscard]] IMB_MGR* manager_for(Digest digest, std::size_t count) const noexcept;
+
+  void put_cipher(std::size_t index, const AesKey& key, const std::uint8_t* in, std::uint8_t* out,
+                  std::size_t size, const std::uint8_t* iv) noexcept;
+  [[nodiscard]] bool run_cipher(std::size_t count, IMB_CIPHER_DIRECTION direction,
+                                std::size_t key_size) noexcept;
+  [[nodiscard]] bool hash(IMB_MGR* manager, Digest digest, std::span<const Text> texts) noexcept;
+  [[nodiscard]] bool decrypt_some(std::span<const CtsDecryptJob> jobs) noexcept;
+  [[nodiscard]] bool encrypt_some(std::span<const CtsEncryptJob* const> jobs) noexcept;
+  [[nodiscard]] bool hmac_some(IMB_MGR* manager, Digest digest,
+                               std::span<const HmacJob* const> jobs) noexcept;
+  [[nodiscard]] bool hmac_some(IMB_MGR* manager, Digest digest,
+                               std::span<const ReadyHmacJob* const> jobs) noexcept;
+  template <class Job>
+  [[nodiscard]] bool hmac_all(Digest digest, std::span<const Job> jobs) noexcept;
+
+  // in_chunks runs `run` over the jobs whose size has lanes, kChunk at a time, and `run_alone`
+  // over each of the others.
+  template <class Job, class Size, class Run, class RunAlone>
+  static bool in_chunks(std::span<const Job> jobs, Size size_of, Run run, RunAlone run_alone) {
+    std::array<const Job*, kChunk> chunk;
+    std::size_t count = 0;
+    bool done = true;
+    for (const Job& job : jobs) {
+      if (const std::size_t size = size_of(job); size == 0 || size > kLaneTextMax) {
+        done = done && run_alone(job);
+        continue;
+      }
+      chunk[count++] = &job;
+      if (count == kChunk) {
+        done = done && run(std::span<const Job* const>(chunk));
+        count = 0;
+      }
+    }
+    return done && (count == 0 || run(std::span<const Job* const>(chunk).first(count)));
+  }
+
+  Manager wide_;
+  Manager narrow_;  // Only with SHA-NI.
+  bool has_sha_ni_ = false;
+  bool has_avx512_ = false;
+  std::array<IMB_JOB, kChunk> jobs_;
+  std::array<Text, kChunk> texts_;
+  std::array<Outer, kChunk> outers_;
+  std::array<Block, kChunk> blocks_;
+};
+
+IMB_MGR* IpsecMbLanes::manager_for(Digest digest, std::size_t count) const noexcept {
+  if (digest == Digest::kSha384) {
+    return count >= 2 ? wide_.get() : nullptr;
+  }
+  if (has_sha_ni_) {
+    return has_avx512_ && count >= 8 ? wide_.get() : narrow_.get();
+  }
+  return count >= 3 ? wide_.get() : nullptr;
+}
+
+void IpsecMbLanes::put_cipher(std::size_t index, const AesKey& key, const std::uint8_t* in,
+                              std::uint8_t* out, std::size_t size,
+                              const std::uint8_t* iv) noexcept {
+  IMB_JOB& job = jobs_[index];
+  job.enc_keys = key.schedule();
+  job.dec_keys = key.schedule();
+  job.src = in;
+  job.dst = out;
+  job.msg_len_to_cipher_in_bytes = size;
+  job.iv = iv;
+}
+
+bool IpsecMbLanes::run_cipher(std::size_t count, IMB_CIPHER_DIRECTION direction,
+                              std::size_t key_size) noexcept {
+  const auto number = static_cast<std::uint32_t>(count);
+  return IMB_SUBMIT_CIPHER_BURST_NOCHECK(
+             wide_.get(), jobs_.data(), number, IMB_CIPHER_CBC, direction,
+             key_size == 16 ? IMB_KEY_128_BYTES : IMB_KEY_256_BYTES) == number;
+}
+
+bool IpsecMbLanes::cbc_encrypt(std::span<const CbcJob> jobs) noexcept {
+  return in_chunks(
+      jobs, [](const CbcJob& job) { return job.in.size(); },
+      [this](std::span<const CbcJob* const> some) {
+        for (std::size_t i = 0; i < some.size(); ++i) {
+          const CbcJob& job = *some[i];
+          assert(job.in.size() % kAesBlockSize == 0 && job.out.size() == job.in.size());
+          put_cipher(i, *job.key, job.in.data(), job.out.data(), job.in.size(), kZeroIv.data());
+        }
+        return run_cipher(some.size(), IMB_DIR_ENCRYPT, some[0]->key->key().size());
+      },
+      [this](const CbcJob& job) { return kit().cbc_encrypt(job.key->key(), job.in, job.out); });
+}
+
+// Stolen is how a text of more than one block lies under ciphertext stealing, as swapped as RFC
+// 3962 5 wants it: the last whole block of the ciphertext is that of the cut block of the text.
+struct Stolen {
+  explicit Stolen(std::size_t size) noexcept
+      : cut((size - 1) / kAesBlockSize * kAesBlockSize),
+        whole(cut - kAesBlockSize),
+        cut_size(size - cut) {}
+  std::size_t cut;       // Where the cut block begins,
+  std::size_t whole;     // and the one before it.
+  std::size_t cut_size;  // 1 to 16 bytes.
+};
+
+bool IpsecMbLanes::cts_decrypt(std::span<const CtsDecryptJob> jobs) noexcept {
+  while (!jobs.empty()) {
+    const std::span<const CtsDecryptJob> some = jobs.first(std::min(jobs.size(), kChunk));
+    if (!decrypt_some(some)) {
+      return false;
+    }
+    jobs = jobs.subspan(some.size());
+  }
+  return true;
+}
+
+// decrypt_some takes two steps: CBC over all but the cut block, which gives what the cut one and
+// the end of the one before it are made of, and then that one block again.
+bool IpsecMbLanes::decrypt_some(std::span<const CtsDecryptJob> jobs) noexcept {
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    const CtsDecryptJob& job = jobs[i];
+    const std::size_t size = job.in.size();
+    assert(size >= kAesBlockSize && job.out.size() == size);
+    put_cipher(i, *job.key, job.in.data(), job.out.data(),
+               size == kAesBlockSize ? size : Stolen(size).cut, kZeroIv.data());
+  }
+  const std::size_t key_size = jobs[0].key->key().size();
+  if (!run_cipher(jobs.size(), IMB_DIR_DECRYPT, key_size)) {
+    return false;
+  }
+  std::size_t count = 0;
+  for (const CtsDecryptJob& job : jobs) {
+    if (job.in.size() == kAesBlockSize) {
+      continue;
+    }
+    const Stolen at(job.in.size());
+    const std::uint8_t* const iv =
+        at.whole == 0 ? kZeroIv.data() : job.in.subspan(at.whole - kAesBlockSize).data();
+    const std::uint8_t* const cut_in = job.in.subspan(at.cut).data();
+    std::uint8_t* const whole_out = job.out.subspan(at.whole).data();
+    std::uint8_t* const cut_out = job.out.subspan(at.cut).data();
+    // Decrypted, the whole block is the cut text, filled up with zeros, xor the block before, of
+    // which the front was sent; so its end is that block's.
+    Block& stolen = blocks_[count];
+    for (std::size_t k = 0; k < kAesBlockSize; ++k) {
+      stolen[k] = whole_out[k] ^ iv[k];
+    }
+    for (std::size_t k = 0; k < at.cut_size; ++k) {
+      cut_out[k] = stolen[k] ^ cut_in[k];
+      stolen[k] = cut_in[k];
+    }
+    put_cipher(count++, *job.key, stolen.data(), whole_out, kAesBlockSize, iv);
+  }
+  return count == 0 || run_cipher(count, IMB_DIR_DECRYPT, key_size);
+}
+
+bool IpsecMbLanes::cts_encrypt(std::span<const CtsEncryptJob> jobs) noexcept {
+  return in_chunks(
+      jobs, [](const CtsEncryptJob& job) { return job.text.size(); },
+      [this](std::span<const CtsEncryptJob* const> some) { return encrypt_some(some); },
+      [this](const CtsEncryptJob& job) {
+        return kit().cts_encrypt(job.key->key(), job.text, job.out);
+      });
+}
+
+bool IpsecMbLanes::encrypt_some(std::span<const CtsEncryptJob* const> jobs) noexcept {
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    const CtsEncryptJob& job = *jobs[i];
+    const std::size_t size = job.text.size();
+    assert(size >= kAesBlockSize && job.out.size() == size);
+    const std::size_t fill = (kAesBlockSize - size % kAesBlockSize) % kAesBlockSize;
+    std::uint8_t* const text = job.text.data();
+    std::fill_n(text + size, fill, std::uint8_t{0});
+    put_cipher(i, *job.key, text, text, size + fill, kZeroIv.data());
+  }
+  if (!run_cipher(jobs.size(), IMB_DIR_ENCRYPT, jobs[0]->key->key().size())) {
+    return false;
+  }
+  for (const CtsEncryptJob* const job : jobs) {
+    const std::uint8_t* const text = job->text.data();
+    std::uint8_t* const out = job->out.data();
+    if (job->text.size() == kAesBlockSize) {
+      std::copy_n(text, kAesBlockSize, out);
+      continue;
+    }
+    const Stolen at(job->text.size());
+    std::copy_n(text, at.whole, out);
+    std::copy_n(text + at.cut, kAesBlockSize, out + at.whole);
+    std::copy_n(text + at.whole, at.cut_size, out + at.cut);
+  }
+  return true;
+}
+
+// hash makes plain hashes: the library's out-of-order interface, emptied before it returns.
+bool IpsecMbLanes::hash(IMB_MGR* manager, Digest digest, std::span<const Text> texts) noexcept {
+  std::array<IMB_JOB*, kChunk> jobs;
+  const auto count = static_cast<std::uint32_t>(texts.size());
+  if (IMB_GET_NEXT_BURST(manager, count, jobs.data()) != count) {
+    return false;
+  }
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    IMB_JOB& job = *jobs[i];
+    job.cipher_mode = IMB_CIPHER_NULL;
+    job.cipher_direction = IMB_DIR_ENCRYPT;
+    job.chain_order = IMB_ORDER_HASH_CIPHER;
+    job.hash_alg = plain_hash(digest);
+    job.src = texts[i].data;
+    job.hash_start_src_offset_in_bytes = 0;
+    job.msg_len_to_hash_in_bytes = texts[i].size;
+    job.auth_tag_output = texts[i].hash;
+    job.auth_tag_output_len_in_bytes = hmac_size_of(digest);
+  }
+  std::uint32_t done = IMB_SUBMIT_BURST_NOCHECK(manager, count, jobs.data());
+  while (done < count) {
+    const std::uint32_t more = IMB_FLUSH_BURST(manager, count - done, jobs.data());
+    if (more == 0) {
+      return false;
+    }
+    done += more;
+  }
+  return true;
+}
+
+bool IpsecMbLanes::hmac_some(IMB_MGR* manager, Digest digest,
+                             std::span<const HmacJob* const> jobs) noexcept {
+  const std::size_t block_size = block_size_of(digest);
+  const std::size_t hash_size = hmac_size_of(digest);
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    const HmacJob& job = *jobs[i];
+    std::uint8_t* const padded = job.text.data() - block_size;
+    pad_key(job.key, kInnerPad, {padded, block_size});
+    pad_key(job.key, kOuterPad, std::span(outers_[i]).first(block_size));
+    texts_[i] = {padded, block_size + job.text.size(), outers_[i].data() + block_size};
+  }
+  bool done = hash(manager, digest, std::span(texts_).first(jobs.size()));
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    texts_[i] = {outers_[i].data(), block_size + hash_size, jobs[i]->out.data()};
+  }
+  done = done && hash(manager, digest, std::span(texts_).first(jobs.size()));
+  wipe({outers_.data()->data(), jobs.size() * sizeof(Outer)});
+  return done;
+}
+
+bool IpsecMbLanes::hmac_some(IMB_MGR* manager, Digest digest,
+                             std::span<const ReadyHmacJob* const> jobs) noexcept {
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    const ReadyHmacJob& from = *jobs[i];
+    IMB_JOB& job = jobs_[i];
+    job.src = from.text.data();
+    job.msg_len_to_hash_in_bytes = from.text.size();
+    job.auth_tag_output = from.out.data();
+    job.auth_tag_output_len_in_bytes = hmac_size_of(digest);
+    job.u.HMAC._hashed_auth_key_xor_ipad = from.key->inner();
+    job.u.HMAC._hashed_auth_key_xor_opad = from.key->outer();
+  }
+  const auto count = static_cast<std::uint32_t>(jobs.size());
+  return IMB_SUBMIT_HASH_BURST_NOCHECK(manager, jobs_.data(), count, keyed_hash(digest)) == count;
+}
+
+template <class Job>
+bool IpsecMbLanes::hmac_all(Digest digest, std::span<const Job> jobs) noexcept {
+  const auto alone = [this, digest](const Job& job) {
+    if constexpr (std::is_same_v<Job, HmacJob>) {
+      return hmac_alone(kit(), digest, job.key, job.text, job.out);
+    } else {
+      return hmac_alone(kit(), digest, job.key->key(), job.text, job.out);
+    }
+  };
+  IMB_MGR* const manager = manager_for(digest, jobs.size());
+  if (manager == nullptr) {
+    return std::ranges::all_of(jobs, alone);
+  }
+  return in_chunks(
+      jobs, [](const Job& job) { return job.text.size(); },
+      [&](std::span<const Job* const> some) { return hmac_some(manager, digest, some); }, alone);
+}
+
+bool IpsecMbLanes::hmac(Digest digest, std::span<const HmacJob> jobs) noexcept {
+  return hmac_all(digest, jobs);
+}
+
+bool IpsecMbLanes::hmac(Digest digest, std::span<const ReadyHmacJob> jobs) noexcept {
+  return hmac_all(digest, jobs);
+}
+
+}  // namespace
+
+bool has_ipsec_mb() noexcept { return functions().has(IMB_CPUFLAGS_SSE); }
+
+std::unique_ptr<Lanes> make_ipsec_mb_lanes(Kit& kit) noexcept {
+  std::unique_ptr<IpsecMbLanes> lanes(new (std::nothrow) IpsecMbLanes(kit));
+  if (!has_ipsec_mb() || lanes == nullptr || !lanes->open()) {
+    return nullptr;
+  }
+  return lanes;
+}
+
+void write_schedule(Bytes key, AesDirection direction, std::uint8_t* schedule) noexcept {
+  if (!has_ipsec_mb()) {
+    return;
+  }
+  const bool large = key.size() == 32;
+  if (direction == AesDirection::kEncrypt) {
+    (large ? functions().expand_enc_256 : functions().expand_enc_128)(key.data(), schedule);
+    return;
+  }
+  alignas(16) std::array<std::uint8_t, 16 * 15> encryption;
+  (large ? functions().expand_256 : functions().expand_128)(key.data(), encryption.data(),
+                                                            schedule);
+  wipe(encryption);
+}
+
+void write_state(Digest digest, Bytes pad, std::uint8_t* state) noexcept {
+  if (!has_ipsec_mb()) {
+    return;
+  }
+  switch (digest) {
+    case Digest::kSha1:
+      return sha1_one_block_sse(pad.data(), state);
+    case Digest::kSha256:
+      return sha256_one_block_sse(pad.data(), state);
+    case Digest::kSha384:
+      return sha384_one_block_sse(pad.data(), state);
+  }
+}
+
+}  // namespace usher::crypto

@@ -1,0 +1,12 @@
+// Built without ipsec-mb: lanes are OpenSSL's.
+#include "engine/crypto/lanes_parts.h"
+
+namespace usher::crypto {
+
+bool has_ipsec_mb() noexcept { return false; }
+std::unique_ptr<Lanes> make_ipsec_mb_lanes(Kit& /*kit*/) noexcept { return nullptr; }
+void write_schedule(Bytes /*key*/, AesDirection /*direction*/,
+                    std::uint8_t* /*schedule*/) noexcept {}
+void write_state(Digest /*digest*/, Bytes /*pad*/, std::uint8_t* /*state*/) noexcept {}
+
+}  // namespace usher::crypto

@@ -1,0 +1,66 @@
+// Keys made ready once.
+#include "engine/crypto/ready_keys.h"
+
+#include "engine/crypto/lanes_parts.h"
+#include "engine/crypto/session_keys.h"
+
+namespace usher::crypto {
+
+void AesKey::expand(AesDirection direction) noexcept {
+  assert(size_ != 0);
+  write_schedule(key(), direction, schedule_.data());
+}
+
+void AesKey::clear() noexcept {
+  wipe(schedule_);
+  wipe(key_);
+  size_ = 0;
+}
+
+Digest digest_of(const EtypeProfile& profile) noexcept {
+  assert(profile.family != Family::kRc4);
+  if (profile.family == Family::kAesSha1) {
+    return Digest::kSha1;
+  }
+  return profile.etype == Etype::kAes128CtsSha256 ? Digest::kSha256 : Digest::kSha384;
+}
+
+void HmacKey::prepare(Digest digest, Bytes key) noexcept {
+  assert(key.size() <= key_.size());
+  size_ = static_cast<std::uint8_t>(key.size());
+  std::ranges::copy(key, key_.begin());
+  std::array<std::uint8_t, 128> pad;
+  const MutableBytes block = std::span(pad).first(block_size_of(digest));
+  pad_key(key, kInnerPad, block);
+  write_state(digest, block, inner_.data());
+  pad_key(key, kOuterPad, block);
+  write_state(digest, block, outer_.data());
+  wipe(pad);
+}
+
+void HmacKey::clear() noexcept {
+  wipe(inner_);
+  wipe(outer_);
+  wipe(key_);
+  size_ = 0;
+}
+
+void SessionKeys::copy_from(const SessionKeys& other) noexcept {
+  has_authenticator = other.has_authenticator;
+  has_reply = other.has_reply;
+  authenticator_ke.copy_from(other.authenticator_ke);
+  reply_ke.copy_from(other.reply_ke);
+  authenticator_ki = other.authenticator_ki;
+  reply_ki = other.reply_ki;
+}
+
+void SessionKeys::clear() noexcept {
+  authenticator_ke.clear();
+  reply_ke.clear();
+  wipe(authenticator_ki);
+  wipe(reply_ki);
+  has_authenticator = false;
+  has_reply = false;
+}
+
+}  // namespace usher::crypto

@@ -1,0 +1,104 @@
+// Keys made ready for many uses: an AES key's schedule, an HMAC key's states.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <cstdint>
+
+#include "engine/crypto/etype.h"
+#include "engine/secret.h"
+#include "parsers/bytes.h"
+
+namespace usher::crypto {
+
+// Both kinds of keys serve every back end of Lanes: they hold the key itself, which OpenSSL wants,
+// and, if ipsec-mb is there and the CPU has what it needs, what that wants in its place. So it does
+// not matter which thread's lanes use what another has made.
+//
+// They are plain memory without pointers, as large as they look, and wiped by their destructors.
+
+enum class AesDirection : std::uint8_t { kEncrypt, kDecrypt };
+
+// AesKey is one AES key of 16 or 32 bytes, expanded for one direction: nothing on the path needs
+// both of a key, and half as many bytes are to be wiped.
+class AesKey {
+ public:
+  AesKey() = default;
+  ~AesKey() { clear(); }
+  AesKey(const AesKey&) = delete;
+  AesKey& operator=(const AesKey&) = delete;
+
+  // expand takes a key of 16 or 32 bytes.
+  void expand(Bytes key, AesDirection direction) noexcept {
+    std::ranges::copy(key, room(key.size()).begin());
+    expand(direction);
+  }
+
+  // room is where to write a key of `size` bytes, 16 or 32, for expand(direction) to take up.
+  [[nodiscard]] MutableBytes room(std::size_t size) noexcept {
+    assert(size == 16 || size == 32);
+    size_ = static_cast<std::uint8_t>(size);
+    return std::span(key_).first(size);
+  }
+  void expand(AesDirection direction) noexcept;
+
+  void copy_from(const AesKey& other) noexcept {
+    schedule_ = other.schedule_;
+    key_ = other.key_;
+    size_ = other.size_;
+  }
+  void clear() noexcept;
+
+  [[nodiscard]] Bytes key() const noexcept { return std::span(key_).first(size_); }
+  // schedule is ipsec-mb's, 16 bytes a round and aligned so.
+  [[nodiscard]] const std::uint8_t* schedule() const noexcept { return schedule_.data(); }
+
+ private:
+  static constexpr std::size_t kRoundsMax = 15;  // AES-256; the first is the key itself.
+
+  alignas(16) std::array<std::uint8_t, 16 * kRoundsMax> schedule_{};
+  std::array<std::uint8_t, 32> key_{};
+  std::uint8_t size_ = 0;
+};
+
+// Digest is what an HMAC is made of.
+enum class Digest : std::uint8_t { kSha1, kSha256, kSha384 };
+
+// digest_of is the digest of an etype's HMAC; RC4's, MD5, has no lanes.
+[[nodiscard]] Digest digest_of(const EtypeProfile& profile) noexcept;
+
+// The digest's sizes in bytes: of what it takes at a time, and of the HMAC.
+[[nodiscard]] constexpr std::size_t block_size_of(Digest digest) noexcept {
+  return digest == Digest::kSha384 ? 128 : 64;
+}
+[[nodiscard]] constexpr std::size_t hmac_size_of(Digest digest) noexcept {
+  return digest == Digest::kSha1 ? 20 : digest == Digest::kSha256 ? 32 : 48;
+}
+
+// HmacKey is an HMAC key of up to 32 bytes with the digest's states after the padded key (RFC 2104
+// 4), inner and outer, for a key that is known long before it is used.
+class HmacKey {
+ public:
+  HmacKey() = default;
+  ~HmacKey() { clear(); }
+  HmacKey(const HmacKey&) = delete;
+  HmacKey& operator=(const HmacKey&) = delete;
+
+  void prepare(Digest digest, Bytes key) noexcept;
+  void clear() noexcept;
+
+  [[nodiscard]] Bytes key() const noexcept { return std::span(key_).first(size_); }
+  [[nodiscard]] const std::uint8_t* inner() const noexcept { return inner_.data(); }
+  [[nodiscard]] const std::uint8_t* outer() const noexcept { return outer_.data(); }
+
+ private:
+  using State = std::array<std::uint8_t, 64>;  // SHA-384 has SHA-512's.
+
+  alignas(16) State inner_{};
+  alignas(16) State outer_{};
+  std::array<std::uint8_t, 32> key_{};
+  std::uint8_t size_ = 0;
+};
+
+}  // namespace usher::crypto

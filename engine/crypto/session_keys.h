@@ -1,0 +1,33 @@
+// What an accept derives from a ticket's session key.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "engine/crypto/ready_keys.h"
+
+namespace usher::crypto {
+
+// SessionKeys are Ke and Ki of a session key of the AES families, for the authenticator (key usage
+// 11) and for the AP-REP (12). The stages of ticket_batch.h make them, many at once; who keeps them
+// for the next authenticator of the same ticket hands them back and saves that.
+//
+// They are plain memory without pointers, wiped when they go.
+struct SessionKeys {
+  bool has_authenticator = false;  // Which are made.
+  bool has_reply = false;
+  AesKey authenticator_ke;
+  AesKey reply_ke;
+  std::array<std::uint8_t, 32> authenticator_ki{};  // The first integrity_key_size bytes.
+  std::array<std::uint8_t, 32> reply_ki{};
+
+  SessionKeys() = default;
+  ~SessionKeys() { clear(); }
+  SessionKeys(const SessionKeys&) = delete;
+  SessionKeys& operator=(const SessionKeys&) = delete;
+
+  void copy_from(const SessionKeys& other) noexcept;
+  void clear() noexcept;
+};
+
+}  // namespace usher::crypto

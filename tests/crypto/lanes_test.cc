@@ -1,0 +1,351 @@
+// engine/crypto/lanes.h: every back end does what OpenSSL does one at a time, bit for bit, and
+// touches nothing beside what it was given.
+#include "engine/crypto/lanes.h"
+
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "tests/hex.h"
+
+namespace usher::crypto {
+namespace {
+
+using testing::hex;
+using Octets = std::vector<std::uint8_t>;
+
+// Guarded is memory between two pages that nobody may touch. A sanitizer does not see what
+// assembly reads and writes; the pages do.
+class Guarded {
+ public:
+  explicit Guarded(std::size_t room) : page_(static_cast<std::size_t>(sysconf(_SC_PAGESIZE))) {
+    size_ = (room + page_ - 1) / page_ * page_ + 2 * page_;
+    void* const at = mmap(nullptr, size_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    EXPECT_NE(at, MAP_FAILED);
+    base_ = static_cast<std::uint8_t*>(at);
+    EXPECT_EQ(mprotect(base_ + page_, size_ - 2 * page_, PROT_READ | PROT_WRITE), 0);
+  }
+  ~Guarded() { munmap(base_, size_); }
+  Guarded(const Guarded&) = delete;
+  Guarded& operator=(const Guarded&) = delete;
+
+  // take is `size` bytes that end at the guard behind or begin at the one in front.
+  [[nodiscard]] MutableBytes take(std::size_t size, bool at_end) const {
+    return {at_end ? base_ + size_ - page_ - size : base_ + page_, size};
+  }
+
+ private:
+  std::size_t page_;
+  std::size_t size_;
+  std::uint8_t* base_;
+};
+
+// Sizes around the blocks of AES (16), SHA-1 and SHA-256 (64) and SHA-384 (128), a ticket's, and
+// one that has no lane, because ipsec-mb counts in 16 bits.
+constexpr std::array<std::size_t, 44> kSizes = {
+    16,  17,  31,  32,  33,  47,  48,  49,  55,  56,  57,  63,   64,    65,   79,
+    80,  81,  95,  96,  97,  111, 112, 113, 119, 120, 121, 127,  128,   129,  191,
+    192, 193, 255, 256, 257, 500, 511, 512, 513, 732, 999, 4500, 32768, 65536};
+constexpr std::size_t kSizeMax = 65536;
+constexpr std::size_t kAround = 256;  // What a text wants in front and behind.
+
+std::size_t size_of(std::size_t width, std::size_t index) {
+  return kSizes[(width * 7 + index) % kSizes.size()];
+}
+
+class LanesTest : public ::testing::TestWithParam<LanesChoice> {
+ protected:
+  void SetUp() override {
+    ASSERT_NE(kit_, nullptr);
+    if (GetParam() == LanesChoice::kIpsecMb && !has_ipsec_mb()) {
+      EXPECT_EQ(Lanes::make(*kit_, GetParam()), nullptr);
+      GTEST_SKIP() << "there is no ipsec-mb, or the CPU is too old for it";
+    }
+    lanes_ = Lanes::make(*kit_, GetParam());
+    ASSERT_NE(lanes_, nullptr);
+    for (std::size_t i = 0; i < kBatchMax; ++i) {
+      in_.push_back(std::make_unique<Guarded>(kSizeMax + kAround));
+      out_.push_back(std::make_unique<Guarded>(kSizeMax + kAround));
+    }
+  }
+
+  void fill(MutableBytes bytes) {
+    std::ranges::generate(bytes, [this] { return static_cast<std::uint8_t>(random_()); });
+  }
+  Octets some(std::size_t size) {
+    Octets octets(size);
+    fill(octets);
+    return octets;
+  }
+  bool reference(Digest digest, Bytes key, Bytes text, MutableBytes out) {
+    const Bytes parts[] = {text};
+    switch (digest) {
+      case Digest::kSha1:
+        return kit_->hmac_sha1(key, parts, out);
+      case Digest::kSha256:
+        return kit_->hmac_sha256(key, parts, out);
+      case Digest::kSha384:
+        return kit_->hmac_sha384(key, parts, out);
+    }
+    return false;
+  }
+
+  const std::unique_ptr<Kit> kit_ = Kit::make();
+  std::unique_ptr<Lanes> lanes_;
+  std::vector<std::unique_ptr<Guarded>> in_;
+  std::vector<std::unique_ptr<Guarded>> out_;
+  std::array<AesKey, kBatchMax> keys_;
+  std::array<HmacKey, kBatchMax> hmac_keys_;
+  std::mt19937 random_{20261127};
+};
+INSTANTIATE_TEST_SUITE_P(Each, LanesTest,
+                         ::testing::Values(LanesChoice::kOpenssl, LanesChoice::kIpsecMb),
+                         [](const auto& param_info) {
+                           return param_info.param == LanesChoice::kOpenssl ? "Openssl" : "IpsecMb";
+                         });
+
+TEST_P(LanesTest, CbcOfEveryWidthIsTheKits) {
+  for (const std::size_t key_size : {16u, 32u}) {
+    for (std::size_t width = 1; width <= kBatchMax; ++width) {
+      std::vector<CbcJob> jobs(width);
+      for (std::size_t i = 0; i < width; ++i) {
+        const std::size_t size = size_of(width, i) / kAesBlockSize * kAesBlockSize;
+        const MutableBytes in = in_[i]->take(size, width % 2 == 0);
+        fill(in);
+        keys_[i].expand(some(key_size), AesDirection::kEncrypt);
+        jobs[i] = {.key = &keys_[i], .in = in, .out = out_[i]->take(size, width % 2 == 0)};
+      }
+      ASSERT_TRUE(lanes_->cbc_encrypt(jobs));
+      for (const CbcJob& job : jobs) {
+        Octets expected(job.in.size());
+        ASSERT_TRUE(kit_->cbc_encrypt(job.key->key(), job.in, expected));
+        ASSERT_TRUE(std::ranges::equal(job.out, expected)) << width << ", " << job.in.size();
+      }
+    }
+  }
+}
+
+TEST_P(LanesTest, DecryptionWithStealingOfEveryWidthIsTheKits) {
+  for (const std::size_t key_size : {16u, 32u}) {
+    for (std::size_t width = 1; width <= kBatchMax; ++width) {
+      std::vector<CtsDecryptJob> jobs(width);
+      for (std::size_t i = 0; i < width; ++i) {
+        const std::size_t size = size_of(width, i);
+        const MutableBytes in = in_[i]->take(size, width % 2 == 0);
+        fill(in);
+        keys_[i].expand(some(key_size), AesDirection::kDecrypt);
+        jobs[i] = {.key = &keys_[i], .in = in, .out = out_[i]->take(size, width % 2 == 0)};
+      }
+      ASSERT_TRUE(lanes_->cts_decrypt(jobs));
+      for (const CtsDecryptJob& job : jobs) {
+        Octets expected(job.in.size());
+        ASSERT_TRUE(kit_->cts_decrypt(job.key->key(), job.in, expected));
+        ASSERT_TRUE(std::ranges::equal(job.out, expected)) << width << ", " << job.in.size();
+      }
+    }
+  }
+}
+
+TEST_P(LanesTest, EncryptionWithStealingOfEveryWidthIsTheKits) {
+  for (const std::size_t key_size : {16u, 32u}) {
+    for (std::size_t width = 1; width <= kBatchMax; ++width) {
+      std::vector<CtsEncryptJob> jobs(width);
+      std::vector<Octets> texts(width);
+      for (std::size_t i = 0; i < width; ++i) {
+        const std::size_t size = size_of(width, i);
+        texts[i] = some(size);
+        const MutableBytes text = in_[i]->take(size + kCtsTailroom, width % 2 == 0).first(size);
+        std::ranges::copy(texts[i], text.begin());
+        keys_[i].expand(some(key_size), AesDirection::kEncrypt);
+        jobs[i] = {.key = &keys_[i], .text = text, .out = out_[i]->take(size, width % 2 == 0)};
+      }
+      ASSERT_TRUE(lanes_->cts_encrypt(jobs));
+      for (std::size_t i = 0; i < width; ++i) {
+        Octets expected(texts[i].size());
+        ASSERT_TRUE(kit_->cts_encrypt(keys_[i].key(), texts[i], expected));
+        ASSERT_TRUE(std::ranges::equal(jobs[i].out, expected)) << width << ", " << texts[i].size();
+      }
+    }
+  }
+}
+
+constexpr std::array kDigests = {Digest::kSha1, Digest::kSha256, Digest::kSha384};
+
+TEST_P(LanesTest, HmacOfEveryWidthIsTheKits) {
+  for (const Digest digest : kDigests) {
+    for (std::size_t width = 1; width <= kBatchMax; ++width) {
+      std::vector<HmacJob> jobs(width);
+      std::vector<Octets> keys(width);
+      for (std::size_t i = 0; i < width; ++i) {
+        // As small as a text may be, too: derivation hashes 14 bytes, and nothing is a text.
+        const std::size_t size = size_of(width, i) - 16;
+        const MutableBytes text =
+            in_[i]->take(kHmacHeadroom + size, width % 2 == 0).subspan(kHmacHeadroom);
+        fill(text);
+        keys[i] = some(i % 3 == 0 ? 16 : i % 3 == 1 ? 24 : 32);
+        jobs[i] = {.key = keys[i],
+                   .text = text,
+                   .out = out_[i]->take(hmac_size_of(digest), width % 2 == 0)};
+      }
+      ASSERT_TRUE(lanes_->hmac(digest, std::span<const HmacJob>(jobs)));
+      for (const HmacJob& job : jobs) {
+        Octets expected(job.out.size());
+        ASSERT_TRUE(reference(digest, job.key, job.text, expected));
+        ASSERT_TRUE(std::ranges::equal(job.out, expected)) << width << ", " << job.text.size();
+      }
+    }
+  }
+}
+
+TEST_P(LanesTest, HmacOfReadyKeysIsTheKitsAndOnlyReadsTheText) {
+  for (const Digest digest : kDigests) {
+    for (std::size_t width = 1; width <= kBatchMax; ++width) {
+      std::vector<ReadyHmacJob> jobs(width);
+      std::vector<Octets> texts(width);
+      for (std::size_t i = 0; i < width; ++i) {
+        texts[i] = some(size_of(width, i) - 16);
+        const MutableBytes text = in_[i]->take(texts[i].size(), width % 2 == 0);
+        std::ranges::copy(texts[i], text.begin());
+        hmac_keys_[i].prepare(digest, some(i % 3 == 0 ? 16 : i % 3 == 1 ? 24 : 32));
+        jobs[i] = {.key = &hmac_keys_[i],
+                   .text = text,
+                   .out = out_[i]->take(hmac_size_of(digest), width % 2 == 0)};
+      }
+      ASSERT_TRUE(lanes_->hmac(digest, std::span<const ReadyHmacJob>(jobs)));
+      for (std::size_t i = 0; i < width; ++i) {
+        Octets expected(jobs[i].out.size());
+        ASSERT_TRUE(reference(digest, hmac_keys_[i].key(), texts[i], expected));
+        ASSERT_TRUE(std::ranges::equal(jobs[i].out, expected)) << width << ", " << texts[i].size();
+        ASSERT_TRUE(std::ranges::equal(jobs[i].text, texts[i]));
+      }
+    }
+  }
+}
+
+TEST_P(LanesTest, MoreJobsThanABatchHasAreDoneToo) {
+  constexpr std::size_t kMany = 4 * kBatchMax + 1;  // As the derivation of a batch's keys is.
+  const Octets in = some(32);
+  Octets expected(32);
+  keys_[0].expand(some(32), AesDirection::kEncrypt);
+  ASSERT_TRUE(kit_->cbc_encrypt(keys_[0].key(), in, expected));
+  std::vector<Octets> out(kMany, Octets(32));
+  std::vector<CbcJob> jobs(kMany);
+  for (std::size_t i = 0; i < kMany; ++i) {
+    jobs[i] = {.key = &keys_[0], .in = in, .out = out[i]};
+  }
+  ASSERT_TRUE(lanes_->cbc_encrypt(jobs));
+  EXPECT_EQ(std::ranges::count(out, expected), std::ptrdiff_t{kMany});
+}
+
+TEST_P(LanesTest, NothingIsDoneWhenThereIsNothingToDo) {
+  EXPECT_TRUE(lanes_->cbc_encrypt({}));
+  EXPECT_TRUE(lanes_->cts_decrypt({}));
+  EXPECT_TRUE(lanes_->cts_encrypt({}));
+  EXPECT_TRUE(lanes_->hmac(Digest::kSha1, std::span<const HmacJob>()));
+  EXPECT_TRUE(lanes_->hmac(Digest::kSha1, std::span<const ReadyHmacJob>()));
+}
+
+// RFC 3962 B: the last of each length modulo 16 that it has.
+struct CtsVector {
+  const char* text;
+  const char* cipher;
+};
+constexpr const char* kCtsKey = "636869636b656e207465726979616b69";
+constexpr std::array kCtsVectors = {
+    CtsVector{"4920776f756c64206c696b652074686520", "c6353568f2bf8cb4d8a580362da7ff7f97"},
+    CtsVector{"4920776f756c64206c696b65207468652047656e6572616c20476175277320",
+              "fc00783e0efdb2c1d445d4c8eff7ed2297687268d6ecccc0c07b25e25ecfe5"},
+    CtsVector{"4920776f756c64206c696b65207468652047656e6572616c2047617527732043",
+              "39312523a78662d5be7fcbcc98ebf5a897687268d6ecccc0c07b25e25ecfe584"},
+    CtsVector{
+        "4920776f756c64206c696b65207468652047656e6572616c20476175277320436869636b656e2c20706c65"
+        "6173652c",
+        "97687268d6ecccc0c07b25e25ecfe584b3fffd940c16a18c1b5549d2f838029e39312523a78662d5be7fcb"
+        "cc98ebf5"},
+};
+
+TEST_P(LanesTest, EncryptsAndDecryptsAsInRfc3962) {
+  const Octets raw = hex(kCtsKey);
+  AesKey encryption;
+  AesKey decryption;
+  encryption.expand(raw, AesDirection::kEncrypt);
+  decryption.expand(raw, AesDirection::kDecrypt);
+  for (const CtsVector& vector : kCtsVectors) {
+    const Octets text = hex(vector.text);
+    const Octets cipher = hex(vector.cipher);
+    Octets room(text.size() + kCtsTailroom);
+    std::ranges::copy(text, room.begin());
+    Octets out(text.size());
+    const CtsEncryptJob encrypt{
+        .key = &encryption, .text = std::span(room).first(text.size()), .out = out};
+    ASSERT_TRUE(lanes_->cts_encrypt({&encrypt, 1}));
+    EXPECT_EQ(out, cipher);
+    const CtsDecryptJob decrypt{.key = &decryption, .in = cipher, .out = out};
+    ASSERT_TRUE(lanes_->cts_decrypt({&decrypt, 1}));
+    EXPECT_EQ(out, text);
+  }
+}
+
+// RFC 2202 3 and RFC 4231 4.2, 4.3.
+struct HmacVector {
+  Digest digest;
+  const char* key;
+  const char* text;
+  const char* hmac;
+};
+constexpr const char* kHiKey = "0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b";
+constexpr const char* kHiThere = "4869205468657265";
+constexpr const char* kJefe = "4a656665";
+constexpr const char* kNothing = "7768617420646f2079612077616e7420666f72206e6f7468696e673f";
+constexpr std::array kHmacVectors = {
+    HmacVector{Digest::kSha1, kHiKey, kHiThere, "b617318655057264e28bc0b6fb378c8ef146be00"},
+    HmacVector{Digest::kSha1, kJefe, kNothing, "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"},
+    HmacVector{Digest::kSha256, kHiKey, kHiThere,
+               "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"},
+    HmacVector{Digest::kSha256, kJefe, kNothing,
+               "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"},
+    HmacVector{Digest::kSha384, kHiKey, kHiThere,
+               "afd03944d84895626b0825f4ab46907f15f9dadbe4101ec682aa034c7cebc59c"
+               "faea9ea9076ede7f4af152e8b2fa9cb6"},
+    HmacVector{Digest::kSha384, kJefe, kNothing,
+               "af45d2e376484031617f78d2b58a6b1b9c7ef464f5a01b47e42ec3736322445e"
+               "8e2240ca5e69e2c78b3239ecfab21649"},
+};
+
+TEST_P(LanesTest, HashesAsInRfc2202AndRfc4231AtEveryWidth) {
+  for (const HmacVector& vector : kHmacVectors) {
+    const Octets key = hex(vector.key);
+    const Octets text = hex(vector.text);
+    const Octets expected = hex(vector.hmac);
+    hmac_keys_[0].prepare(vector.digest, key);
+    for (std::size_t width = 1; width <= 20; ++width) {
+      std::vector<Octets> rooms(width, Octets(kHmacHeadroom));
+      std::vector<Octets> out(2 * width, Octets(expected.size()));
+      std::vector<HmacJob> jobs(width);
+      std::vector<ReadyHmacJob> ready(width);
+      for (std::size_t i = 0; i < width; ++i) {
+        rooms[i].insert(rooms[i].end(), text.begin(), text.end());
+        jobs[i] = {
+            .key = key, .text = std::span(rooms[i]).subspan(kHmacHeadroom), .out = out[2 * i]};
+        ready[i] = {.key = &hmac_keys_[0], .text = text, .out = out[2 * i + 1]};
+      }
+      ASSERT_TRUE(lanes_->hmac(vector.digest, std::span<const HmacJob>(jobs)));
+      ASSERT_TRUE(lanes_->hmac(vector.digest, std::span<const ReadyHmacJob>(ready)));
+      EXPECT_EQ(std::ranges::count(out, expected), std::ptrdiff_t(2 * width)) << vector.hmac;
+    }
+  }
+}
+
+TEST(Lanes, AutoIsWhatThereIs) {
+  const std::unique_ptr<Kit> kit = Kit::make();
+  EXPECT_NE(Lanes::make(*kit, LanesChoice::kAuto), nullptr);
+}
+
+}  // namespace
+}  // namespace usher::crypto
