@@ -1,0 +1,100 @@
+// A keyed hash of byte strings in a bounded time, to choose places by; never to tell strings apart.
+#pragma once
+
+#include <openssl/crypto.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <utility>
+
+#include "parsers/bytes.h"
+
+namespace usher {
+
+// SeenHashKey is secret and random, and drawn anew for every hash.
+using SeenHashKey = std::array<std::uint64_t, 26>;
+
+// SeenHash looks at a string's size and at up to 16 words of it: all of a string of 128 bytes, and
+// of a longer one its last 64 bytes and 8 words that are spread evenly over the rest. The end of a
+// sealed ticket is its keyed checksum, which differs whatever else is the same. Strings that differ
+// only where it does not look have one hash, so whoever uses it compares them whole.
+class SeenHash {
+ public:
+  explicit SeenHash(const SeenHashKey& key) noexcept : key_(key) {}
+  ~SeenHash() { OPENSSL_cleanse(key_.data(), sizeof(key_)); }
+  SeenHash(const SeenHash&) = delete;
+  SeenHash& operator=(const SeenHash&) = delete;
+
+  // of hashes `bytes` and a number that goes with them. Any thread.
+  [[nodiscard]] std::uint64_t of(Bytes bytes, std::uint64_t number) const noexcept;
+
+  // of hashes a number alone.
+  [[nodiscard]] std::uint64_t of(std::uint64_t number) const noexcept {
+    return high(multiplier(kWords + 8) * number);
+  }
+
+ private:
+  static constexpr std::size_t kWords = 16;
+  static constexpr std::size_t kTail = 64;
+  static constexpr std::size_t kWholeMax = kWords * sizeof(std::uint64_t);
+  static constexpr std::size_t kSpread = kWords - kTail / sizeof(std::uint64_t);
+  static_assert(std::tuple_size_v<SeenHashKey> == kWords + 10);
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpedantic"  // Every supported compiler has 128-bit integers.
+  using Wide = unsigned __int128;
+#pragma GCC diagnostic pop
+  [[nodiscard]] Wide multiplier(std::size_t at) const noexcept {
+    return Wide{key_[at + 1]} << 64 | key_[at];
+  }
+  static std::uint64_t load(const std::uint8_t* from) noexcept {
+    std::uint64_t word;
+    std::memcpy(&word, from, sizeof(word));
+    return word;
+  }
+  static std::uint64_t high(Wide value) noexcept { return static_cast<std::uint64_t>(value >> 64); }
+
+  SeenHashKey key_;
+};
+
+// Implementation.
+//
+// The words are first hashed by NH (RFC 4418 5.2.2, with words of 64 bits): the sum of
+// (m[i] + k[i]) * (m[i + 1] + k[i + 1]), which two different messages share with a chance of 2^-64,
+// whatever they are, as long as who chooses them does not know the key. The sum's two halves, the
+// size and the number are then hashed like a replay cache's fingerprint: the upper 64 bits of the
+// sum of a[i] * x[i] mod 2^128, equal for different x at most twice as often as at random. It is
+// linear and no pseudo-random function; nobody outside sees it.
+inline std::uint64_t SeenHash::of(Bytes bytes, std::uint64_t number) const noexcept {
+  const std::size_t size = bytes.size();
+  const std::uint8_t* front = bytes.data();
+  const std::uint8_t* tail = nullptr;
+  std::size_t distance = sizeof(std::uint64_t);
+  std::array<std::uint8_t, kWholeMax> whole;
+  if (size > kWholeMax) {
+    tail = front + (size - kTail);
+    distance = (size - kTail) / kSpread;  // At least a word.
+  } else {
+    whole.fill(0);
+    if (size != 0) {
+      std::memcpy(whole.data(), bytes.data(), size);
+    }
+    front = whole.data();
+    tail = front + (kWholeMax - kTail);
+  }
+  Wide sum = 0;
+  for (std::size_t i = 0; i < kSpread; i += 2) {
+    sum += Wide{load(front + i * distance) + key_[i]} *
+           (load(front + (i + 1) * distance) + key_[i + 1]);
+  }
+  for (std::size_t i = kSpread; i < kWords; i += 2, tail += 2 * sizeof(std::uint64_t)) {
+    sum += Wide{load(tail) + key_[i]} * (load(tail + sizeof(std::uint64_t)) + key_[i + 1]);
+  }
+  return high(multiplier(kWords) * static_cast<std::uint64_t>(sum) +
+              multiplier(kWords + 2) * high(sum) + multiplier(kWords + 4) * size +
+              multiplier(kWords + 6) * number);
+}
+
+}  // namespace usher
