@@ -12,6 +12,7 @@ import concurrent.futures
 import dataclasses
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -26,6 +27,10 @@ REPLAY = "engine/auth/replay_cache.h"
 PAGES = "engine/slots/page_store.h"
 MAILBOX = "engine/slots/mailbox.h"
 WAITING = "engine/slots/waiting_mailbox.h"
+SEEN = "engine/slots/seen_cache.h"
+SEEN_SET = "engine/slots/seen_set.h"
+SEEN_FILTER = "engine/slots/seen_filter.h"
+SEEN_HASH = "engine/slots/seen_hash.h"
 
 # Header -> its tests, the ones that fail soonest first.
 TESTS = {
@@ -36,6 +41,11 @@ TESTS = {
     MAILBOX: ["tests/slots/mailbox_order_test.cc", "tests/slots/mailbox_test.cc"],
     WAITING: ["tests/slots/waiting_mailbox_order_test.cc"],
     REPLAY: ["tests/auth/replay_cache_order_test.cc", "tests/auth/replay_cache_test.cc"],
+    SEEN: ["tests/slots/seen_cache_order_test.cc", "tests/slots/seen_cache_test.cc",
+           "tests/slots/seen_cache_threads_test.cc"],
+    SEEN_SET: ["tests/slots/seen_cache_order_test.cc", "tests/slots/seen_cache_test.cc"],
+    SEEN_FILTER: ["tests/slots/seen_hash_test.cc"],
+    SEEN_HASH: ["tests/slots/seen_hash_test.cc"],
 }
 
 
@@ -54,6 +64,8 @@ class Mutant:
 UNIT = "tests/slots/slot_pool_test.cc"
 PAGES_UNIT = "tests/slots/page_store_test.cc"
 REPLAY_UNIT = "tests/auth/replay_cache_test.cc"
+SEEN_UNIT = "tests/slots/seen_cache_test.cc"
+SEEN_THREADS = "tests/slots/seen_cache_threads_test.cc"
 
 MUTANTS = [
     # One of the two alone would do: a slot comes back to the head by a pop and a push.
@@ -239,6 +251,146 @@ MUTANTS = [
     Mutant("one_slice_too_few", REPLAY, "2 * skew_max_s / kSliceSeconds + 1", "2 * skew_max_s / kSliceSeconds",
            REPLAY_UNIT),
     Mutant("second_word_ignored", REPLAY, "(a0 * fingerprint[0] + a1 * fingerprint[1])", "(a0 * fingerprint[0])", REPLAY_UNIT),
+    Mutant("found_by_its_hash_alone", SEEN, " ||\n        !std::equal(key.begin(), key.end(), sought.key.begin())", "", SEEN_UNIT),
+    Mutant("found_after_its_end", SEEN, "now_s < entry.expires_s", "now_s <= entry.expires_s", SEEN_UNIT),
+    Mutant("ended_entry_stays", SEEN, "    (void)Set::doom(word);  // Wiped as soon", "    // Wiped as soon"),
+    Mutant("found_does_not_count", SEEN, "Set::pin(word, wanted, Set::kUsed)", "Set::pin(word, wanted, 0)", SEEN_UNIT),
+    Mutant("generation_is_not_hashed", SEEN, "hash_.of(key, generation)", "hash_.of(key, 0)", SEEN_UNIT),
+    Mutant("unpin_takes_no_pin_away", SEEN, "word.fetch_sub(Set::kPinUnit,", "word.fetch_sub(0,"),
+    Mutant("unpin_by_load_and_store", SEEN,
+           "const std::uint64_t before = word.fetch_sub(Set::kPinUnit, std::memory_order_acq_rel);",
+           """const std::uint64_t before = word.load(std::memory_order_acquire);
+  word.store(before - Set::kPinUnit, std::memory_order_release);"""),
+    Mutant("doomed_entry_is_wiped_under_a_pin", SEEN,
+           "if ((before & (Set::kPinMask | Set::kStateMask)) == (Set::kPinUnit | Set::kDoomed)) {",
+           "if ((before & Set::kStateMask) == Set::kDoomed) {"),
+    Mutant("doomed_entry_is_never_wiped", SEEN, "(Set::kPinUnit | Set::kDoomed)) {", "(Set::kPinUnit | Set::kWriting)) {"),
+    Mutant("emptied_before_it_is_wiped", SEEN,
+           """    wipe_room(index);
+    word.store(Set::kEmpty, std::memory_order_release);""",
+           """    word.store(Set::kEmpty, std::memory_order_release);
+    (void)word.load(std::memory_order_relaxed);
+    wipe_room(index);"""),
+    Mutant("emptied_and_not_wiped", SEEN, "    wipe_room(index);\n    word.store", "    word.store"),
+    Mutant("wiped_but_for_the_payload", SEEN, "wipe(room(index).first(lines(sizeof(Payload)) +",
+           "wipe(room(index).subspan(lines(sizeof(Payload)),"),
+    Mutant("wiped_but_for_the_value", SEEN, "lines(entry.key_size) + entry.value_size));", "lines(entry.key_size)));"),
+    Mutant("admissions_do_not_take_turns", SEEN, "if (set.admitting.exchange(1, std::memory_order_acquire) != 0) {",
+           "if (set.admitting.exchange(1, std::memory_order_acquire) == 2) {"),
+    Mutant("turn_by_load_and_store", SEEN, "if (set.admitting.exchange(1, std::memory_order_acquire) != 0) {",
+           """const bool is_taken = set.admitting.load(std::memory_order_acquire) != 0;
+  set.admitting.store(1, std::memory_order_seq_cst);
+  if (is_taken) {"""),
+    Mutant("turn_is_never_over", SEEN, "  set.admitting.store(0, std::memory_order_release);\n", ""),
+    Mutant("turn_is_over_before_it_is_used", SEEN, "  const Offered offered = admit(",
+           "  set.admitting.store(0, std::memory_order_release);\n  const Offered offered = admit("),
+    Mutant("admitted_without_looking", SEEN, "if (find(sought, now_s)) {", "if (false) {"),
+    Mutant("way_taken_by_load_and_store", SEEN,
+           """!word.compare_exchange_strong(expected, Set::kWriting, std::memory_order_acquire,
+                                    std::memory_order_relaxed)""",
+           "(word.store(Set::kWriting, std::memory_order_seq_cst), expected == Set::kDoomed)"),
+    Mutant("way_is_not_marked_while_it_is_written", SEEN,
+           "word.compare_exchange_strong(expected, Set::kWriting,", "word.compare_exchange_strong(expected, expected,"),
+    Mutant("replaced_and_not_wiped", SEEN, "  if (choice.word != Set::kEmpty) {\n    wipe_room(index_of(set, choice.way));\n  }\n", "", SEEN_UNIT),
+    Mutant("published_before_it_is_filled", SEEN,
+           """  fill(set, choice.way, sought, news);
+""", """  word.store((sought.hash & Set::kTagMask) | Set::kReady, std::memory_order_seq_cst);
+  (void)word.load(std::memory_order_relaxed);
+  fill(set, choice.way, sought, news);
+"""),
+    Mutant("published_with_a_pin_undone", SEEN, "word.store(published, std::memory_order_seq_cst);",
+           """word.store(published, std::memory_order_seq_cst);
+  (void)word.load(std::memory_order_relaxed);
+  word.store(published, std::memory_order_seq_cst);"""),
+    Mutant("published_late", SEEN, "word.store(published, std::memory_order_seq_cst);",
+           "word.store(published, std::memory_order_release);"),
+    Mutant("offer_does_not_look_for_a_forget", SEEN, "if (forgets_.load(std::memory_order_seq_cst) != sought.forgets) {", "if (false) {"),
+    Mutant("offer_looks_for_a_forget_too_early", SEEN,
+           """  word.store(published, std::memory_order_seq_cst);
+  if (forgets_.load(std::memory_order_seq_cst) != sought.forgets) {""",
+           """  const std::uint64_t forgets = forgets_.load(std::memory_order_seq_cst);
+  word.store(published, std::memory_order_seq_cst);
+  if (forgets != sought.forgets) {"""),
+    Mutant("overtaken_offer_stays", SEEN,
+           """    if (Set::pin(word, published, 0)) {
+      (void)Set::doom(word);
+      unpin(index_of(set, choice.way));
+    }
+""", ""),
+    Mutant("overtaken_offer_is_not_pinned", SEEN,
+           """    if (Set::pin(word, published, 0)) {
+      (void)Set::doom(word);
+      unpin(index_of(set, choice.way));
+    }
+""", "    (void)Set::doom(word);\n"),
+    Mutant("forget_is_not_counted", SEEN, "  forgets_.fetch_add(1, std::memory_order_seq_cst);  // See admit.\n", ""),
+    Mutant("wipe_all_is_not_counted", SEEN, "  forgets_.fetch_add(1, std::memory_order_seq_cst);\n", "", SEEN_UNIT),
+    Mutant("forget_counts_itself_last", SEEN,
+           """  forgets_.fetch_add(1, std::memory_order_seq_cst);  // See admit.
+  return doom_all([&](const Entry& entry) { return entry.generation == generation; });""",
+           """  const std::uint32_t count = doom_all([&](const Entry& entry) { return entry.generation == generation; });
+  forgets_.fetch_add(1, std::memory_order_seq_cst);
+  return count;"""),
+    Mutant("forget_takes_all", SEEN, "return entry.generation == generation; }", "return true; }", SEEN_UNIT),
+    Mutant("forget_leaves_its_pins", SEEN, "        unpin(index_of(set, way));\n", ""),
+    Mutant("what_ends_now_is_not_wiped", SEEN, "return entry.expires_s <= now_s; }", "return entry.expires_s < now_s; }", SEEN_UNIT),
+    Mutant("end_without_wiping", SEEN, "  wipe_all();\n", "", SEEN_UNIT),
+    Mutant("ended_is_admitted", SEEN, "news.expires_s <= now_s", "news.expires_s < now_s", SEEN_UNIT),
+    Mutant("key_size_is_not_checked", SEEN, "sought.key.size() > options_.key_size_max || ", "", SEEN_UNIT),
+    Mutant("value_size_is_not_checked", SEEN, " || news.value.size() > options_.value_size_max", "", SEEN_UNIT),
+    Mutant("first_offer_is_admitted", SEEN, "if (!filter_.is_again(", "if (filter_.is_again(", SEEN_UNIT),
+    Mutant("loss_is_not_reported", SEEN, "choice.is_loss ? Offered::kReplaced : Offered::kAdmitted", "Offered::kAdmitted", SEEN_UNIT),
+    Mutant("moved_hit_keeps_its_pin", SEEN, ": cache_(std::exchange(other.cache_, nullptr)), index_", ": cache_(other.cache_), index_", SEEN_UNIT),
+    Mutant("assigned_hit_leaks", SEEN, "      if (this != &other) {\n        reset();", "      if (this != &other) {", SEEN_UNIT),
+    Mutant("rooms_overlap", SEEN, "lines(sizeof(Payload)) + lines(options.key_size_max) + lines(options.value_size_max)",
+           "lines(sizeof(Payload)) + lines(options.key_size_max)", SEEN_UNIT),
+    Mutant("rooms_crowd_one_cache_set", SEEN, "return size | kCacheLine;", "return size;", SEEN_THREADS),
+
+    Mutant("pinned_by_load_and_store", SEEN_SET,
+           """word.compare_exchange_weak(seen, (seen + kPinUnit) | used, std::memory_order_acquire,
+                                   std::memory_order_relaxed)""",
+           "(word.store((seen + kPinUnit) | used, std::memory_order_release), true)"),
+    Mutant("pinned_whatever_its_state", SEEN_SET, "(seen & (kTagMask | kStateMask)) == wanted", "(seen & kTagMask) == (wanted & kTagMask)"),
+    Mutant("pinned_whatever_its_tag", SEEN_SET, "(seen & (kTagMask | kStateMask)) == wanted", "(seen & kStateMask) == kReady", SEEN_UNIT),
+    Mutant("pins_overflow", SEEN_SET, " && (seen & kPinMask) != kPinMask", "", SEEN_UNIT),
+    Mutant("pin_is_not_looked_at_again", SEEN_SET, "while ((seen & (kTagMask | kStateMask)) == wanted", "if ((seen & (kTagMask | kStateMask)) == wanted"),
+    Mutant("doomed_by_load_and_store", SEEN_SET,
+           """word.compare_exchange_weak(seen, seen | kDoomed, std::memory_order_relaxed,
+                                   std::memory_order_relaxed)""",
+           "(word.store(seen | kDoomed, std::memory_order_relaxed), true)"),
+    Mutant("doomed_once_at_most", SEEN_SET, "  while ((seen & kStateMask) == kReady) {", "  if ((seen & kStateMask) == kReady) {"),
+    Mutant("doomed_twice", SEEN_SET, "  while ((seen & kStateMask) == kReady) {", "  while (true) {"),
+    Mutant("pinned_may_be_replaced", SEEN_SET, "(word & (kStateMask | kPinMask)) == kReady", "(word & kStateMask) == kReady"),
+    Mutant("share_of_three", SEEN_SET, "own >= kSeenWaysPerClient", "own > kSeenWaysPerClient"),
+    Mutant("share_counts_all", SEEN_SET, "seen[way] != kEmpty && entries[way].client_hash == client_hash}", "seen[way] != kEmpty}", SEEN_UNIT),
+    Mutant("share_counts_what_is_gone", SEEN_SET, "seen[way] != kEmpty && entries[way].client_hash", "entries[way].client_hash", SEEN_UNIT),
+    Mutant("others_make_room", SEEN_SET, "if (!is_idle(seen[way]) || entries[way].client_hash != client_hash) {",
+           "if (!is_idle(seen[way])) {", SEEN_UNIT),
+    Mutant("younger_goes_first", SEEN_SET, "age > age_max", "age < age_max", SEEN_UNIT),
+    Mutant("own_end_is_not_seen", SEEN_SET,
+           "    if (entries[way].expires_s <= now_s) {\n      return {.way = way, .word = seen[way]};\n    }\n", "", SEEN_UNIT),
+    Mutant("end_is_not_seen", SEEN_SET, "is_idle(seen[way]) && entries[way].expires_s <= now_s", "false", SEEN_UNIT),
+    Mutant("pinned_and_ended_is_chosen", SEEN_SET, "is_idle(seen[way]) && entries[way].expires_s <= now_s", "entries[way].expires_s <= now_s", SEEN_UNIT),
+    Mutant("hand_stays_where_it_is", SEEN_SET, "hand = (way + 1) % kSeenWays;", "hand = way;", SEEN_UNIT),
+    Mutant("used_goes_like_unused", SEEN_SET, "if ((seen[way] & kUsed) == 0) {", "if (true) {", SEEN_UNIT),
+    Mutant("used_stays_for_ever", SEEN_SET, "seen[way] & ~kUsed", "seen[way]", SEEN_UNIT),
+    Mutant("bit_cleared_by_load_and_store", SEEN_SET,
+           """words[way].compare_exchange_strong(expected, seen[way] & ~kUsed,
+                                             std::memory_order_relaxed, std::memory_order_relaxed)""",
+           "(words[way].store(expected & ~kUsed, std::memory_order_relaxed), true)"),
+
+    Mutant("filter_forgets_nothing", SEEN_FILTER, " && age_s <= again_within_s_", ""),
+    Mutant("filter_takes_every_hash_for_one", SEEN_FILTER, "((seen ^ offered) & ~kSecondMask) == 0", "seen != 0"),
+    Mutant("filter_remembers_one", SEEN_FILTER, "age_s > oldest_age_s", "false"),
+    Mutant("filter_forgets_the_newest", SEEN_FILTER, "age_s > oldest_age_s", "age_s < oldest_age_s"),
+    Mutant("filter_does_not_remember", SEEN_FILTER, "  oldest->store(offered, std::memory_order_relaxed);\n", ""),
+    Mutant("filter_has_one_group", SEEN_FILTER, "groups_[static_cast<std::size_t>(client) & (groups_.size() - 1)]", "groups_[client & 0]"),
+    Mutant("filter_seconds_do_not_wrap", SEEN_FILTER, "(offered - seen) & kSecondMask;", "(offered & kSecondMask) - (seen & kSecondMask);"),
+    Mutant("hash_without_its_end", SEEN_HASH, "tail = front + (size - kTail);", "tail = front;"),
+    Mutant("hash_of_the_front", SEEN_HASH, "(size - kTail) / kSpread;", "sizeof(std::uint64_t);"),
+    Mutant("hash_without_size", SEEN_HASH, "multiplier(kWords + 4) * size", "0"),
+    Mutant("hash_without_number", SEEN_HASH, "multiplier(kWords + 6) * number", "0"),
+    Mutant("hash_without_half_a_sum", SEEN_HASH, "multiplier(kWords + 2) * high(sum)", "0"),
 ]
 
 
@@ -324,13 +476,15 @@ def main():
     parser.add_argument("--compiler", required=True)
     parser.add_argument("--link", nargs="+", required=True)
     parser.add_argument("--only", help="check only the mutants whose name contains this")
+    parser.add_argument("--headers", default="", help="and only those of headers that match this expression")
     arguments = parser.parse_args()
     if "-fsanitize" in arguments.flags:
         print("skipped: under sanitizers this is slow and tells nothing the other presets do not")
         return SKIPPED
     builder = Builder(arguments)
     started = time.monotonic()
-    mutants = [mutant for mutant in MUTANTS if not arguments.only or arguments.only in mutant.name]
+    mutants = [mutant for mutant in MUTANTS
+               if (not arguments.only or arguments.only in mutant.name) and re.search(arguments.headers, mutant.header)]
     for mutant in mutants:
         builder.mutated(mutant)
     builder.precompile()
