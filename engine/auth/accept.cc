@@ -242,7 +242,7 @@ std::unique_ptr<Desk> Desk::make(std::size_t tokens, std::unique_ptr<RandomSourc
     random = make_system_random();
   }
   std::unique_ptr<crypto::Lanes> lanes =
-      kit == nullptr ? nullptr : crypto::Lanes::make(*kit, choice);
+      kit == nullptr ? nullptr : crypto::Lanes::make(*kit, choice, tokens);
   // Not initialised: pages that no token reaches are never touched.
   std::unique_ptr<std::uint8_t[]> memory(new (std::nothrow)
                                              std::uint8_t[TurnDesk::arena_size(tokens)]);

@@ -57,10 +57,10 @@ std::unique_ptr<Lanes> make_openssl_lanes(Kit& kit) noexcept {
   return std::unique_ptr<Lanes>(new (std::nothrow) OpensslLanes(kit));
 }
 
-std::unique_ptr<Lanes> Lanes::make(Kit& kit, LanesChoice choice) noexcept {
+std::unique_ptr<Lanes> Lanes::make(Kit& kit, LanesChoice choice, std::size_t tokens) noexcept {
   const bool ipsec_mb =
       choice == LanesChoice::kIpsecMb || (choice == LanesChoice::kAuto && has_ipsec_mb());
-  return ipsec_mb ? make_ipsec_mb_lanes(kit) : make_openssl_lanes(kit);
+  return ipsec_mb ? make_ipsec_mb_lanes(kit, tokens) : make_openssl_lanes(kit);
 }
 
 }  // namespace usher::crypto

@@ -29,13 +29,13 @@ void HmacKey::prepare(Digest digest, Bytes key) noexcept {
   assert(key.size() <= key_.size());
   size_ = static_cast<std::uint8_t>(key.size());
   std::ranges::copy(key, key_.begin());
-  std::array<std::uint8_t, 128> pad;
-  const MutableBytes block = std::span(pad).first(block_size_of(digest));
-  pad_key(key, kInnerPad, block);
-  write_state(digest, block, inner_.data());
-  pad_key(key, kOuterPad, block);
-  write_state(digest, block, outer_.data());
-  wipe(pad);
+  std::array<std::uint8_t, 128> inner;
+  std::array<std::uint8_t, 128> outer;
+  pad_key(digest, key, inner.data(), outer.data());
+  write_state(digest, std::span(inner).first(block_size_of(digest)), inner_.data());
+  write_state(digest, std::span(outer).first(block_size_of(digest)), outer_.data());
+  wipe(inner);
+  wipe(outer);
 }
 
 void HmacKey::clear() noexcept {

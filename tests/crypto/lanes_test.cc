@@ -59,15 +59,21 @@ std::size_t size_of(std::size_t width, std::size_t index) {
   return kSizes[(width * 7 + index) % kSizes.size()];
 }
 
-class LanesTest : public ::testing::TestWithParam<LanesChoice> {
+struct Param {
+  LanesChoice choice;
+  std::size_t tokens;
+  const char* name;
+};
+
+class LanesTest : public ::testing::TestWithParam<Param> {
  protected:
   void SetUp() override {
     ASSERT_NE(kit_, nullptr);
-    if (GetParam() == LanesChoice::kIpsecMb && !has_ipsec_mb()) {
-      EXPECT_EQ(Lanes::make(*kit_, GetParam()), nullptr);
+    if (GetParam().choice == LanesChoice::kIpsecMb && !has_ipsec_mb()) {
+      EXPECT_EQ(Lanes::make(*kit_, LanesChoice::kIpsecMb), nullptr);
       GTEST_SKIP() << "there is no ipsec-mb, or the CPU is too old for it";
     }
-    lanes_ = Lanes::make(*kit_, GetParam());
+    lanes_ = Lanes::make(*kit_, GetParam().choice, GetParam().tokens);
     ASSERT_NE(lanes_, nullptr);
     for (std::size_t i = 0; i < kBatchMax; ++i) {
       in_.push_back(std::make_unique<Guarded>(kSizeMax + kAround));
@@ -104,11 +110,13 @@ class LanesTest : public ::testing::TestWithParam<LanesChoice> {
   std::array<HmacKey, kBatchMax> hmac_keys_;
   std::mt19937 random_{20261127};
 };
-INSTANTIATE_TEST_SUITE_P(Each, LanesTest,
-                         ::testing::Values(LanesChoice::kOpenssl, LanesChoice::kIpsecMb),
-                         [](const auto& param_info) {
-                           return param_info.param == LanesChoice::kOpenssl ? "Openssl" : "IpsecMb";
-                         });
+constexpr std::array kParams = {
+    Param{LanesChoice::kOpenssl, kBatchMax, "Openssl"},
+    Param{LanesChoice::kIpsecMb, kBatchMax, "IpsecMb"},
+    Param{LanesChoice::kIpsecMb, 1, "IpsecMbForOne"},
+};
+INSTANTIATE_TEST_SUITE_P(Each, LanesTest, ::testing::ValuesIn(kParams),
+                         [](const auto& param_info) { return param_info.param.name; });
 
 TEST_P(LanesTest, CbcOfEveryWidthIsTheKits) {
   for (const std::size_t key_size : {16u, 32u}) {

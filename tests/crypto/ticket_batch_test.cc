@@ -260,7 +260,7 @@ TEST_P(TicketBatch, AForgedTicketDoesNotFailItsNeighbours) {
   Octets forged = genuine;
   forged.back() ^= 1;
   std::vector<Octets> rooms(kCount, Octets(opening_room(genuine.size())));
-  for (std::size_t bad = 0; bad < kCount; bad += 7) {
+  for (std::size_t bad = 0; bad < kCount; ++bad) {
     Batch<TicketJob> batch;
     for (std::size_t i = 0; i < kCount; ++i) {
       batch.add(
@@ -272,6 +272,114 @@ TEST_P(TicketBatch, AForgedTicketDoesNotFailItsNeighbours) {
       EXPECT_EQ(batch.jobs()[i].outcome, i == bad ? Outcome::kForged : Outcome::kDone) << i;
       EXPECT_EQ(batch.jobs()[i].opened.size(), i == bad ? 0u : 50u);
     }
+  }
+}
+
+TEST_P(TicketBatch, AForgedAuthenticatorFailsAloneInBatchesOfEveryWidth) {
+  // Each has a session key of its own, and each but one is genuine.
+  std::vector<Octets> keys(kBatchMax);
+  std::vector<Octets> sealed(kBatchMax);
+  for (std::size_t i = 0; i < kBatchMax; ++i) {
+    keys[i] = Octets(profile_->key_size, static_cast<std::uint8_t>(i + 1));
+    sealed[i] = mit_.encrypt(GetParam().etype, keys[i], 11, Octets(3 * i + 1, 0x33));
+  }
+  for (std::size_t width = 1; width <= kBatchMax; ++width) {
+    const std::size_t bad = width * 3 / 4;
+    sealed[bad][width % sealed[bad].size()] ^= 0x20;
+    std::vector<SessionKeys> session(width);
+    std::vector<Octets> rooms(width);
+    std::vector<AuthenticatorJob> jobs(width);
+    for (std::size_t i = 0; i < width; ++i) {
+      rooms[i].assign(opening_room(sealed[i].size()), 0xee);
+      jobs[i] = {.profile = profile_,
+                 .session_key = keys[i],
+                 .keys = &session[i],
+                 .reply_expected = i % 3 == 0,
+                 .cipher = sealed[i],
+                 .room = rooms[i],
+                 .opened = {}};
+    }
+    open_authenticators(*lanes_, jobs);
+    for (std::size_t i = 0; i < width; ++i) {
+      ASSERT_EQ(jobs[i].outcome, i == bad ? Outcome::kForged : Outcome::kDone) << i;
+      ASSERT_EQ(jobs[i].opened.size(), i == bad ? 0 : 3 * i + 1);
+      ASSERT_EQ(all_zero(rooms[i]), i == bad);
+    }
+    sealed[bad][width % sealed[bad].size()] ^= 0x20;
+  }
+}
+
+TEST_P(TicketBatch, StagesLeaveNothingSecretInTheWorkspace) {
+  const Octets ticket = seal(2, 40);
+  const Octets authenticator = seal(11, 40);
+  const Octets confounder(profile_->confounder_size, 0x77);
+  Octets room(opening_room(ticket.size()));
+  Octets sealing(sealing_room(40));
+  Octets cipher(profile_->overhead() + 40);
+  SessionKeys keys;
+  EXPECT_EQ(open(ticket, room).outcome, Outcome::kDone);
+  AuthenticatorJob job{.profile = profile_,
+                       .session_key = base_,
+                       .keys = &keys,
+                       .cipher = authenticator,
+                       .room = room,
+                       .opened = {}};
+  open_authenticators(*lanes_, std::span(&job, 1));
+  EXPECT_EQ(job.outcome, Outcome::kDone);
+  SealJob reply{.profile = profile_,
+                .session_key = base_,
+                .keys = &keys,
+                .confounder = confounder,
+                .plain = Bytes(room).first(40),
+                .room = sealing,
+                .cipher = cipher};
+  seal_replies(*lanes_, std::span(&reply, 1));
+  EXPECT_EQ(reply.outcome, Outcome::kDone);
+  // What was used is at the front.
+  Lanes::Workspace& workspace = lanes_->workspace();
+  for (std::size_t i = 0; i < 8; ++i) {
+    EXPECT_TRUE(workspace.base_keys[i].key().empty()) << i;
+    EXPECT_TRUE(all_zero({workspace.base_keys[i].schedule(), 240})) << i;
+    EXPECT_TRUE(all_zero(workspace.hmacs[i])) << i;
+    EXPECT_TRUE(all_zero(workspace.texts[i].headroom)) << i;
+    EXPECT_TRUE(all_zero(workspace.texts[i].text)) << i;
+  }
+  const bool in_lanes = profile_->family != Family::kRc4;
+  EXPECT_EQ(keys.has_reply, in_lanes);
+  EXPECT_EQ(all_zero(keys.reply_ki), !in_lanes);
+  keys.clear();
+  EXPECT_FALSE(keys.has_authenticator || keys.has_reply);
+  EXPECT_TRUE(all_zero(keys.authenticator_ki) && all_zero(keys.reply_ki));
+  EXPECT_TRUE(all_zero({keys.authenticator_ke.schedule(), 240}));
+  EXPECT_TRUE(all_zero({keys.reply_ke.schedule(), 240}));
+}
+
+TEST_P(TicketBatch, ChecksumsAreJudgedAsTheyAreAlone) {
+  constexpr std::size_t kCount = 40;
+  std::vector<Octets> texts(kCount);
+  std::vector<Octets> sums(kCount, Octets(profile_->checksum_size));
+  std::vector<ChecksumJob> jobs(kCount);
+  for (std::size_t i = 0; i < kCount; ++i) {
+    texts[i] = Octets(i * 13, static_cast<std::uint8_t>(i));
+    const Bytes text[] = {texts[i]};
+    ASSERT_TRUE(write_checksum(*kit_, key_.pac, text, sums[i]));
+    jobs[i] = {
+        .key = &key_, .type = profile_->checksum_type, .text = texts[i], .checksum = sums[i]};
+  }
+  for (std::size_t bad = 0; bad < kCount; ++bad) {
+    // Wrong in one bit, of another type, or short of an octet.
+    ChecksumJob& job = jobs[bad];
+    sums[bad][bad % sums[bad].size()] ^= bad % 3 == 0 ? 0x80 : 0;
+    job.type += bad % 3 == 1 ? 1 : 0;
+    job.checksum = Bytes(sums[bad]).first(sums[bad].size() - (bad % 3 == 2 ? 1 : 0));
+    verify_checksums(*lanes_, jobs);
+    for (std::size_t i = 0; i < kCount; ++i) {
+      ASSERT_EQ(jobs[i].outcome, i == bad ? Outcome::kForged : Outcome::kDone) << i;
+      jobs[i].outcome = Outcome::kPending;
+    }
+    sums[bad][bad % sums[bad].size()] ^= bad % 3 == 0 ? 0x80 : 0;
+    job.type = profile_->checksum_type;
+    job.checksum = sums[bad];
   }
 }
 

@@ -1,0 +1,149 @@
+// engine/crypto/lanes.h: lanes that go give back no memory with a text or a key in it.
+#include <gtest/gtest.h>
+#include <malloc.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <vector>
+
+#include "engine/crypto/lanes.h"
+
+namespace usher::testing {
+namespace {
+
+constexpr std::size_t kSecretSize = 16;
+using Pattern = std::array<std::uint8_t, kSecretSize>;
+
+// patterns are the text, the key, and the key as HMAC pads it.
+constexpr Pattern pattern(std::uint8_t first, std::uint8_t mask) {
+  Pattern made{};
+  for (std::size_t i = 0; i < made.size(); ++i) {
+    made[i] = static_cast<std::uint8_t>((first + 7 * i) ^ mask);
+  }
+  return made;
+}
+constexpr Pattern kText = pattern(0x41, 0);
+constexpr Pattern kKey = pattern(0x93, 0);
+constexpr std::array kPatterns = {kText, kKey, pattern(0x93, 0x36), pattern(0x93, 0x5c)};
+
+std::size_t g_given_back = 0;  // Blocks with a secret in them.
+
+// Not AddressSanitizer: it guards the number that stands before an array's elements.
+[[gnu::no_sanitize_address]] bool holds_secret(const std::uint8_t* block, std::size_t size) {
+  for (std::size_t at = 0; at + kSecretSize <= size; ++at) {
+    for (const Pattern& secret : kPatterns) {
+      std::size_t same = 0;
+      while (same < kSecretSize && block[at + same] == secret[same]) {
+        ++same;
+      }
+      if (same == kSecretSize) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+void* take(std::size_t size, std::size_t alignment = alignof(std::max_align_t)) {
+  return std::aligned_alloc(alignment, (size + alignment) / alignment * alignment);
+}
+void give(void* memory) noexcept {
+  if (memory != nullptr) {
+    const auto* const block = static_cast<const std::uint8_t*>(memory);
+    g_given_back += holds_secret(block, ::malloc_usable_size(memory)) ? 1u : 0u;
+    std::free(memory);
+  }
+}
+
+}  // namespace
+}  // namespace usher::testing
+
+#include "tests/replaced_new.h"  // Behind what it calls.
+
+namespace usher::crypto {
+namespace {
+
+using testing::g_given_back;
+using testing::kKey;
+using testing::kText;
+
+// write_text writes the text over and over, so that it is found wherever a copy of it is cut.
+void write_text(MutableBytes out) {
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    out[i] = kText[i % kText.size()];
+  }
+}
+
+TEST(LanesMemory, WhatIsNotWipedIsNoticed) {
+  const std::size_t before = g_given_back;
+  auto octets = std::make_unique<std::array<std::uint8_t, 100>>();
+  std::ranges::copy(kKey, octets->begin() + 37);
+  octets.reset();
+  EXPECT_EQ(g_given_back, before + 1);
+}
+
+// work uses all there is, with secrets in memory that is not watched.
+bool work(Lanes& lanes, std::size_t width) {
+  constexpr std::size_t kSize = 200;
+  static std::array<std::array<std::uint8_t, kHmacHeadroom + kSize>, kBatchMax> rooms;
+  static std::array<std::array<std::uint8_t, kSize>, kBatchMax> out;
+  static std::array<std::uint8_t, 32> key;
+  static AesKey encryption;
+  static AesKey decryption;
+  static HmacKey ready_key;
+  for (std::size_t i = 0; i < key.size(); ++i) {
+    key[i] = kKey[i % kKey.size()];
+  }
+  encryption.expand(key, AesDirection::kEncrypt);
+  decryption.expand(key, AesDirection::kDecrypt);
+  std::array<HmacJob, kBatchMax> hmacs;
+  std::array<ReadyHmacJob, kBatchMax> ready;
+  std::array<CbcJob, kBatchMax> cbc;
+  std::array<CtsDecryptJob, kBatchMax> decrypt;
+  std::array<CtsEncryptJob, kBatchMax> encrypt;
+  bool done = true;
+  for (const Digest digest : {Digest::kSha1, Digest::kSha256, Digest::kSha384}) {
+    ready_key.prepare(digest, key);
+    for (std::size_t i = 0; i < width; ++i) {
+      const MutableBytes text = std::span(rooms[i]).subspan(kHmacHeadroom, 110 + i);
+      const MutableBytes hash = std::span(out[i]).first(hmac_size_of(digest));
+      write_text(text);
+      hmacs[i] = {.key = key, .text = text, .out = hash};
+      ready[i] = {.key = &ready_key, .text = text, .out = hash};
+    }
+    done = done && lanes.hmac(digest, std::span<const HmacJob>(hmacs).first(width)) &&
+           lanes.hmac(digest, std::span<const ReadyHmacJob>(ready).first(width));
+  }
+  for (std::size_t i = 0; i < width; ++i) {
+    const MutableBytes text = std::span(rooms[i]).subspan(kHmacHeadroom, 110);
+    write_text(text);
+    cbc[i] = {.key = &encryption, .in = text.first(96), .out = std::span(out[i]).first(96)};
+    decrypt[i] = {.key = &decryption, .in = text, .out = std::span(out[i]).first(110)};
+    encrypt[i] = {.key = &encryption, .text = text, .out = std::span(out[i]).first(110)};
+  }
+  return done && lanes.cbc_encrypt(std::span(cbc).first(width)) &&
+         lanes.cts_decrypt(std::span(decrypt).first(width)) &&
+         lanes.cts_encrypt(std::span(encrypt).first(width));
+}
+
+TEST(LanesMemory, NoSecretIsGivenBack) {
+  const std::unique_ptr<Kit> kit = Kit::make();
+  for (const LanesChoice choice : {LanesChoice::kOpenssl, LanesChoice::kAuto}) {
+    for (const std::size_t tokens : {std::size_t{1}, kBatchMax}) {
+      for (const std::size_t width : {1u, 5u, 16u, 37u, 64u}) {
+        std::unique_ptr<Lanes> lanes = Lanes::make(*kit, choice, tokens);
+        ASSERT_NE(lanes, nullptr);
+        ASSERT_TRUE(work(*lanes, width));
+        const std::size_t before = g_given_back;
+        lanes.reset();
+        EXPECT_EQ(g_given_back, before) << width;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace usher::crypto
