@@ -214,25 +214,33 @@ struct Threshold {
 };
 
 // With SHA-NI and AVX-512 (EPYC, Zen 4), nanoseconds a text of 150 bytes; OpenSSL, narrow, wide:
-//                       1 text              4                    8                    16
-//   SHA-1             498  709  2058     460  363  687        462  363  462        459  372  343
-//   SHA-1, ready      742  365  1386     467  212  532        462  205  335        461  203  190
-//   SHA-256           531  693  3775     505  420  1582       495  396  702        498  400  465
-//   SHA-256, ready    534  380  2600     500  220  1218       494  210  512        504  209  281
-//   SHA-384          1719   -   4145    1750   -   1266      1700   -   743       1713   -   700
-//   SHA-384, ready   1382   -   2525    1700   -    826      1700   -   393       1698   -   382
+//                      1 text            4                 8                 12                16
+//   SHA-1            252  344 1000   233  185  335    230  179  225    229  180  189    228  181
+//   163 SHA-1, ready     253  178  665   233  104  255    231  102  164    229  101  133    228 101
+//   92 SHA-256          287  345 1850   255  197  550    248  191  333    246  197  263    244  195
+//   227 SHA-256, ready   295  188 1255   255  105  390    247  104  234    246  102  180    245 102
+//   135 SHA-384          885 1898 2038   844  999  601    841  993  368    866 1083  439    841 990
+//   359 SHA-384, ready   855 1093 1217   844  559  367    878  556  196    840  554  246    841 554
+//   189
+// Of SHA-384, two texts take 860, 1014, 1087, ready 847, 565, 656, and three 852, 1280, 764.
 constexpr std::array kWithShaNi = {
     Threshold{Digest::kSha1, false, 2, 12},  Threshold{Digest::kSha1, true, 1, 16},
     Threshold{Digest::kSha256, false, 2, 0}, Threshold{Digest::kSha256, true, 1, 0},
-    Threshold{Digest::kSha384, false, 0, 4}, Threshold{Digest::kSha384, true, 0, 3},
+    Threshold{Digest::kSha384, false, 0, 3}, Threshold{Digest::kSha384, true, 0, 2},
 };
 
-// Without, and with AVX2, instructions a block: SHA-1 in OpenSSL 790, in eight lanes 1,320 whether
-// all are used or one; SHA-256 is alike, and SHA-384 as above.
+// Without SHA-NI and with AVX2, as callgrind counts it, instructions a text of 150 bytes; OpenSSL,
+// wide:           1 text             2                 3                 8
+//   SHA-1           6306 12092     6274  6645     6263  4829     6250  2489
+//   SHA-1, ready    6301  7358     6271  3889     6261  2726     6248  1206
+//   SHA-256        12796 24895    12764 13050    12753  9101    12740  4090
+//   SHA-256, ready 12791 15916    12761  8184    12751  5599    12738  2299
+//   SHA-384        15487 26281    15455 13729    15444  9545    15431  7244
+//   SHA-384, ready 15482 15141    15452  7738    15442  5263    15429  3959
 constexpr std::array kWithoutShaNi = {
-    Threshold{Digest::kSha1, false, 0, 2},   Threshold{Digest::kSha1, true, 0, 2},
-    Threshold{Digest::kSha256, false, 0, 2}, Threshold{Digest::kSha256, true, 0, 2},
-    Threshold{Digest::kSha384, false, 0, 4}, Threshold{Digest::kSha384, true, 0, 3},
+    Threshold{Digest::kSha1, false, 0, 3},   Threshold{Digest::kSha1, true, 0, 2},
+    Threshold{Digest::kSha256, false, 0, 3}, Threshold{Digest::kSha256, true, 0, 2},
+    Threshold{Digest::kSha384, false, 0, 2}, Threshold{Digest::kSha384, true, 0, 2},
 };
 
 IpsecMbLanes::Way IpsecMbLanes::choose(Digest digest, bool ready, std::size_t left) const noexcept {
