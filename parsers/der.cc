@@ -57,6 +57,16 @@ Reader::Range Reader::any_header(Parse& parse, Range left, Tag tag) noexcept {
   }
   const std::uint8_t* const octets = parse.input().data() + left.begin;
   const std::uint32_t size = left.end - left.begin;
+  // The messages' own elements have one or two octets of length.
+  if (size >= 4 && octets[0] == std::uint8_t(tag)) {
+    const std::uint32_t more = octets[1] - 0x80u;
+    const std::uint32_t short_length = more == 1 ? octets[2] : octets[2] * 256u + octets[3];
+    if ((more == 1 || more == 2) && short_length >= 0x80 && octets[2] != 0 &&
+        short_length <= size - 2 - more) {
+      const std::uint32_t begin = left.begin + 2 + more;
+      return {begin, begin + short_length};
+    }
+  }
   const auto fail = [&parse, left](ParseCode code, std::uint32_t at) {
     parse.fail(code, left.begin + at);
     return Range{};

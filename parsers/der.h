@@ -184,6 +184,16 @@ class Reader {
     return number(begin, bytes(tag), limits);
   }
   std::int64_t integer_in(Tag outer, Limits limits) noexcept {
+    constexpr std::uint32_t kOneOctet = 0x01020300;  // Lengths 3 and 1, and the tag, little-endian.
+    static_assert(std::uint8_t(Tag::kInteger) == 2);
+    if (end_ - at_ >= 5 && parse_.ok()) {
+      const std::uint8_t* const octets = parse_.input().data() + at_;
+      if (load_le<std::uint32_t>({octets, 4}) == (kOneOctet | std::uint8_t(outer)) &&
+          octets[4] < 0x80) {  // Within all limits there are here.
+        at_ += 5;
+        return octets[4];
+      }
+    }
     const std::uint32_t begin = at_ + 2;
     return number(begin, bytes_in(outer, Tag::kInteger), limits);
   }
