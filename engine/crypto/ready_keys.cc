@@ -7,14 +7,14 @@
 namespace usher::crypto {
 
 void AesKey::expand(AesDirection direction) noexcept {
-  assert(size_ != 0);
-  write_schedule(key(), direction, schedule_.data());
+  assert(image_.size != 0);
+  write_schedule(key(), direction, image_.schedule.data());
 }
 
 void AesKey::clear() noexcept {
-  wipe(schedule_);
-  wipe(key_);
-  size_ = 0;
+  wipe(image_.schedule);
+  wipe(image_.key);
+  image_.size = 0;
 }
 
 Digest digest_of(const EtypeProfile& profile) noexcept {
@@ -45,13 +45,22 @@ void HmacKey::clear() noexcept {
   size_ = 0;
 }
 
-void SessionKeys::copy_from(const SessionKeys& other) noexcept {
-  has_authenticator = other.has_authenticator;
-  has_reply = other.has_reply;
-  authenticator_ke.copy_from(other.authenticator_ke);
-  reply_ke.copy_from(other.reply_ke);
-  authenticator_ki = other.authenticator_ki;
-  reply_ki = other.reply_ki;
+void SessionKeys::copy_to(Image& image) const noexcept {
+  image.has_authenticator = has_authenticator;
+  image.has_reply = has_reply;
+  image.authenticator_ke = authenticator_ke.image();
+  image.reply_ke = reply_ke.image();
+  image.authenticator_ki = authenticator_ki;
+  image.reply_ki = reply_ki;
+}
+
+void SessionKeys::assign(const Image& image) noexcept {
+  has_authenticator = image.has_authenticator;
+  has_reply = image.has_reply;
+  authenticator_ke.assign(image.authenticator_ke);
+  reply_ke.assign(image.reply_ke);
+  authenticator_ki = image.authenticator_ki;
+  reply_ki = image.reply_ki;
 }
 
 void SessionKeys::clear() noexcept {

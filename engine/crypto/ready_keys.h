@@ -38,28 +38,29 @@ class AesKey {
   // room is where to write a key of `size` bytes, 16 or 32, for expand(direction) to take up.
   [[nodiscard]] MutableBytes room(std::size_t size) noexcept {
     assert(size == 16 || size == 32);
-    size_ = static_cast<std::uint8_t>(size);
-    return std::span(key_).first(size);
+    image_.size = static_cast<std::uint8_t>(size);
+    return std::span(image_.key).first(size);
   }
   void expand(AesDirection direction) noexcept;
 
-  void copy_from(const AesKey& other) noexcept {
-    schedule_ = other.schedule_;
-    key_ = other.key_;
-    size_ = other.size_;
-  }
+  // Image is a key as bytes, for who keeps it elsewhere and wipes it there.
+  struct Image {
+    static constexpr std::size_t kRoundsMax = 15;  // AES-256; the first is the key itself.
+    alignas(16) std::array<std::uint8_t, 16 * kRoundsMax> schedule{};
+    std::array<std::uint8_t, 32> key{};
+    std::uint8_t size = 0;
+  };
+  [[nodiscard]] const Image& image() const noexcept { return image_; }
+  void assign(const Image& image) noexcept { image_ = image; }
+
   void clear() noexcept;
 
-  [[nodiscard]] Bytes key() const noexcept { return std::span(key_).first(size_); }
+  [[nodiscard]] Bytes key() const noexcept { return std::span(image_.key).first(image_.size); }
   // schedule is ipsec-mb's, 16 bytes a round and aligned so.
-  [[nodiscard]] const std::uint8_t* schedule() const noexcept { return schedule_.data(); }
+  [[nodiscard]] const std::uint8_t* schedule() const noexcept { return image_.schedule.data(); }
 
  private:
-  static constexpr std::size_t kRoundsMax = 15;  // AES-256; the first is the key itself.
-
-  alignas(16) std::array<std::uint8_t, 16 * kRoundsMax> schedule_{};
-  std::array<std::uint8_t, 32> key_{};
-  std::uint8_t size_ = 0;
+  Image image_;
 };
 
 // Digest is what an HMAC is made of.

@@ -26,7 +26,17 @@ struct SessionKeys {
   SessionKeys(const SessionKeys&) = delete;
   SessionKeys& operator=(const SessionKeys&) = delete;
 
-  void copy_from(const SessionKeys& other) noexcept;
+  // Image is all of it as bytes, for who keeps it elsewhere and wipes it there.
+  struct Image {
+    bool has_authenticator = false;
+    bool has_reply = false;
+    AesKey::Image authenticator_ke;
+    AesKey::Image reply_ke;
+    std::array<std::uint8_t, 32> authenticator_ki{};
+    std::array<std::uint8_t, 32> reply_ki{};
+  };
+  void copy_to(Image& image) const noexcept;
+  void assign(const Image& image) noexcept;
   void clear() noexcept;
 };
 

@@ -93,12 +93,7 @@ class Batch {
  public:
   [[nodiscard]] bool full() const noexcept { return count_ == kMax; }
   [[nodiscard]] std::span<Job> jobs() noexcept { return std::span(jobs_).first(count_); }
-  void clear() noexcept {
-    for (Job& job : jobs()) {
-      job = Job{};
-    }
-    count_ = 0;
-  }
+  void clear() noexcept { count_ = 0; }
 
   // add requires !full(); the reference is good until clear().
   Job& add(const Job& job) noexcept {

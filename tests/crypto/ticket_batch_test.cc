@@ -514,9 +514,11 @@ TEST_P(TicketBatch, ReadyKeysSaveTheDerivationAndNothingElse) {
   ASSERT_EQ(first.outcome, Outcome::kDone);
   EXPECT_EQ(made.has_authenticator, in_lanes);
   EXPECT_EQ(made.has_reply, in_lanes);
-  SessionKeys kept;
-  kept.copy_from(made);
+  SessionKeys::Image image;
+  made.copy_to(image);
   made.clear();
+  SessionKeys kept;
+  kept.assign(image);
 
   AuthenticatorJob again = first;
   again.outcome = Outcome::kPending;
