@@ -63,17 +63,44 @@ struct Arrays {
   }
 };
 
+using Tickets = OwnedSeenCache<auth::OpenedTicket>;
+
+std::unique_ptr<Tickets> make_tickets(std::uint32_t count, const SeenHashKey& key) noexcept {
+  return Tickets::make({.entry_count = count,
+                        .key_size_max = kCachedTicketSizeMax,
+                        .value_size_max = kCachedTicketSizeMax},
+                       key);
+}
+
+// Secrets are drawn when the engine is made, and decide where things lie.
+struct Secrets {
+  ReplayKey replays{};
+  SeenHashKey tickets{};
+
+  Secrets() = default;
+  Secrets(const Secrets&) = delete;
+  Secrets& operator=(const Secrets&) = delete;
+  ~Secrets() { OPENSSL_cleanse(this, sizeof(*this)); }
+
+  [[nodiscard]] bool draw(RandomSource& random) noexcept {
+    return random.fill({reinterpret_cast<std::uint8_t*>(replays.data()), sizeof(replays)}) &&
+           random.fill({reinterpret_cast<std::uint8_t*>(tickets.data()), sizeof(tickets)});
+  }
+};
+
 class TheEngine final : public Engine {
  public:
   TheEngine(const Arrays& arrays, const ReplayKey& key, std::unique_ptr<ReplayFile> file,
-            const EngineOptions& options) noexcept
+            std::unique_ptr<Tickets> tickets, const EngineOptions& options) noexcept
       : arrays_(arrays),
         file_(std::move(file)),
         pages_(arrays.pages, arrays.links),
         pool_(arrays.slots, arrays.contexts, options.half_open_s, &pages_),
         replays_(file_ ? file_->places() : arrays.places, file_ ? file_->key() : key,
                  options.skew_max_s, file_ ? file_->lost_until_s() : kNothingLost),
-        environment_{pool_, replays_, options.clock != nullptr ? *options.clock : system_clock()} {}
+        tickets_(std::move(tickets)),
+        environment_{pool_, replays_, options.clock != nullptr ? *options.clock : system_clock(),
+                     tickets_ ? &**tickets_ : nullptr} {}
   TheEngine(const TheEngine&) = delete;
   TheEngine& operator=(const TheEngine&) = delete;
   ~TheEngine() override { arrays_.free(); }
@@ -88,6 +115,7 @@ class TheEngine final : public Engine {
   PageStore pages_;
   auth::ContextPool pool_;
   ReplayCache replays_;
+  std::unique_ptr<Tickets> tickets_;  // Null: none are remembered.
   auth::Environment environment_;
 };
 
@@ -115,7 +143,7 @@ bool in_range(const EngineOptions& options) noexcept {
   return options.slot_count != 0 && options.slot_count <= kSlotCountMax &&
          options.half_open_s > 0 && options.replay_entry_count <= kReplayEntryCountMax &&
          options.page_count != 0 && options.page_count <= kPageCountMax &&
-         options.skew_max_s <= kSkewSecondsMax;
+         options.ticket_count <= kTicketCacheEntriesMax && options.skew_max_s <= kSkewSecondsMax;
 }
 
 }  // namespace
@@ -123,16 +151,15 @@ bool in_range(const EngineOptions& options) noexcept {
 std::unique_ptr<Engine> Engine::make(const EngineOptions& options,
                                      ReplayFile::Reason* why_not) noexcept {
   const std::unique_ptr<RandomSource> random = make_system_random();
-  ReplayKey key{};
-  if (!in_range(options) || random == nullptr ||
-      !random->fill(std::span(reinterpret_cast<std::uint8_t*>(key.data()), sizeof(key)))) {
+  Secrets secrets;
+  if (!in_range(options) || random == nullptr || !secrets.draw(*random)) {
     return nullptr;
   }
   std::unique_ptr<ReplayFile> file;
   const bool in_memory = options.replay_file == nullptr;
   if (!in_memory) {
     ReplayFile::Reason reason{};
-    file = open_replay_file(options, key, why_not != nullptr ? *why_not : reason);
+    file = open_replay_file(options, secrets.replays, why_not != nullptr ? *why_not : reason);
     if (file == nullptr) {
       return nullptr;
     }
@@ -144,17 +171,26 @@ std::unique_ptr<Engine> Engine::make(const EngineOptions& options,
                                           : std::span<ReplayCache::Place>(),
                       .pages = make_array<PageStore::Page>(options.page_count),
                       .links = make_array<PageStore::Link>(options.page_count)};
+  const bool remembers = options.ticket_count != 0;
+  std::unique_ptr<Tickets> tickets =
+      remembers ? make_tickets(options.ticket_count, secrets.tickets) : nullptr;
   std::unique_ptr<Engine> engine;
-  if (arrays.complete(in_memory)) {
+  if (arrays.complete(in_memory) && (tickets != nullptr || !remembers)) {
     keep_private(arrays.contexts);
     keep_private(arrays.pages);
-    engine.reset(new (std::nothrow) TheEngine(arrays, key, std::move(file), options));
+    engine.reset(new (std::nothrow) TheEngine(arrays, secrets.replays, std::move(file),
+                                              std::move(tickets), options));
   }
   if (engine == nullptr) {
     arrays.free();
   }
-  OPENSSL_cleanse(key.data(), sizeof key);
   return engine;
+}
+
+void Engine::forget_tickets(std::uint64_t generation) const noexcept {
+  if (auth::TicketCache* const tickets = environment().tickets; tickets != nullptr) {
+    (void)tickets->forget(generation);
+  }
 }
 
 Status Engine::release(ContextHandle handle) const noexcept {

@@ -29,6 +29,9 @@ struct EngineOptions {
   // Path of the file that the replay cache lies in, so that a restart forgets nothing and processes
   // share it (auth/replay_file.h); null: memory of this process.
   const char* replay_file = nullptr;
+  // Opened tickets that are remembered, 17 KiB each, of which only what is used is touched; rounded
+  // up to a power of two, at most kTicketCacheEntriesMax; 0: none are.
+  std::uint32_t ticket_count = kTicketCacheEntriesDefault;
   const Clock* clock = nullptr;  // Null: system_clock().
 };
 
@@ -45,6 +48,10 @@ class Engine {
 
   // environment is what auth::accept needs besides a desk.
   [[nodiscard]] virtual const auth::Environment& environment() const noexcept = 0;
+
+  // forget_tickets wipes what is remembered of tickets that were opened with keys that are gone: to
+  // be called with Keys::generation once those have been replaced, or their credential has ended.
+  void forget_tickets(std::uint64_t generation) const noexcept;
 
   // inspect calls visit(const Context&) while the context is pinned; kStaleHandle or kContextBusy
   // if it cannot be, and visit is not called.

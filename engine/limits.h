@@ -62,6 +62,12 @@ inline constexpr std::size_t kPageSize = 2048;
 inline constexpr std::uint32_t kPageCountDefault = 2 * kSlotCountDefault;
 inline constexpr std::uint32_t kPageCountMax = 1u << 22;
 
+// Tickets that are remembered as they were opened (auth/ticket_cache.h), and how large one may be,
+// sealed as opened. What a ticket does not fill of its room is never touched.
+inline constexpr std::uint32_t kTicketCacheEntriesDefault = 4096;
+inline constexpr std::uint32_t kTicketCacheEntriesMax = 1u << 20;
+inline constexpr std::uint32_t kCachedTicketSizeMax = 8 * 1024;
+
 // An NTLM exchange keeps its messages where the names go once it is established.
 static_assert(kNtlmNegotiateSizeMax + kNtlmChallengeSizeMax <= kIdentitySizeMax);
 

@@ -250,7 +250,11 @@ SECURITY_STATUS reload(const SecHandle* credential) {
   }
   LoadedKeys loaded = load_keys(sources);
   if (loaded.keys != nullptr) {
+    const std::uint64_t old = acceptor->credential.keys.borrow()->generation;
     acceptor->credential.keys.replace(std::move(loaded.keys));
+    if (const Engine* const engine = running_engine(); engine != nullptr) {
+      engine->forget_tickets(old);
+    }
   }
   return loaded.status;
 }
@@ -305,9 +309,18 @@ extern "C" SECURITY_STATUS AcquireCredentialsHandleW(const SEC_WCHAR* principal,
 
 extern "C" SECURITY_STATUS FreeCredentialsHandle(PCredHandle credential) {
   namespace sspi = usher::sspi;
-  return sspi::credentials().remove(sspi::read_credential_handle(credential))
-             ? SEC_E_OK
-             : sspi::refuse(usher::Status::kStaleHandle);
+  const auto handle = sspi::read_credential_handle(credential);
+  std::uint64_t generation = 0;  // None has that.
+  if (const sspi::CredentialTable::Hold acceptor = sspi::credentials().hold(handle); acceptor) {
+    generation = acceptor->credential.keys.borrow()->generation;
+  }
+  if (!sspi::credentials().remove(handle)) {
+    return sspi::refuse(usher::Status::kStaleHandle);
+  }
+  if (const usher::Engine* const engine = sspi::running_engine(); engine != nullptr) {
+    engine->forget_tickets(generation);
+  }
+  return SEC_E_OK;
 }
 
 extern "C" SECURITY_STATUS usher_reload(PCredHandle credential) {

@@ -44,6 +44,7 @@ struct EncryptionKey {  // RFC 4120 5.2.9
 };
 
 struct Ticket {  // RFC 4120 5.3
+  Bytes encoded;  // All of it, as it came: two tickets are the same if these octets are.
   Bytes realm;
   PrincipalName sname;
   EncryptedData enc_part;

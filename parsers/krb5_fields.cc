@@ -141,6 +141,7 @@ Bytes typed_list(Reader& field) noexcept {
 
 Ticket ticket(Reader& field) noexcept {
   Ticket read;
+  const std::uint32_t begin = field.mark();
   field.in(der::application(kTicketTag), [&](Reader& tagged) {
     tagged.in(Tag::kSequence, [&](Reader& body) {
       constant(body, 0, kProtocolVersion);
@@ -150,6 +151,7 @@ Ticket ticket(Reader& field) noexcept {
       skip_extensions(body, 3);
     });
   });
+  read.encoded = field.since(begin);
   return read;
 }
 

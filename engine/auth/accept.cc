@@ -74,6 +74,7 @@ void stage(Turn& turn, Exchange& exchange) noexcept {
       return on_third_leg(turn, exchange);
     case State::kTicketQueued:
     case State::kAuthenticatorQueued:
+    case State::kPacQueued:
     case State::kProofQueued:
     case State::kMicOwed:
     case State::kEstablished:
@@ -170,6 +171,8 @@ void run_turn(Turn& turn, std::span<const AcceptRequest> requests,
   each(turn, exchanges, State::kTicketQueued, on_ticket_opened);
   crypto::open_authenticators(*desk.lanes, desk.authenticators.jobs());
   each(turn, exchanges, State::kAuthenticatorQueued, on_authenticator_opened);
+  crypto::verify_checksums(*desk.lanes, desk.checksums.jobs());
+  each(turn, exchanges, State::kPacQueued, on_pac_verified);
   crypto::verify_proofs(*desk.kit, desk.proofs.jobs());
   each(turn, exchanges, State::kProofQueued, on_proof_verified);
   crypto::seal_replies(*desk.lanes, desk.seals.jobs());
@@ -184,6 +187,7 @@ void run_turn(Turn& turn, std::span<const AcceptRequest> requests,
   }
   desk.tickets.clear();
   desk.authenticators.clear();
+  desk.checksums.clear();
   desk.seals.clear();
   desk.proofs.clear();
   desk.arena.wipe();
@@ -251,6 +255,10 @@ std::unique_ptr<Desk> Desk::make(std::size_t tokens, std::unique_ptr<RandomSourc
   }
   return std::unique_ptr<Desk>(new (std::nothrow) TurnDesk(tokens, std::move(kit), std::move(lanes),
                                                            std::move(random), std::move(memory)));
+}
+
+SeenCounts Desk::ticket_counts() const noexcept {
+  return static_cast<const TurnDesk&>(*this).tickets_seen.counts();
 }
 
 bool make_bindings(Desk& desk, const BindingFields& fields, ChannelBindings& out) noexcept {

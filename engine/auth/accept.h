@@ -10,9 +10,11 @@
 #include "engine/auth/context_pool.h"
 #include "engine/auth/credential.h"
 #include "engine/auth/replay_cache.h"
+#include "engine/auth/ticket_cache.h"
 #include "engine/clock.h"
 #include "engine/crypto/kit.h"
 #include "engine/random.h"
+#include "engine/slots/seen_counts.h"
 #include "engine/status.h"
 #include "parsers/bytes.h"
 
@@ -79,6 +81,7 @@ struct Environment {
   ContextPool& contexts;
   ReplayCache& replays;
   const Clock& clock;
+  TicketCache* tickets = nullptr;  // Null: no ticket is remembered.
 };
 
 // Desk is one thread's working memory for a turn: ciphers, randomness, job batches and the arena
@@ -92,6 +95,10 @@ class Desk {
       std::size_t tokens, std::unique_ptr<RandomSource> random = nullptr,
       std::unique_ptr<crypto::Kit> kit = nullptr) noexcept;
   virtual ~Desk() = default;
+
+  // ticket_counts tells how often this desk has found tickets that were opened before. Any thread.
+  [[nodiscard]] SeenCounts ticket_counts() const noexcept;
+
   Desk(const Desk&) = delete;
   Desk& operator=(const Desk&) = delete;
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cctype>
 #include <optional>
 
@@ -23,7 +24,12 @@ std::string netbios_name(std::string_view label) {
   return name;
 }
 
+// Relaxed: numbers only have to differ.
+std::atomic<std::uint64_t> generations{0};
+
 }  // namespace
+
+Keys::Keys() noexcept : generation(generations.fetch_add(1, std::memory_order_relaxed) + 1) {}
 
 NtlmTarget local_ntlm_target() {
   std::array<char, 256> buffer{};

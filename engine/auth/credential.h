@@ -19,6 +19,9 @@ enum class Package : std::uint8_t { kNegotiate, kKerberos, kNtlm };
 // Keys is what a reload replaces as a whole. `ring` or `accounts` may be null: then that mechanism
 // is not served.
 struct Keys {
+  Keys() noexcept;
+
+  std::uint64_t generation;  // No other Keys of this process ever has that number; never 0.
   std::unique_ptr<const crypto::KeyRing> ring;
   std::unique_ptr<const Accounts> accounts;
   // Keys of krbtgt, for who has them: the KDC's own signatures in a PAC are then verified, too.

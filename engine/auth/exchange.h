@@ -7,10 +7,12 @@
 #include <span>
 
 #include "engine/auth/accept.h"
+#include "engine/auth/ticket_cache.h"
 #include "engine/crypto/kit.h"
 #include "engine/crypto/lanes.h"
 #include "engine/crypto/proof_batch.h"
 #include "engine/crypto/ticket_batch.h"
+#include "engine/slots/seen_counts.h"
 #include "parsers/authorization_data.h"
 #include "parsers/gss.h"
 #include "parsers/krb5.h"
@@ -28,16 +30,21 @@ struct KerberosWork {
   krb5::AuthorizationData ticket_data;  // What the two say besides.
   krb5::AuthorizationData authenticator_data;
   gss::GssChecksum checksum;  // No bindings and no flags if the client sent none.
-  pac::Pac pac;               // Verified; no buffers if there is none or it is ignored.
+  bool keeps_pac = false;     // There is one, it is verified and not ignored.
+  pac::Pac pac;               // Until its signature has been verified.
   Bytes delegated;            // The decrypted EncKrbCredPart; empty if nothing is taken.
   // The key the search for the ticket's began with, or null if the ring does not name the service
   // and everybody's keys are tried; the next key to try; how many have been.
   const crypto::ServiceKey* found_key = nullptr;
   const crypto::ServiceKey* next_key = nullptr;
   std::uint32_t key_tries = 0;
+  // If the policy lets tickets be remembered: what is looked for, and what was found.
+  std::optional<TicketCache::Sought> sought;
+  TicketCache::Hit seen;
   crypto::TicketJob* ticket_job = nullptr;
   crypto::AuthenticatorJob* authenticator_job = nullptr;
-  crypto::SealJob* seal_job = nullptr;  // Null if no AP-REP is due.
+  crypto::ChecksumJob* pac_job = nullptr;  // Null if no PAC is to be verified.
+  crypto::SealJob* seal_job = nullptr;     // Null if no AP-REP is due.
 };
 
 struct NtlmWork {
@@ -113,9 +120,10 @@ class Arena {
 };
 
 // What one token may take from the arena. Kerberos: its ticket and authenticator, both parts of the
-// token, and kArenaPerTokenExtra for names, keys and replies. NTLM: nothing of the token's size,
-// but two names widened and raised, which make 2 * (2 + 4) bytes of each of theirs, and made UTF-8
-// for an authority in twice the room of their UTF-16, as are a workstation and a target.
+// token, the ticket's PAC once more, and kArenaPerTokenExtra for keys and replies. NTLM: nothing of
+// the token's size, but two names widened and raised, which make 2 * (2 + 4) bytes of each of
+// theirs, and made UTF-8 for an authority in twice the room of their UTF-16, as are a workstation
+// and a target.
 inline constexpr std::size_t kArenaPerTokenExtra = 8 * 1024;
 static_assert((2 * (2 + 4) + 2 * 4 + 2 * 2 + 2 * 2) * kIdentitySizeMax + 2 * kReplySizeMax <=
               kTokenSizeMax + kArenaPerTokenExtra);
@@ -134,7 +142,7 @@ struct TurnDesk final : Desk {
         arena(std::move(memory), arena_size(tokens)) {}
 
   static constexpr std::size_t arena_size(std::size_t tokens) noexcept {
-    return tokens * (kTokenSizeMax + kArenaPerTokenExtra);
+    return tokens * (2 * kTokenSizeMax + kArenaPerTokenExtra);
   }
 
   std::size_t capacity;  // Tokens a turn.
@@ -145,9 +153,11 @@ struct TurnDesk final : Desk {
   std::array<Exchange, kBatchMax> exchanges;
   crypto::Batch<crypto::TicketJob> tickets;
   crypto::Batch<crypto::AuthenticatorJob> authenticators;
+  crypto::Batch<crypto::ChecksumJob> checksums;
   crypto::Batch<crypto::SealJob> seals;
   crypto::Batch<crypto::ProofJob> proofs;
   std::array<crypto::SessionKeys, kBatchMax> session_keys;  // One for each of `authenticators`.
+  SeenCounter tickets_seen;
 };
 
 // Turn is what every stage needs besides the exchange itself.

@@ -165,12 +165,15 @@ void stage_ticket(Turn& turn, Exchange& exchange) noexcept {
       !exchange.request->credential->policy.allow_rc4) {
     return exchange.refuse(Status::kRc4);
   }
+  exchange.context->ticket_etype = ticket.enc_part.etype;
+  if (recall(turn, exchange)) {
+    return exchange.go(State::kTicketQueued);
+  }
   const crypto::ServiceKey* const key = choose_key(exchange);
   if (key == nullptr) {
     return;
   }
   work.key_tries = 1;
-  exchange.context->ticket_etype = ticket.enc_part.etype;
   work.ticket_job = &turn.desk.tickets.add(
       {.key = key,
        .cipher = ticket.enc_part.cipher,
@@ -220,10 +223,14 @@ void on_ticket_opened(Turn& turn, Exchange& exchange) noexcept {
     return exchange.refuse(Status::kAuthenticatorKey);
   }
   TurnDesk& desk = turn.desk;
+  crypto::SessionKeys& keys = desk.session_keys[desk.authenticators.jobs().size()];
+  if (work.seen) {
+    keys.assign(work.seen.payload().session_keys);
+  }
   work.authenticator_job = &desk.authenticators.add(
       {.profile = key_profile(work.ticket.key),
        .session_key = work.ticket.key.value,
-       .keys = &desk.session_keys[desk.authenticators.jobs().size()],
+       .keys = &keys,
        .reply_expected = (work.ap_req.ap_options & krb5::kApOptionMutualRequired) != 0,
        .cipher = cipher.cipher,
        .room = desk.arena.take(crypto::opening_room(cipher.cipher.size()))});
@@ -242,14 +249,22 @@ void on_authenticator_opened(Turn& turn, Exchange& exchange) noexcept {
     return exchange.refuse(Status::kMalformedAuthenticator, authenticator.fault(), job.opened);
   }
   work.authenticator = *authenticator;
+  if (check_authenticator(turn, exchange) && check_dce_style(exchange) &&
+      check_bindings(exchange) && stage_pac(turn, exchange)) {
+    exchange.go(State::kPacQueued);
+  }
+}
+
+void on_pac_verified(Turn& turn, Exchange& exchange) noexcept {
+  const KerberosWork& work = exchange.kerberos;
   // Everything that may refuse comes before the replay cache, and what takes up room after it.
-  if (!check_authenticator(turn, exchange) || !check_dce_style(exchange) ||
-      !check_bindings(exchange) || !check_pac(turn, exchange) || !open_delegation(turn, exchange) ||
-      !keep_names(exchange) || !keep_session_key(exchange) || !check_replay(turn, exchange) ||
-      !keep_pac(turn, exchange) || !keep_delegation(turn, exchange)) {
+  if (!check_pac(turn, exchange) || !open_delegation(turn, exchange) || !keep_names(exchange) ||
+      !keep_session_key(exchange) || !check_replay(turn, exchange) || !keep_pac(turn, exchange) ||
+      !keep_delegation(turn, exchange)) {
     return;
   }
   establish(exchange);
+  remember(turn, exchange);
   Context& context = *exchange.context;
   if (wants_mutual(work)) {
     context.flags =

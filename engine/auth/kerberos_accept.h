@@ -16,8 +16,12 @@ void stage_ticket(Turn& turn, Exchange& exchange) noexcept;
 // on_ticket_opened checks the ticket and puts the authenticator into the turn's batch.
 void on_ticket_opened(Turn& turn, Exchange& exchange) noexcept;
 
-// on_authenticator_opened checks the authenticator, establishes the context and, for mutual
-// authentication, puts the EncAPRepPart into the turn's batch.
+// on_authenticator_opened checks the authenticator and puts the PAC's signature into the turn's
+// batch.
 void on_authenticator_opened(Turn& turn, Exchange& exchange) noexcept;
+
+// on_pac_verified checks the PAC, establishes the context and, for mutual authentication, puts the
+// EncAPRepPart into the turn's batch.
+void on_pac_verified(Turn& turn, Exchange& exchange) noexcept;
 
 }  // namespace usher::auth

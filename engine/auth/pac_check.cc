@@ -177,9 +177,11 @@ bool check_kdc_signatures(Turn& turn, Exchange& exchange, const pac::Pac& pac,
   return true;
 }
 
-// check_signatures decides whether the PAC is to be believed at all.
-Status check_signatures(Turn& turn, Exchange& exchange, const pac::Pac& pac) noexcept {
-  const Bytes octets = exchange.kerberos.ticket_data.pac;
+// stage_server_signature puts the server's signature into the turn's batch.
+Status stage_server_signature(Turn& turn, Exchange& exchange) noexcept {
+  KerberosWork& work = exchange.kerberos;
+  const pac::Pac& pac = work.pac;
+  const Bytes octets = work.ticket_data.pac;
   //= MS-PAC 2.8: a PAC holds both signatures.
   if (!may_be_signature(pac.server_signature)) {
     return Status::kPacSignature;
@@ -189,16 +191,17 @@ Status check_signatures(Turn& turn, Exchange& exchange, const pac::Pac& pac) noe
   }
   //= MS-PAC 2.8.1: the keyed hash is of the entire PAC with the Signature of both
   //= PAC_SIGNATURE_DATA structures set to zero, made with the key the ticket is encrypted with.
-  const Zeroed covered(octets, {pac.server_signature.value, pac.kdc_signature.value});
-  if (!check_checksum(*turn.desk.kit, exchange.kerberos.ticket_job->key->pac,
-                      pac.server_signature.type, covered.parts(), pac.server_signature.value)) {
-    return Status::kPacSignature;
+  const MutableBytes covered = turn.desk.arena.take(octets.size());
+  std::ranges::copy(octets, covered.begin());
+  for (const Bytes value : {pac.server_signature.value, pac.kdc_signature.value}) {
+    const auto offset = static_cast<std::size_t>(value.data() - octets.data());
+    std::ranges::fill(covered.subspan(offset, value.size()), std::uint8_t{0});
   }
-  exchange.context->pac_signatures = kPacServer;
-  const crypto::KeyRing* const kdc_ring = (*exchange.keys)->kdc_ring.get();
-  return kdc_ring == nullptr || check_kdc_signatures(turn, exchange, pac, *kdc_ring)
-             ? Status::kContinue
-             : Status::kPacKdcSignature;
+  work.pac_job = &turn.desk.checksums.add({.key = work.ticket_job->key,
+                                           .type = pac.server_signature.type,
+                                           .text = covered,
+                                           .checksum = pac.server_signature.value});
+  return Status::kContinue;
 }
 
 // write_plain_name writes a name's components with '/' between them, without escapes; empty if they
@@ -264,7 +267,7 @@ bool sids_agree(const pac::Pac& pac) noexcept {
 
 }  // namespace
 
-bool check_pac(Turn& turn, Exchange& exchange) noexcept {
+bool stage_pac(Turn& turn, Exchange& exchange) noexcept {
   KerberosWork& work = exchange.kerberos;
   const PacPolicy policy = exchange.request->credential->policy.pac;
   if (policy == PacPolicy::kIgnore) {
@@ -277,29 +280,51 @@ bool check_pac(Turn& turn, Exchange& exchange) noexcept {
     }
     return exchange.live();
   }
+  work.keeps_pac = true;
+  if (work.seen) {  // What follows was found right in these octets, with these keys and policy.
+    exchange.context->pac_signatures = work.seen.payload().pac_signatures;
+    return true;
+  }
   const Result<pac::Pac> pac = pac::parse_pac(work.ticket_data.pac);
   if (!pac.ok()) {
     exchange.refuse(Status::kMalformedPac, pac.fault(), work.ticket_data.pac);
     return false;
   }
-  const Status status = check_signatures(turn, exchange, *pac);
+  work.pac = *pac;
+  const Status status = stage_server_signature(turn, exchange);
   if (status != Status::kContinue) {
     exchange.refuse(status);
+  }
+  return exchange.live();
+}
+
+bool check_pac(Turn& turn, Exchange& exchange) noexcept {
+  KerberosWork& work = exchange.kerberos;
+  if (work.pac_job == nullptr) {
+    return true;
+  }
+  if (work.pac_job->outcome != crypto::Outcome::kDone) {
+    exchange.refuse(work.pac_job->outcome == crypto::Outcome::kForged ? Status::kPacSignature
+                                                                      : Status::kInternal);
+    return false;
+  }
+  exchange.context->pac_signatures = kPacServer;
+  const crypto::KeyRing* const kdc_ring = (*exchange.keys)->kdc_ring.get();
+  if (kdc_ring != nullptr && !check_kdc_signatures(turn, exchange, work.pac, *kdc_ring)) {
+    exchange.refuse(Status::kPacKdcSignature);
     return false;
   }
   //= MS-KILE 3.4.5.3: what the PAC says is used only once it is verified.
-  if (!pac->has_client_info || !is_same_client(work.ticket, pac->client_info) ||
-      !sids_agree(*pac)) {
+  if (!work.pac.has_client_info || !is_same_client(work.ticket, work.pac.client_info) ||
+      !sids_agree(work.pac)) {
     exchange.refuse(Status::kPacClient);
-    return false;
   }
-  work.pac = *pac;
-  return true;
+  return exchange.live();
 }
 
 bool keep_pac(Turn& turn, Exchange& exchange) noexcept {
   ContextPool& contexts = turn.environment.contexts;
-  if (contexts.pages() == nullptr || exchange.kerberos.pac.buffer_count == 0) {
+  if (contexts.pages() == nullptr || !exchange.kerberos.keeps_pac) {
     return true;
   }
   const Bytes octets = exchange.kerberos.ticket_data.pac;

@@ -5,12 +5,17 @@
 
 namespace usher::auth {
 
-// check_pac verifies the PAC of exchange.kerberos.ticket_data by the policy `pac`: the server's
-// signature with the key that opened the ticket and of the type this key makes, the KDC's three
-// signatures where Keys::kdc_ring is there, client name and sign-on time against the ticket, and
-// that all SIDs of the client in it agree (CVE-2020-25719, CVE-2021-42287). A PAC in an
-// authenticator is the client's own word and never read. False: refused. What was verified is in
-// exchange.kerberos.pac and context.pac_signatures.
+// stage_pac reads the PAC of exchange.kerberos.ticket_data, if the policy `pac` wants it, and puts
+// its server signature, which is to be of the key that opened the ticket and of the type this key
+// makes, into the turn's batch. A PAC in an authenticator is the client's own word and never read.
+// Nothing is staged for a ticket that was seen before: its PAC has been through all this. False:
+// refused.
+[[nodiscard]] bool stage_pac(Turn& turn, Exchange& exchange) noexcept;
+
+// check_pac goes on with what was staged: that signature, the KDC's three signatures where
+// Keys::kdc_ring is there, client name and sign-on time against the ticket, and that all SIDs of
+// the client in it agree (CVE-2020-25719, CVE-2021-42287). False: refused. What was verified is in
+// context.pac_signatures.
 //
 // With a kdc_ring, these are refused (kPacKdcSignature): a KDC signature that no krbtgt key of the
 // ticket's realm has made, or of a realm the ring knows no krbtgt of; a ticket signature (type 16)

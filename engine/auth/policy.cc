@@ -118,6 +118,9 @@ constexpr std::array kTable = {
     named<&Policy::accept_when_full, kRefuseAccept>(
         "kerberos.replay-full", "refuse | accept",
         "sign-ons while the replay cache has no room to remember them"),
+    named<&Policy::cache_tickets, kOffOn>(
+        "kerberos.ticket-cache", "on | off",
+        "remember tickets that were opened, so that they need not be opened again"),
     named<&Policy::allow_rc4, kRefuseAllow>("kerberos.rc4", "refuse | allow",
                                             "RC4 tickets, session keys and subkeys (etype 23)"),
     named<&Policy::allow_weaker_keys, kRefuseAllow>(

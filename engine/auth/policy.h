@@ -42,6 +42,7 @@ struct Policy {
   std::int64_t skew_s = 300;       // kerberos.skew: how far clocks may be apart (RFC 4120 3.2.3).
   bool check_replays = true;       // kerberos.replay
   bool accept_when_full = false;   // kerberos.replay-full: accept what cannot be remembered.
+  bool cache_tickets = true;       // kerberos.ticket-cache: auth/ticket_cache.h.
   bool allow_rc4 = false;          // kerberos.rc4: tickets, session keys and subkeys of etype 23.
   bool allow_weaker_keys = false;  // kerberos.weaker-keys: than the ticket's own (CVE-2022-37966).
   bool require_mutual = false;     // kerberos.mutual

@@ -13,6 +13,7 @@ enum class State : std::uint8_t {
   kMechTokenOwed,        // SPNEGO: mechanism chosen; its first token is owed (RFC 4178 4.2.2).
   kTicketQueued,         // AP-REQ decoded; its ticket is in this turn's batch.
   kAuthenticatorQueued,  // Ticket opened; the authenticator is in this turn's batch.
+  kPacQueued,            // Both are right; the PAC's signature, if any, is in this turn's batch.
   kChallengeSent,        // NTLM: CHALLENGE replied, AUTHENTICATE owed.
   kAuthorityAsked,       // NTLM: an authority is being asked about the AUTHENTICATE.
   kProofQueued,          // NTLM: the NTLMv2 response is in this turn's batch.
@@ -40,9 +41,10 @@ inline constexpr std::array kMoves = {
     Move{State::kMechTokenOwed, State::kTicketQueued},
     Move{State::kMechTokenOwed, State::kChallengeSent},
     Move{State::kTicketQueued, State::kAuthenticatorQueued},
-    Move{State::kAuthenticatorQueued, State::kEstablished},
-    Move{State::kAuthenticatorQueued, State::kMicOwed},
-    Move{State::kAuthenticatorQueued, State::kThirdLegOwed},
+    Move{State::kAuthenticatorQueued, State::kPacQueued},
+    Move{State::kPacQueued, State::kEstablished},
+    Move{State::kPacQueued, State::kMicOwed},
+    Move{State::kPacQueued, State::kThirdLegOwed},
     Move{State::kThirdLegOwed, State::kEstablished},
     Move{State::kThirdLegOwed, State::kMicOwed},
     Move{State::kChallengeSent, State::kProofQueued},

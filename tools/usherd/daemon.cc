@@ -180,7 +180,9 @@ void Daemon::load_again() {
     return;
   }
   failure_.clear();
+  const std::uint64_t old = credential_->keys.borrow()->generation;
   credential_->keys.replace(std::move(loaded.keys));
+  engine_->forget_tickets(old);
   logger_.info("reloaded {}", loaded.summary);
 }
 

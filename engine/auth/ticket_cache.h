@@ -1,0 +1,36 @@
+// Tickets that were opened before: a client sends one and the same with every request, for hours.
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+#include "engine/crypto/key_ring.h"
+#include "engine/crypto/session_keys.h"
+#include "engine/slots/seen_cache.h"
+
+namespace usher::auth {
+
+struct Exchange;
+struct Turn;
+
+// OpenedTicket is what is kept of a ticket besides its plaintext. All of it follows from the
+// ticket's octets and from one credential's keys and policy, whose number (Keys::generation) an
+// entry is found under; nothing of it depends on the client's authenticator, on time or on
+// bindings, which every accept looks at anew.
+struct OpenedTicket {
+  const crypto::ServiceKey* key = nullptr;  // That opened it, one of those keys.
+  crypto::SessionKeys::Image session_keys;
+  std::uint8_t pac_signatures = 0;  // PacSignature bits: verified.
+};
+
+// A ticket is found by all its octets, in the state in which it was opened, until its end time.
+using TicketCache = SeenCache<OpenedTicket>;
+
+// recall looks for the exchange's ticket. True: it was found, and what it came to then is the
+// turn's job for it, which is done already.
+[[nodiscard]] bool recall(Turn& turn, Exchange& exchange) noexcept;
+
+// remember offers the ticket of an exchange that succeeded, if it was not found there.
+void remember(Turn& turn, Exchange& exchange) noexcept;
+
+}  // namespace usher::auth
