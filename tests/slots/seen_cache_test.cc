@@ -278,6 +278,17 @@ TEST_F(SeenCacheFull, WhatHasEndedGoesFirst) {
   EXPECT_FALSE(find(things[6]));
 }
 
+TEST_F(SeenCacheFull, WhatHasEndedStaysWhileItIsPinned) {
+  ASSERT_EQ(cache->forget(kGeneration), kSeenWays);
+  things[6].expires_s = kNow + 10;
+  for (const Thing& thing : things) {
+    ASSERT_EQ(offer(thing), Offered::kAdmitted);
+  }
+  const Cache::Hit pinned = find(things[6]);
+  EXPECT_EQ(offer(Thing(100), kNow + 10), Offered::kReplaced) << "another had to go";
+  EXPECT_TRUE(shows(pinned, things[6]));
+}
+
 TEST_F(SeenCacheFull, EndedEntriesAreWipedAtOnce) {
   EXPECT_EQ(cache->wipe_expired(kLater - 1), 0u);
   EXPECT_EQ(found_count(), kSeenWays);
@@ -477,6 +488,22 @@ TEST_F(SeenCacheWipe, WhatWasSoughtBeforeAForgetIsNotAdmitted) {
   EXPECT_TRUE(is_zero(rooms()));
   EXPECT_FALSE(find(thing));
   EXPECT_EQ(offer(thing), Offered::kAdmitted) << "sought after it";
+}
+
+TEST_F(SeenCacheWipe, NorIsWhatWasSoughtBeforeEverythingIsWiped) {
+  const Thing thing(1);
+  ASSERT_EQ(offer_once(thing), Offered::kFirstTime);
+  const Cache::News news = {.client_hash = thing.client,
+                            .value = thing.value,
+                            .payload = thing.payload,
+                            .expires_s = thing.expires_s};
+  const Cache::Sought before = cache->seek(kGeneration, thing.key);
+  EXPECT_EQ(cache->wipe_expired(kNow), 0u);
+  const Cache::Sought other = cache->seek(kGeneration, thing.key);
+  EXPECT_EQ(cache->wipe_all(), 0u);
+  EXPECT_EQ(cache->offer(before, news, kNow), Offered::kForgotten);
+  EXPECT_EQ(cache->offer(other, news, kNow), Offered::kForgotten);
+  EXPECT_TRUE(is_zero(rooms()));
 }
 
 TEST_F(SeenCacheWipe, TheEndWipesEverything) {
