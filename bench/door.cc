@@ -1,62 +1,11 @@
 #include "bench/door.h"
 
-#include <ctime>
-
-#include "tools/mint/spnego_mint.h"
-
 namespace usher::bench {
-namespace {
-
-constexpr std::size_t kAuthorizationDataSize = 164;
-// Authenticator times are spread over this many seconds around now, as those of many clients are.
-constexpr std::int64_t kSpreadSeconds = 200;
-constexpr std::uint32_t kReplayEntries = 1u << 21;
-
-}  // namespace
-
-KerberosTokens::KerberosTokens(std::size_t count)
-    : kit_(crypto::Kit::make()),
-      mint_(*kit_, random_),
-      service_(mint::make_service(random_, "HTTP/web.example.test@EXAMPLE.TEST")) {
-  const std::int64_t now = std::time(nullptr);
-  mint::TicketFields ticket;
-  ticket.auth_time = now - 600;
-  ticket.end_time = now + 36'000;
-  mint::Octets filler(kAuthorizationDataSize - mint::authorization_data(9999, {}).size());
-  ticket.authorization_data = mint::authorization_data(9999, filler);
-  while (ticket.authorization_data.size() > kAuthorizationDataSize) {  // Lengths grew with it.
-    filler.pop_back();
-    ticket.authorization_data = mint::authorization_data(9999, filler);
-  }
-  ticket_ = mint_.ticket(service_, ticket);
-
-  tokens_.reserve(count);
-  for (std::size_t i = 0; i < count; ++i) {
-    mint::AuthenticatorFields fields;
-    fields.ctime = now - kSpreadSeconds / 2 + static_cast<std::int64_t>(i) % kSpreadSeconds;
-    fields.cusec = static_cast<std::uint32_t>(i % 1'000'000);
-    fields.subkey_etype = 18;
-    fields.seq_number = static_cast<std::uint32_t>(0x20000000 + i);
-    const mint::ApReq request = mint_.ap_req(ticket_, fields);
-    if (i == 0) {
-      first_ = request;
-    }
-    tokens_.push_back(mint::spnego_token(request.message));
-  }
-}
-
-bool KerberosTokens::proves(Bytes reply) const {
-  const mint::ServerResp resp = mint::read_neg_token_resp(reply);
-  return resp.response_token.has_value() &&
-         mint_.check_ap_rep(ticket_, first_, *resp.response_token).error.empty();
-}
 
 Door::Door(std::span<const mint::Service> services, const Options& options)
-    : engine_(Engine::make({.replay_entry_count = kReplayEntries})),
-      desk_(auth::Desk::make(kBatchMax)),
-      requests_(kBatchMax),
-      replies_(kBatchMax),
-      buffers_(kBatchMax) {
+    : engine_(Engine::make(
+          {.slot_count = options.slots, .replay_entry_count = options.replay_entries})),
+      desk_(auth::Desk::make(kBatchMax)) {
   const std::unique_ptr<crypto::Kit> kit = crypto::Kit::make();
   mint::require(engine_ && desk_ && kit, "no memory or no OpenSSL");
   auto keys = std::make_unique<auth::Keys>();
@@ -67,13 +16,28 @@ Door::Door(std::span<const mint::Service> services, const Options& options)
     keys->kdc_ring = mint::make_ring(*kit, {options.krbtgt, 1});
     mint::require(keys->kdc_ring != nullptr, "the engine refuses the KDC's key");
   }
-  credential_ = std::make_unique<auth::Credential>(auth::Package::kNegotiate, std::move(keys));
+  credential_ = std::make_shared<auth::Credential>(auth::Package::kNegotiate, std::move(keys));
   credential_->policy.allow_rc4 = options.allow_rc4;
   credential_->policy.accept_delegation = options.accept_delegation;
+  AcceptRequest like;
+  like.credential = credential_.get();
+  like.take_delegation = options.accept_delegation;
+  like.allow_replay = options.allow_replay;
+  prepare(like);
+}
+
+Door::Door(const Door& first)
+    : engine_(first.engine_), desk_(auth::Desk::make(kBatchMax)), credential_(first.credential_) {
+  mint::require(desk_ != nullptr, "no memory or no OpenSSL");
+  prepare(first.requests_[0]);
+}
+
+void Door::prepare(const AcceptRequest& like) {
+  requests_.assign(kBatchMax, like);
+  replies_.resize(kBatchMax);
+  buffers_.resize(kBatchMax);
   for (std::size_t i = 0; i < kBatchMax; ++i) {
-    requests_[i].credential = credential_.get();
     requests_[i].reply = buffers_[i];
-    requests_[i].take_delegation = options.accept_delegation;
   }
 }
 

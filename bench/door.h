@@ -1,5 +1,4 @@
-// What the accept benches share: an engine with one service key, the tokens it is to accept, and
-// the same key for MIT's acceptor.
+// What the accept benches share: an engine with its keys, ready to accept.
 #pragma once
 
 #include <cstdint>
@@ -8,41 +7,16 @@
 #include <string_view>
 #include <vector>
 
+#include "bench/tokens.h"
 #include "engine/engine.h"
-#include "tools/mint/kerberos_mint.h"
-#include "tools/mint/octets.h"
 
 namespace usher::bench {
-
-// KerberosTokens are first tokens as MIT clients send them (SPNEGO, AES-256, mutual authentication,
-// a subkey, 164 bytes of authorization data), all for one ticket and each with another
-// authenticator. The clock is the machine's, so that MIT accepts them for some minutes.
-class KerberosTokens {
- public:
-  explicit KerberosTokens(std::size_t count);
-
-  [[nodiscard]] std::size_t size() const { return tokens_.size(); }
-  [[nodiscard]] Bytes token(std::size_t index) const { return tokens_[index]; }
-  [[nodiscard]] const mint::Service& service() const { return service_; }
-
-  // proves says whether `reply` (a NegTokenResp) is the right answer to the first token.
-  [[nodiscard]] bool proves(Bytes reply) const;
-
- private:
-  std::unique_ptr<crypto::Kit> kit_;
-  mutable mint::SeededRandom random_{20260};
-  mint::KerberosMint mint_;
-  mint::Service service_;
-  mint::Ticket ticket_;
-  mint::ApReq first_;
-  std::vector<mint::Octets> tokens_;
-};
 
 // The account a Door knows unless it is given others.
 inline constexpr std::string_view kAccounts = "EXAMPLE:alice:Al1ce-Passw0rd\n";
 
 // Door is an engine ready to accept: a new one for each bench, because a replay cache takes a token
-// once. Not for threads.
+// once. Not for threads, but each may have a Door of its own at one engine.
 class Door {
  public:
   struct Options {
@@ -50,10 +24,16 @@ class Door {
     bool allow_rc4 = false;
     bool accept_delegation = false;
     std::string_view accounts = kAccounts;  // Lines of an accounts file.
+    std::uint32_t replay_entries = 1u << 21;
+    std::uint32_t slots = kSlotCountDefault;
+    bool allow_replay = false;  // As AcceptRequest's.
   };
   explicit Door(const mint::Service& service) : Door(std::span(&service, 1), {}) {}
   explicit Door(std::span<const mint::Service> services) : Door(services, {}) {}
   Door(std::span<const mint::Service> services, const Options& options);
+  // A further desk at the engine of `first`, with its credential: for another thread.
+  explicit Door(const Door& first);
+  Door& operator=(const Door&) = delete;
 
   // accept runs one batch; replies lie in reply(index) until the next call.
   std::span<const AcceptReply> accept(std::span<const Bytes> tokens) noexcept;
@@ -64,9 +44,11 @@ class Door {
   void release(ContextHandle context) noexcept { (void)engine_->release(context); }
 
  private:
-  std::unique_ptr<Engine> engine_;
+  void prepare(const AcceptRequest& like);
+
+  std::shared_ptr<Engine> engine_;
   std::unique_ptr<auth::Desk> desk_;
-  std::unique_ptr<auth::Credential> credential_;
+  std::shared_ptr<auth::Credential> credential_;
   std::vector<AcceptRequest> requests_;
   std::vector<AcceptReply> replies_;
   std::vector<std::array<std::uint8_t, kReplySizeMax>> buffers_;

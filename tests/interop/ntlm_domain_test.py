@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Users of an Active Directory domain sign on to usherd over NTLM: the domain is asked by winbindd.
 
-usage: ntlm_domain_test.py --usherd USHERD --loadgen LOADGEN --accept-server ACCEPT_SERVER
+usage: ntlm_domain_test.py --usherd USHERD --load LOAD --accept-server ACCEPT_SERVER
 
 usherd runs on a member of a throw-away domain (samba_domain.py) and has a local account and a keytab
 too. Who may sign on may, whatever is wrong with somebody is told in usherd's log, and while the
@@ -190,13 +190,14 @@ class DomainTest:
         askers = ntlm_load.Load(self.usherd.port, self.domain_user(), domain_users, 2 * seconds)
         bob = ntlm_load.User(LOCAL, LOCAL_USER, LOCAL_PASSWORD)
         counts, local = ntlm_load.Load(self.usherd.port, bob, 2, seconds).wait()
-        command = [self.arguments.loadgen, "--port", str(self.usherd.port), "--service",
+        command = [self.arguments.load, "--port", str(self.usherd.port), "--service",
                    f"HTTP/t18.{DOMAIN}", "--seconds", str(seconds), "--tokens", "30000", "--json"]
         said = json.loads(run(*command))
         refused, _ = askers.wait()
         self.usherd.verdicts()
         faults = [f"local: {dict(counts)}"] if set(counts) != {200} else []
-        faults += [said["first_failure"]] if said["failed"] or not said["accepted"] else []
+        faults += [said["first_failure"]] if said["failed"] or said["refused"] or not said["accepted"] \
+            else []
         faults += [f"domain: {dict(refused)}"] if set(refused) != {503} and domain_users else []
         asked = f"{domain_users} others wait" if domain_users else ""
         self.table.row(["load", "-", "-", "local and Kerberos", asked, "signed on"],
@@ -309,7 +310,7 @@ def write_private(name, text):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--usherd", required=True)
-    parser.add_argument("--loadgen", required=True)
+    parser.add_argument("--load", required=True)
     parser.add_argument("--accept-server", required=True)
     enter_namespaces({**MEMBER_COMMANDS, "curl": "curl"})
     arguments = parser.parse_args()

@@ -54,9 +54,35 @@ std::string write_temporary(Bytes contents) {
 
 }  // namespace
 
-MitAcceptor::MitAcceptor(Bytes keytab) : path_(write_temporary(keytab)) {
+std::string MitAcceptor::copy_to_memory(const std::string& file) {
+  const std::string name = "MEMORY:" + path_;
+  krb5_keytab from = nullptr;
+  krb5_kt_cursor cursor{};
+  krb5_keytab_entry entry{};
+  bool good = krb5_init_context(&krb5_) == 0 &&
+              krb5_kt_resolve(krb5_, name.c_str(), &memory_) == 0 &&
+              krb5_kt_resolve(krb5_, file.c_str(), &from) == 0 &&
+              krb5_kt_start_seq_get(krb5_, from, &cursor) == 0;
+  while (good && krb5_kt_next_entry(krb5_, from, &entry, &cursor) == 0) {
+    good = krb5_kt_add_entry(krb5_, memory_, &entry) == 0;
+    krb5_free_keytab_entry_contents(krb5_, &entry);
+  }
+  require(good && krb5_kt_end_seq_get(krb5_, from, &cursor) == 0 && krb5_kt_close(krb5_, from) == 0,
+          "MIT does not copy the keytab into memory");
+  return name;
+}
+
+void MitAcceptor::free_memory() noexcept {
+  if (memory_ != nullptr) {
+    krb5_kt_close(krb5_, memory_);
+  }
+  krb5_free_context(krb5_);  // Takes null.
+}
+
+MitAcceptor::MitAcceptor(Bytes keytab, Kept kept) : path_(write_temporary(keytab)) {
   setenv("KRB5_CONFIG", "/dev/null", 1);
-  const std::string name = "FILE:" + path_;
+  const std::string file = "FILE:" + path_;
+  const std::string name = kept == Kept::kMemory ? copy_to_memory(file) : file;
   gss_key_value_element_desc elements[] = {{"keytab", name.c_str()}, {"rcache", "none:"}};
   const gss_key_value_set_desc store = {2, elements};
   OM_uint32 minor = 0;
@@ -64,6 +90,7 @@ MitAcceptor::MitAcceptor(Bytes keytab) : path_(write_temporary(keytab)) {
       gss_acquire_cred_from(&minor, GSS_C_NO_NAME, GSS_C_INDEFINITE, GSS_C_NO_OID_SET, GSS_C_ACCEPT,
                             &store, &credential_, nullptr, nullptr);
   if (GSS_ERROR(major)) {
+    free_memory();
     unlink(path_.c_str());
     throw std::logic_error("MIT refuses the keytab: " + error_text(major, minor));
   }
@@ -73,6 +100,7 @@ MitAcceptor::~MitAcceptor() {
   forget();
   OM_uint32 minor = 0;
   gss_release_cred(&minor, &credential_);
+  free_memory();
   unlink(path_.c_str());
 }
 

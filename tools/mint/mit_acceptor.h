@@ -3,7 +3,9 @@
 #pragma once
 
 #include <gssapi/gssapi.h>
+#include <krb5.h>
 
+#include <cstdint>
 #include <string>
 
 #include "tools/mint/octets.h"
@@ -14,8 +16,12 @@ namespace usher::mint {
 // KRB5_CONFIG at an empty file, for the whole process: the machine's configuration must not judge.
 class MitAcceptor {
  public:
+  // Kept is where MIT finds the keytab: in a file, which it reads at every accept, as servers have
+  // it; or in the process's memory (MEMORY:), read once.
+  enum class Kept : std::uint8_t { kFile, kMemory };
+
   // Writes `keytab` (keytab_image) into a temporary file; throws if MIT refuses it.
-  explicit MitAcceptor(Bytes keytab);
+  explicit MitAcceptor(Bytes keytab, Kept kept = Kept::kFile);
   ~MitAcceptor();
   MitAcceptor(const MitAcceptor&) = delete;
   MitAcceptor& operator=(const MitAcceptor&) = delete;
@@ -40,7 +46,13 @@ class MitAcceptor {
   bool accept_and_forget(Bytes token) noexcept;
 
  private:
+  // copy_to_memory gives the name of a keytab in memory with what is in the file.
+  std::string copy_to_memory(const std::string& file);
+  void free_memory() noexcept;
+
   std::string path_;
+  krb5_context krb5_ = nullptr;   // Only with a keytab in memory, which
+  krb5_keytab memory_ = nullptr;  // lasts as long as somebody holds it.
   gss_cred_id_t credential_ = GSS_C_NO_CREDENTIAL;
   gss_ctx_id_t context_ = GSS_C_NO_CONTEXT;
 };
