@@ -176,11 +176,12 @@ constexpr std::size_t kPairCount = kTimeSize / 2;
 constexpr std::int64_t kTimeMin = -62'167'219'200;
 constexpr std::int64_t kTimeMax = 253'402'300'799;
 
-// decode_pair reads two decimal digits; 100 or more if one is none.
-constexpr unsigned decode_pair(std::uint8_t high, std::uint8_t low) noexcept {
-  const unsigned tens = unsigned{high} - '0';
-  const unsigned ones = unsigned{low} - '0';
-  return tens > 9 || ones > 9 ? 100 : tens * 10 + ones;
+// decode_pair reads two decimal digits; kNoPair if one is none.
+constexpr unsigned kNoPair = 10'000;
+constexpr unsigned decode_pair(const std::uint8_t* digits) noexcept {
+  const unsigned tens = unsigned{digits[0]} - '0';
+  const unsigned ones = unsigned{digits[1]} - '0';
+  return tens > 9 || ones > 9 ? kNoPair : tens * 10 + ones;
 }
 
 }  // namespace
@@ -215,21 +216,24 @@ bool parse_time(Bytes contents, std::int64_t& seconds) noexcept {
   if (contents.size() != kTimeSize || contents.back() != 'Z') {
     return false;
   }
-  std::array<unsigned, kPairCount> pairs{};
-  bool digits = true;
-  for (std::size_t i = 0; i < pairs.size(); ++i) {
-    pairs[i] = decode_pair(contents[2 * i], contents[2 * i + 1]);
-    digits &= pairs[i] < 100;
-  }
-  const auto [century, years, month, day, hour, minute, second] = pairs;
-  const chrono::year_month_day date(chrono::year(static_cast<int>(century * 100 + years)),
-                                    chrono::month(month), chrono::day(day));
-  if (!digits || !date.ok() || hour > 23 || minute > 59 || second > 59) {
+  const std::uint8_t* const digits = contents.data();
+  const unsigned year = 100 * decode_pair(digits) + decode_pair(digits + 2);
+  const unsigned month = decode_pair(digits + 4);
+  const unsigned day = decode_pair(digits + 6);
+  const unsigned hour = decode_pair(digits + 8);
+  const unsigned minute = decode_pair(digits + 10);
+  const unsigned second = decode_pair(digits + 12);
+  // What is no digit makes its pair too large for any of them, and for what chrono can hold.
+  if (year > 9999 || month > 12 || day > 31 || hour > 23 || minute > 59 || second > 59) {
     return false;
   }
-  const chrono::sys_seconds at = chrono::sys_days(date) + chrono::hours(hour) +
-                                 chrono::minutes(minute) + chrono::seconds(second);
-  seconds = at.time_since_epoch().count();
+  const chrono::year_month_day date(chrono::year(static_cast<int>(year)), chrono::month(month),
+                                    chrono::day(day));
+  if (!date.ok()) {
+    return false;
+  }
+  const std::int64_t days = chrono::sys_days(date).time_since_epoch().count();
+  seconds = ((days * 24 + hour) * 60 + minute) * 60 + second;
   return true;
 }
 

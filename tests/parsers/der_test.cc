@@ -506,6 +506,24 @@ TEST(DerTime, RefusesWhatIsNoCalendarSecond) {
   }
 }
 
+TEST(DerTime, TakesDigitsOnlyAtEachPlace) {
+  const std::string_view good = "20261127051336Z";
+  for (std::size_t at = 0; at < good.size(); ++at) {
+    for (int octet = 0; octet < 256; ++octet) {
+      std::array<std::uint8_t, 15> text{};
+      std::ranges::copy(good, text.begin());
+      text[at] = static_cast<std::uint8_t>(octet);
+      const bool digit = octet >= '0' && octet <= '9';
+      std::int64_t seconds = 0;
+      if (parse_time(text, seconds)) {
+        EXPECT_TRUE(at == 14 ? octet == 'Z' : digit) << at << ' ' << octet;
+      } else {
+        EXPECT_NE(text[at], good[at]) << at;
+      }
+    }
+  }
+}
+
 TEST(DerTime, ComesBackForEveryDayOfFourCenturies) {
   constexpr std::int64_t kDay = 24 * 60 * 60;
   std::array<std::uint8_t, 32> out{};
