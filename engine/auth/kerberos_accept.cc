@@ -87,10 +87,8 @@ bool keep_names(Exchange& exchange) noexcept {
       user > 0 && context.keep(0, scratch.first(user)) && context.keep(1, work.ticket.crealm);
   // Nothing protects the name in the ticket's clear part. It has chosen a key, and whose key opened
   // the ticket is certain: that is the service. Where the name chose, the two are the same.
-  const crypto::ServiceKey& key = *work.ticket_job->key;
-  const std::size_t service =
-      krb5::write_principal_text({.type = 0, .components = key.components}, key.realm, scratch);
-  if (!kept || service == 0 || !context.keep(2, scratch.first(service))) {
+  const Bytes service = work.ticket_job->key->text;
+  if (!kept || service.empty() || !context.keep(2, service)) {
     exchange.refuse(Status::kNameTooLong);
     return false;
   }

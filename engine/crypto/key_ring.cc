@@ -169,6 +169,7 @@ class SortedRing final : public KeyRing {
   struct Owner {
     Bytes realm;  // Both in names_.
     Bytes components;
+    Bytes text;
     std::array<const ServiceKey*, kSlots> newest{};  // By slot_of.
   };
 
@@ -204,6 +205,11 @@ class SortedRing final : public KeyRing {
   [[nodiscard]] bool add(Kit& kit, const Entry& entry, const Entry* previous) noexcept;
   void chain(std::span<Candidate> candidates) noexcept;
   Bytes keep(Bytes name) noexcept;
+  Bytes keep_text(const Owner& owner) noexcept;
+  // Escaping doubles a byte at most; '/' and '@' stand for headers that were longer.
+  static constexpr std::size_t text_size_max(std::size_t names_size) noexcept {
+    return 2 * names_size + 2;
+  }
 
   std::unique_ptr<std::uint8_t[]> names_;
   std::size_t names_size_ = 0;
@@ -284,7 +290,8 @@ void SortedRing::chain(std::span<Candidate> candidates) noexcept {
 bool SortedRing::reserve(std::span<const EntryPointer> sorted) noexcept {
   std::size_t names_size = 0;
   for (const EntryPointer entry : sorted) {
-    names_size += entry->realm.size() + entry->components.size();
+    const std::size_t size = entry->realm.size() + entry->components.size();
+    names_size += size + text_size_max(size);
   }
   names_ = allocate<std::uint8_t>(names_size);
   owners_ = allocate<Owner>(sorted.size());
@@ -301,6 +308,15 @@ Bytes SortedRing::keep(Bytes name) noexcept {
   return {begin, name.size()};
 }
 
+Bytes SortedRing::keep_text(const Owner& owner) noexcept {
+  const MutableBytes room(names_.get() + names_size_,
+                          text_size_max(owner.realm.size() + owner.components.size()));
+  const std::size_t size =
+      krb5::write_principal_text({.type = 0, .components = owner.components}, owner.realm, room);
+  names_size_ += size;
+  return room.first(size);
+}
+
 // add appends the next key in order; `previous` is the entry added before it, if any.
 bool SortedRing::add(Kit& kit, const Entry& entry, const Entry* previous) noexcept {
   const bool known = previous != nullptr && same_principal(*previous, entry);
@@ -308,6 +324,7 @@ bool SortedRing::add(Kit& kit, const Entry& entry, const Entry* previous) noexce
     Owner& owner = owners_[owner_count_];
     owner.realm = keep(entry.realm);
     owner.components = keep(entry.components);
+    owner.text = keep_text(owner);
     by_name_.put(hash_of(owner.realm, owner.components), owner_count_);
     ++owner_count_;
   }
@@ -316,6 +333,7 @@ bool SortedRing::add(Kit& kit, const Entry& entry, const Entry* previous) noexce
   key.kvno = entry.kvno;
   key.realm = owners_[owner_index].realm;
   key.components = owners_[owner_index].components;
+  key.text = owners_[owner_index].text;
   if (!make_service_key(kit, *profile_of(entry.etype), entry.key, key)) {
     return false;
   }
@@ -371,12 +389,8 @@ const ServiceKey* SortedRing::first_of_any(std::int32_t etype) const noexcept {
 std::vector<KeyRing::Principal> SortedRing::principals() const {
   std::vector<Principal> list;
   for (const Owner& owner : std::span(owners_.get(), owner_count_)) {
-    // Escaping doubles a byte at most; '/' and '@' stand for headers that were longer.
-    std::vector<std::uint8_t> text(2 * (owner.realm.size() + owner.components.size()) + 2);
-    const std::size_t size =
-        krb5::write_principal_text({.type = 0, .components = owner.components}, owner.realm, text);
     Principal& principal = list.emplace_back();
-    principal.text.assign(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(size));
+    principal.text.assign(owner.text.begin(), owner.text.end());
     for (const ServiceKey* key : owner.newest) {
       for (; key != nullptr; key = key->sibling) {
         principal.keys.emplace_back(static_cast<std::int32_t>(key->profile->etype), key->kvno);

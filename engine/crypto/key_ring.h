@@ -26,6 +26,7 @@ struct ServiceKey {
   ChecksumKey pac;  // Of key usage 17 (MS-PAC 2.8).
   Bytes realm;      // Whose key it is, as in KeyRing::Entry. The names live as long as the ring.
   Bytes components;
+  Bytes text;  // "HTTP/web@REALM", as krb5::write_principal_text writes it.
   const ServiceKey* sibling = nullptr;  // Next key of the same principal and etype; newest first.
   const ServiceKey* other = nullptr;    // Next key of the etype, whosever: KeyRing::first_of_any.
   AesKey ticket_cipher;
