@@ -21,6 +21,7 @@
 #include <memory>
 #include <optional>
 #include <thread>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -268,7 +269,11 @@ class SteppedAtomic {
   T load(std::memory_order) const {
     Interleaver::step();
     const std::optional<std::uint64_t> own = Interleaver::own_store(this);
-    return own ? static_cast<T>(*own) : value_.load();
+    if constexpr (std::is_pointer_v<T>) {
+      return own ? reinterpret_cast<T>(*own) : value_.load();
+    } else {
+      return own ? static_cast<T>(*own) : value_.load();
+    }
   }
   void store(T value, std::memory_order order) {
     Interleaver::step();

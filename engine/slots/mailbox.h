@@ -49,6 +49,15 @@ class BasicMailbox {
   // only by one for each value. Any thread; lock-free.
   [[nodiscard]] bool take(Value& value) noexcept;
 
+  // posted and taken count what ever was, claimed ones included: guesses of how full it is while
+  // others are calling. Any thread.
+  [[nodiscard]] std::uint64_t posted() const noexcept {
+    return tail_.load(std::memory_order_relaxed);
+  }
+  [[nodiscard]] std::uint64_t taken() const noexcept {
+    return head_.load(std::memory_order_relaxed);
+  }
+
  private:
   [[nodiscard]] Cell& cell(std::uint64_t number) const noexcept {
     return cells_[number & (cells_.size() - 1)];

@@ -31,6 +31,8 @@ SEEN = "engine/slots/seen_cache.h"
 SEEN_SET = "engine/slots/seen_set.h"
 SEEN_FILTER = "engine/slots/seen_filter.h"
 SEEN_HASH = "engine/slots/seen_hash.h"
+DOORBELL = "engine/slots/doorbell.h"
+COLLECTED = "engine/slots/collected.h"
 
 # Header -> its tests, the ones that fail soonest first.
 TESTS = {
@@ -40,6 +42,8 @@ TESTS = {
     PAGES: ["tests/slots/page_store_order_test.cc", "tests/slots/page_store_test.cc"],
     MAILBOX: ["tests/slots/mailbox_order_test.cc", "tests/slots/mailbox_test.cc"],
     WAITING: ["tests/slots/waiting_mailbox_order_test.cc"],
+    DOORBELL: ["tests/slots/doorbell_order_test.cc"],
+    COLLECTED: ["tests/slots/collected_order_test.cc"],
     REPLAY: ["tests/auth/replay_cache_order_test.cc", "tests/auth/replay_cache_test.cc"],
     SEEN: ["tests/slots/seen_cache_order_test.cc", "tests/slots/seen_cache_test.cc",
            "tests/slots/seen_cache_threads_test.cc"],
@@ -391,6 +395,33 @@ MUTANTS = [
     Mutant("hash_without_size", SEEN_HASH, "multiplier(kWords + 4) * size", "0"),
     Mutant("hash_without_number", SEEN_HASH, "multiplier(kWords + 6) * number", "0"),
     Mutant("hash_without_half_a_sum", SEEN_HASH, "multiplier(kWords + 2) * high(sum)", "0"),
+    # The two store buffers: a ring or a lie_down that does not come before its thread's next look.
+    Mutant("lie_down_lingers", DOORBELL, "word_.exchange(kAsleep, std::memory_order_acq_rel);",
+           "word_.store(kAsleep, std::memory_order_release);"),
+    Mutant("ring_without_a_barrier", DOORBELL,
+           "return word_.exchange(kAwake, std::memory_order_acq_rel) == kAsleep;",
+           """const bool asleep = word_.load(std::memory_order_acquire) == kAsleep;
+    return asleep && word_.exchange(kAwake, std::memory_order_acq_rel) == kAsleep;"""),
+    Mutant("every_ring_wakes", DOORBELL, "return word_.exchange(kAwake, std::memory_order_acq_rel) == kAsleep;",
+           "return word_.exchange(kAsleep, std::memory_order_acq_rel) == kAsleep;"),
+    Mutant("nobody_lies_down", DOORBELL, "word_.exchange(kAsleep, std::memory_order_acq_rel);",
+           "word_.exchange(kAwake, std::memory_order_acq_rel);"),
+    Mutant("added_by_load_and_store", COLLECTED,
+           """!newest_.compare_exchange_weak(head, &first, std::memory_order_release,
+                                            std::memory_order_relaxed)""",
+           "(newest_.exchange(&first, std::memory_order_release), false)"),
+    Mutant("empty_never_told", COLLECTED, "return head == nullptr;", "return false;"),
+    Mutant("empty_always_told", COLLECTED, "return head == nullptr;", "return true;"),
+    Mutant("taken_newest_first", COLLECTED, "return oldest;", """newest = oldest;
+    oldest = nullptr;
+    while (newest != nullptr) {
+      Node* const older = std::exchange(newest->next, oldest);
+      oldest = std::exchange(newest, older);
+    }
+    return oldest;"""),
+    Mutant("taken_by_load_and_clear", COLLECTED,
+           "newest_.exchange(nullptr, std::memory_order_acquire);",
+           "newest_.load(std::memory_order_acquire);\n    newest_.exchange(nullptr, std::memory_order_acquire);"),
 ]
 
 
