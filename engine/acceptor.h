@@ -2,6 +2,8 @@
 // how large the engine is, and why a call was refused. For C and C++, beside sspi.h.
 #pragma once
 
+#include <stddef.h>
+
 #include "sspi.h"
 
 // NOLINTBEGIN(modernize-*,bugprone-*,cert-*,readability-*): C, and names as in Windows' headers.
@@ -129,13 +131,50 @@ typedef struct _USHER_OPTIONS {
   // with mode 0600, for ReplayEntries and ClockSkewSecondsMax as they are, and holds a secret. Put
   // it where nobody else can write, best under /run. NULL and "": the cache is in memory.
   const char* ReplayFile;
+
+  // Asynchronous calls (async.h), of which usher_start comes before the first. A program that was
+  // built before there were any passes a Size without these three, and gets the defaults.
+  uint32_t AsyncWorkers;   // Threads that do accepts: as many as processors; at most 256.
+  uint32_t AsyncContexts;  // Of SspiCreateAsyncContext, alive at once: 4096; at most 2^16.
+  uint32_t AsyncQueue;     // Operations that may wait for each worker: 1024; at most 2^16.
 } USHER_OPTIONS, *PUSHER_OPTIONS;
+#define USHER_OPTIONS_SIZE_1 offsetof(USHER_OPTIONS, AsyncWorkers)
 
 // usher_start makes the engine. Optional: the first AcquireCredentialsHandle makes one of the
 // default size, wide enough for its own kerberos.skew. SEC_E_OUT_OF_SEQUENCE if there is one
 // already, SEC_E_INVALID_PARAMETER if a number is out of range or the replay file cannot be used,
 // SEC_E_INSUFFICIENT_MEMORY.
 USHER_API SECURITY_STATUS usher_start(const USHER_OPTIONS* options);
+
+// USHER_ACCEPT is one call of AcceptSecurityContext: its arguments, by their names there, and what
+// it returns.
+typedef struct _USHER_ACCEPT {
+  PCredHandle phCredential;
+  PCtxtHandle phContext;
+  PSecBufferDesc pInput;
+  uint32_t fContextReq;
+  uint32_t TargetDataRep;
+  PCtxtHandle phNewContext;
+  PSecBufferDesc pOutput;
+  uint32_t* pfContextAttr;
+  PTimeStamp ptsExpiry;
+  SECURITY_STATUS Status;
+} USHER_ACCEPT, *PUSHER_ACCEPT;
+
+// usher_accept_batch makes `count` calls of AcceptSecurityContext together, on the calling thread:
+// for a program that has collected several clients' tokens, since their cryptography is done side
+// by side and each costs less. Each request is answered, in arguments and Status, as that function
+// would: one that is refused changes nothing for the others. Requests are worked on 64 at a time,
+// in order. Of two with one authenticator the later is a replay; of two that continue one context
+// the later, if it is among the same 64, is refused with SEC_E_INVALID_HANDLE. Waits, where NTLM
+// clients have to be asked about, for all of the 64 at once.
+//
+// SEC_E_OK: each request has its Status, and usher_last_refusal tells why the last one that was
+// refused was. SEC_E_OUT_OF_SEQUENCE inside a USHER_ASK, SEC_E_INVALID_PARAMETER if requests is
+// NULL and count is not 0; no Status is set then. After a thread's first call nothing is taken from
+// the heap and no system call made, as by AcceptSecurityContext; the first takes 5 MiB of address
+// space, of which a batch of small tokens touches little.
+USHER_API SECURITY_STATUS usher_accept_batch(USHER_ACCEPT* requests, uint32_t count);
 
 // usher_reload reads a credential's keytabs and accounts again and puts them in place of the old
 // ones at once; calls that have begun finish with the old ones, which are wiped before this

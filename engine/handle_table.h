@@ -57,6 +57,19 @@ class HandleTable {
     T& operator*() const noexcept { return *table_->places_[index_].tenant; }
     T* operator->() const noexcept { return &**this; }
 
+    // index is the place, nobody else's while this holds.
+    [[nodiscard]] std::uint32_t index() const noexcept { return index_; }
+
+    // let_go_unless_last ends the hold, unless the tenant would be destroyed by it: false then,
+    // and the hold stays. For threads that must not wait for such a destruction.
+    [[nodiscard]] bool let_go_unless_last() noexcept {
+      if (table_ != nullptr && !table_->let_go_unless_last(index_)) {
+        return false;
+      }
+      table_ = nullptr;
+      return true;
+    }
+
    private:
     friend class HandleTable;
     Hold(HandleTable* table, std::uint32_t index) noexcept : table_(table), index_(index) {}
@@ -97,6 +110,7 @@ class HandleTable {
     return word & kHoldersMask;
   }
   void let_go(std::uint32_t index) noexcept;
+  [[nodiscard]] bool let_go_unless_last(std::uint32_t index) noexcept;
   void destroy(Place& place, std::uint32_t generation) noexcept;
 
   std::array<Place, kCount> places_;
@@ -177,6 +191,21 @@ void HandleTable<T, kCount, Atomic>::let_go(std::uint32_t index) noexcept {
     assert(state_of(before) == kClosing);
     destroy(place, generation_of(before));
   }
+}
+
+template <class T, std::size_t kCount, template <class> class Atomic>
+bool HandleTable<T, kCount, Atomic>::let_go_unless_last(std::uint32_t index) noexcept {
+  Place& place = places_[index];
+  std::uint64_t seen = place.word.load(std::memory_order_relaxed);
+  do {
+    // While it is live the table is a holder, too, so only a closing one can have but one.
+    if (holders_of(seen) == 1) {
+      return false;
+    }
+    // Release as in let_go; who destroys is another, and acquires.
+  } while (!place.word.compare_exchange_weak(seen, seen - 1, std::memory_order_release,
+                                             std::memory_order_relaxed));
+  return true;
 }
 
 template <class T, std::size_t kCount, template <class> class Atomic>

@@ -2,8 +2,13 @@
 include(CMakePackageConfigHelpers)
 set(usher_package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/usher)
 install(TARGETS usher_sspi usher_sspi_static EXPORT usherTargets COMPONENT library)
-install(FILES acceptor.h sspi.h sspi_bindings.h sspi_status.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/usher COMPONENT library)
+install(FILES acceptor.h async.h sspi.h sspi_bindings.h sspi_status.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/usher COMPONENT library)
 install(EXPORT usherTargets NAMESPACE usher:: DESTINATION ${usher_package_folder} COMPONENT library)
+if(URING_FOUND)
+  set(usher_uring_requires ", liburing >= 2.3")
+  set(usher_uring_dependency
+      "pkg_check_modules(URING REQUIRED QUIET IMPORTED_TARGET liburing>=2.3)\n")
+endif()
 if(usher_winbind)
   set(usher_winbind_requires ", wbclient >= 0.12")
   set(usher_winbind_dependency

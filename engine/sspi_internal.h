@@ -1,6 +1,7 @@
 // What the sspi_*.cc files share: statuses in words, handles, the process's engine and credentials.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -25,6 +26,20 @@ SECURITY_STATUS refuse(SECURITY_STATUS status, const char* text) noexcept;
 SECURITY_STATUS refuse_copying(SECURITY_STATUS status, std::string_view text) noexcept;
 SECURITY_STATUS refuse(Status status, ParseFault fault = {}) noexcept;
 
+// Refusal is what usher_last_refusal tells. It is constant-initialised, so that a thread's first
+// refusal costs nothing, and words are put together only when somebody asks.
+struct Refusal {
+  const char* literal = "";
+  bool has_verdict = false;
+  Verdict verdict;
+  std::array<char, 512> text{};
+};
+
+// keep_refusal copies why the calling thread's last call was refused; tell_refusal makes a copy, of
+// a call on any thread, the calling thread's.
+void keep_refusal(Refusal& out) noexcept;
+void tell_refusal(const Refusal& kept) noexcept;
+
 // write_handle and the two readers translate between SSPI's handles and ours. Contexts and
 // credentials are tagged apart. A handle that was never written here reads as one that is stale.
 void write_handle(SecHandle& out, ContextHandle handle) noexcept;
@@ -34,6 +49,14 @@ void write_handle(SecHandle& out, TableHandle handle) noexcept;
 
 // running_engine is the process's engine, or null if none was made yet. Any thread, lock-free.
 [[nodiscard]] Engine* running_engine() noexcept;
+
+// AsyncOptions is what usher_start was told of asynchronous calls.
+struct AsyncOptions {
+  std::uint32_t workers = 0;  // 0: as many as processors.
+  std::uint32_t contexts = 4096;
+  std::uint32_t queue = 1024;
+};
+[[nodiscard]] AsyncOptions async_options() noexcept;
 
 // start_engine makes it, unless there is one: then it returns that one and sets `already`. Null if
 // memory, OpenSSL or, which `why_not` then says, the replay file fails. With options.clock, which

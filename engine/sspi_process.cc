@@ -4,6 +4,7 @@
 #include <atomic>
 #include <charconv>
 #include <cstddef>
+#include <cstring>
 #include <mutex>
 
 #include "engine/sspi_internal.h"
@@ -11,14 +12,6 @@
 namespace usher::sspi {
 namespace {
 
-// Refusal is what usher_last_refusal tells. It is constant-initialised, so that a thread's first
-// refusal costs nothing, and words are put together only when somebody asks.
-struct Refusal {
-  const char* literal = "";
-  bool has_verdict = false;
-  Verdict verdict;
-  std::array<char, 512> text{};
-};
 constinit thread_local Refusal refusal;
 
 const char* text_of(ParseCode code) noexcept {
@@ -65,6 +58,7 @@ class Words {
 
 std::atomic<Engine*> g_engine{nullptr};
 std::mutex g_starting;
+AsyncOptions g_async_options;  // Guarded by it.
 
 // A context's index has 24 bits at most, a credential's far fewer.
 constexpr std::uintptr_t kTagMask = 0xff000000;
@@ -119,6 +113,26 @@ SECURITY_STATUS refuse(Status status, ParseFault fault) noexcept {
   return to_sspi(status);
 }
 
+void keep_refusal(Refusal& out) noexcept {
+  const bool copied = refusal.literal == refusal.text.data();
+  out.literal = copied ? out.text.data() : refusal.literal;
+  out.has_verdict = refusal.has_verdict;
+  out.verdict = refusal.verdict;
+  if (copied) {
+    out.text = refusal.text;
+  }
+}
+
+void tell_refusal(const Refusal& kept) noexcept {
+  const bool copied = kept.literal == kept.text.data();
+  refusal.literal = copied ? refusal.text.data() : kept.literal;
+  refusal.has_verdict = kept.has_verdict;
+  refusal.verdict = kept.verdict;
+  if (copied) {
+    refusal.text = kept.text;
+  }
+}
+
 void write_handle(SecHandle& out, ContextHandle handle) noexcept {
   out = {kContextTag | std::uint32_t(handle.index), handle.generation};
 }
@@ -169,6 +183,11 @@ Engine* start_engine(const EngineOptions& options, bool& already,
   return engine;
 }
 
+AsyncOptions async_options() noexcept {
+  const std::scoped_lock turn(g_starting);
+  return g_async_options;
+}
+
 TimeStamp to_filetime(std::int64_t unix_seconds) noexcept {
   constexpr std::int64_t kEpochs = 11'644'473'600;  // Seconds from 1601 to 1970.
   constexpr std::int64_t kUnits = 10'000'000;       // 100 ns each.
@@ -201,39 +220,74 @@ extern "C" const char* usher_last_refusal(void) {
   return words.finish();
 }
 
-extern "C" SECURITY_STATUS usher_start(const USHER_OPTIONS* options) {
-  using usher::sspi::refuse;
-  if (options == nullptr || options->Version != USHER_OPTIONS_VERSION ||
-      options->Size != sizeof(USHER_OPTIONS)) {
+namespace usher::sspi {
+namespace {
+
+constexpr std::uint32_t kHalfOpenSecondsMax = 3600;
+constexpr std::uint32_t kAsyncWorkersMax = 256;
+constexpr std::uint32_t kAsyncContextsMax = 1u << 16;
+constexpr std::uint32_t kAsyncQueueMax = 1u << 16;
+
+// read_options copies the options of whichever version of this library the caller was built for.
+SECURITY_STATUS read_options(const USHER_OPTIONS* given, USHER_OPTIONS& out) noexcept {
+  if (given == nullptr || given->Version != USHER_OPTIONS_VERSION ||
+      (given->Size != sizeof(USHER_OPTIONS) && given->Size != USHER_OPTIONS_SIZE_1)) {
     return refuse(SEC_E_INVALID_PARAMETER, "USHER_OPTIONS: Version or Size is not this library's");
   }
-  constexpr std::uint32_t kHalfOpenSecondsMax = 3600;
-  if (options->SlotCount > usher::kSlotCountMax || options->HalfOpenSeconds > kHalfOpenSecondsMax ||
-      options->ReplayEntries > usher::kReplayEntryCountMax ||
-      options->ClockSkewSecondsMax > usher::kSkewSecondsMax) {
+  out = {};
+  std::memcpy(&out, given, given->Size);
+  if (out.SlotCount > kSlotCountMax || out.HalfOpenSeconds > kHalfOpenSecondsMax ||
+      out.ReplayEntries > kReplayEntryCountMax || out.ClockSkewSecondsMax > kSkewSecondsMax) {
     return refuse(SEC_E_INVALID_PARAMETER,
                   "USHER_OPTIONS: more than 2^20 slots, 3600 half-open seconds, 2^28 replay "
                   "entries or a day of clock skew");
   }
+  if (out.AsyncWorkers > kAsyncWorkersMax || out.AsyncContexts > kAsyncContextsMax ||
+      out.AsyncQueue > kAsyncQueueMax) {
+    return refuse(SEC_E_INVALID_PARAMETER,
+                  "USHER_OPTIONS: more than 256 asynchronous workers, 2^16 asynchronous contexts "
+                  "or operations that wait for a worker");
+  }
+  return SEC_E_OK;
+}
+
+void set(auto& target, std::uint32_t value) noexcept {
+  if (value != 0) {
+    target = value;
+  }
+}
+
+}  // namespace
+}  // namespace usher::sspi
+
+extern "C" SECURITY_STATUS usher_start(const USHER_OPTIONS* given) {
+  namespace sspi = usher::sspi;
+  USHER_OPTIONS options;
+  const SECURITY_STATUS read = sspi::read_options(given, options);
+  if (read != SEC_E_OK) {
+    return read;
+  }
   usher::EngineOptions engine_options;
-  const auto set = [](auto& target, std::uint32_t value) {
-    if (value != 0) {
-      target = value;
-    }
-  };
-  set(engine_options.slot_count, options->SlotCount);
-  set(engine_options.half_open_s, options->HalfOpenSeconds);
-  set(engine_options.replay_entry_count, options->ReplayEntries);
-  set(engine_options.skew_max_s, options->ClockSkewSecondsMax);
-  if (options->ReplayFile != nullptr && options->ReplayFile[0] != '\0') {
-    engine_options.replay_file = options->ReplayFile;
+  sspi::set(engine_options.slot_count, options.SlotCount);
+  sspi::set(engine_options.half_open_s, options.HalfOpenSeconds);
+  sspi::set(engine_options.replay_entry_count, options.ReplayEntries);
+  sspi::set(engine_options.skew_max_s, options.ClockSkewSecondsMax);
+  if (options.ReplayFile != nullptr && options.ReplayFile[0] != '\0') {
+    engine_options.replay_file = options.ReplayFile;
   }
   bool already = false;
   usher::ReplayFile::Reason why_not{};
-  if (usher::sspi::start_engine(engine_options, already, &why_not) == nullptr) {
+  if (sspi::start_engine(engine_options, already, &why_not) == nullptr) {
     return why_not[0] != '\0'
-               ? usher::sspi::refuse_copying(SEC_E_INVALID_PARAMETER, why_not.data())
-               : refuse(SEC_E_INSUFFICIENT_MEMORY, "memory for the engine could not be had");
+               ? sspi::refuse_copying(SEC_E_INVALID_PARAMETER, why_not.data())
+               : sspi::refuse(SEC_E_INSUFFICIENT_MEMORY, "memory for the engine could not be had");
   }
-  return already ? refuse(SEC_E_OUT_OF_SEQUENCE, "the engine has already been started") : SEC_E_OK;
+  if (already) {
+    return sspi::refuse(SEC_E_OUT_OF_SEQUENCE, "the engine has already been started");
+  }
+  const std::scoped_lock turn(sspi::g_starting);
+  sspi::set(sspi::g_async_options.workers, options.AsyncWorkers);
+  sspi::set(sspi::g_async_options.contexts, options.AsyncContexts);
+  sspi::set(sspi::g_async_options.queue, options.AsyncQueue);
+  return SEC_E_OK;
 }

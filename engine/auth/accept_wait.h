@@ -5,9 +5,12 @@
 
 namespace usher::auth {
 
-// accept_and_wait is accept for one request. Where an authority has to be asked, the calling thread
-// sleeps until it has answered, at most for its deadline. The verdict is never kAsked. Any thread,
-// a desk each.
+// accept_and_wait is accept for at most kBatchMax requests. Where authorities have to be asked, the
+// calling thread sleeps until all have answered, of each at most for its deadline. No verdict is
+// kAsked. The requests' asker, context, resumed and inquiry are written to. Any thread, a desk
+// each.
+void accept_and_wait(Desk& desk, const Environment& environment, std::span<AcceptRequest> requests,
+                     std::span<AcceptReply> replies) noexcept;
 void accept_and_wait(Desk& desk, const Environment& environment, const AcceptRequest& request,
                      AcceptReply& reply) noexcept;
 

@@ -6,40 +6,19 @@
 #include <atomic>
 #include <bit>
 #include <cassert>
-#include <csignal>
 #include <exception>
 #include <latch>
 #include <thread>
 #include <vector>
 
 #include "engine/limits.h"
+#include "engine/signals_blocked.h"
 #include "engine/slots/waiting_mailbox.h"
 
 namespace usher::auth {
 namespace {
 
 using MakeAnswerer = std::function<std::unique_ptr<Answerer>()>;
-
-// SignalsBlocked blocks signals for the calling thread, and so for the threads it starts, from
-// their first instruction on: the signals are the embedding program's and go to its own threads.
-// Those of a thread's own faults stay as they are; blocked, they would pass a handler by.
-class SignalsBlocked {
- public:
-  SignalsBlocked() noexcept {
-    sigset_t all;
-    sigfillset(&all);
-    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS}) {
-      sigdelset(&all, fault);
-    }
-    pthread_sigmask(SIG_BLOCK, &all, &before_);
-  }
-  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
- private:
-  sigset_t before_;
-};
 
 class AskingThreads final : public Authority {
  public:

@@ -45,6 +45,9 @@ class ContextPool {
   // sweep frees every half-open context whose deadline has passed and returns how many.
   std::uint32_t sweep(std::int64_t steady_us) noexcept;
 
+  // capacity is how many there can be: a handle's index is below it.
+  [[nodiscard]] std::uint32_t capacity() const noexcept { return slots_.capacity(); }
+
   // live counts the contexts in use; exact when nobody else is calling.
   [[nodiscard]] std::uint32_t live() const noexcept {
     return live_.load(std::memory_order_relaxed);

@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "engine/io/submissions.h"
+
 namespace usher::io {
 namespace {
 
@@ -24,6 +26,7 @@ constexpr std::array<unsigned, Ring::kFallbackCount> kSetupFlags = {
 
 constexpr int kBufferGroup = 0;
 constexpr __kernel_timespec kTickInterval = {.tv_sec = 1, .tv_nsec = 0};
+constexpr __kernel_timespec kPulseInterval = {.tv_sec = 0, .tv_nsec = Submissions::kPulseUs * 1000};
 
 // tag comes after io_uring_prep_*, which may overwrite all of a submission.
 void tag(io_uring_sqe* submission, Ticket ticket) noexcept {
@@ -133,11 +136,14 @@ void Ring::cancel(Ticket target) noexcept {
   tag(submission, ticket);
 }
 
-void Ring::tick(Ticket ticket) noexcept {
+void Ring::tick(Ticket ticket) noexcept { timeout(kTickInterval, ticket); }
+
+void Ring::pulse(Ticket ticket) noexcept { timeout(kPulseInterval, ticket); }
+
+void Ring::timeout(const __kernel_timespec& interval, Ticket ticket) noexcept {
   io_uring_sqe* const submission = next_submission();
   // liburing 2.3 takes a pointer to non-const and only reads it.
-  __kernel_timespec* const interval = const_cast<__kernel_timespec*>(&kTickInterval);
-  io_uring_prep_timeout(submission, interval, 0, 0);
+  io_uring_prep_timeout(submission, const_cast<__kernel_timespec*>(&interval), 0, 0);
   tag(submission, ticket);
 }
 

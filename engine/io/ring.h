@@ -18,7 +18,7 @@ namespace usher::io {
 
 inline constexpr unsigned kCompletionsPerReap = 128;
 
-enum class Op : std::uint16_t { kReceive, kSend, kAccept, kCancel, kTick, kWake };
+enum class Op : std::uint16_t { kReceive, kSend, kAccept, kCancel, kTick, kWake, kPulse };
 
 // Ticket is what travels through the kernel in user_data: which operation, on whose behalf. The
 // epoch tells a completion for a closed connection from one for its successor.
@@ -92,6 +92,9 @@ class Ring {
   // tick completes once, a second after it is submitted.
   void tick(Ticket ticket) noexcept;
 
+  // pulse completes once, Submissions::kPulseUs after it is submitted.
+  void pulse(Ticket ticket) noexcept;
+
   // wake completes once `event_fd` has been written to.
   void wake(int event_fd, Ticket ticket) noexcept;
 
@@ -137,6 +140,7 @@ class Ring {
   [[nodiscard]] int open_buffers() noexcept;
   [[nodiscard]] MutableBytes buffer(BufferIndex index) const noexcept;
   [[nodiscard]] io_uring_sqe* next_submission() noexcept;
+  void timeout(const __kernel_timespec& interval, Ticket ticket) noexcept;
   Completion typed(const io_uring_cqe& raw) noexcept;
 
   io_uring ring_{};

@@ -18,6 +18,8 @@ namespace usher::io {
 namespace {
 
 constexpr unsigned kCompletionsPerTurn = 1024;
+// A worker without listeners asks the kernel for completions only so often while it is busy.
+constexpr unsigned kTurnsPerSubmit = 16;
 constexpr unsigned kEntriesMax = 32768;  // The kernel's own limit.
 
 // Every connection may receive, send and cancel in one turn without a system call more.
@@ -55,6 +57,9 @@ class RingWorker final : public Worker, private ConnectionEvents {
   void closed(ConnectionIndex connection) noexcept override;
 
   void turn() noexcept;
+  void submit() noexcept;
+  void arm_pulse() noexcept;
+  void take_submissions() noexcept;
   void resume_answered() noexcept;
   void reap_completions() noexcept;
   void dispatch(const Completion& completion) noexcept;
@@ -63,8 +68,8 @@ class RingWorker final : public Worker, private ConnectionEvents {
   void accept_tokens() noexcept;
   void send_answers() noexcept;
   void wait(ConnectionIndex index, std::size_t token) noexcept;
-  [[nodiscard]] MutableBytes reply_room() const noexcept {
-    return reply_pages_.bytes().subspan(token_count_ * kReplySizeMax, kReplySizeMax);
+  [[nodiscard]] MutableBytes reply_room(std::size_t token) const noexcept {
+    return reply_pages_.bytes().subspan(token * kReplySizeMax, kReplySizeMax);
   }
   void on_tick() noexcept;
 
@@ -84,10 +89,14 @@ class RingWorker final : public Worker, private ConnectionEvents {
   bool stopping_ = false;
   bool draining_ = false;
   std::int64_t drain_until_us_ = 0;
-  unsigned armed_ = 0;  // Tick and wake.
+  unsigned armed_ = 0;  // Tick, wake and pulse,
+  bool pulse_armed_ = false;
+  unsigned turns_since_submit_ = 0;
 
-  // The turn's tokens: token n is connection framed_[n]'s, and its front end consumed so much.
+  // The turn's tokens, submitted ones first: token n is connection framed_[n]'s, and its front end
+  // consumed so much.
   Pages reply_pages_;
+  std::size_t submitted_count_ = 0;
   std::size_t token_count_ = 0;
   std::array<ConnectionIndex, kBatchMax> framed_{};
   std::array<std::size_t, kBatchMax> consumed_{};
@@ -119,7 +128,9 @@ int RingWorker::open() noexcept {
   result = ring_.open({.entries = entries_for(options_.connection_count),
                        .buffer_count = buffers_for(options_.connection_count),
                        .first_fallback = options_.first_fallback});
-  return result < 0 ? result : connections_.make();
+  result = result < 0 ? result : connections_.make();
+  return result < 0 || options_.submissions == nullptr ? result
+                                                       : options_.submissions->open(event_fd_);
 }
 
 // An eventfd write and a lock-free store are all there is, so a signal handler may call it.
@@ -148,15 +159,45 @@ int RingWorker::run() noexcept {
 
 // One turn. The batch grows with the load by itself: one token when idle, kBatchMax when busy.
 void RingWorker::turn() noexcept {
-  ring_.submit(connections_.ready_count() == 0 && !waiting_.any_due());
+  submit();
   connections_.set_now(environment_.clock.steady_us());
   reap_completions();  // 1 receive
   heed_requests();
   token_count_ = 0;
+  take_submissions();
   resume_answered();
   frame_input();    // 2 frame
   accept_tokens();  // 3 to 10
   send_answers();
+}
+
+void RingWorker::submit() noexcept {
+  const bool idle = connections_.ready_count() == 0 && !waiting_.any_due();
+  Submissions* const submissions = options_.submissions;
+  if (submissions == nullptr) {
+    return ring_.submit(idle);
+  }
+  const bool sleep = idle && submissions->lie_down();
+  if (sleep || !options_.listeners.empty() || ++turns_since_submit_ >= kTurnsPerSubmit) {
+    turns_since_submit_ = 0;
+    arm_pulse();
+    ring_.submit(sleep);
+  }
+  submissions->get_up();
+}
+
+// Submissions share the turn with connections: each gets half of it at least.
+void RingWorker::take_submissions() noexcept {
+  submitted_count_ = 0;
+  if (options_.submissions == nullptr) {
+    return;
+  }
+  const std::size_t room = options_.listeners.empty() ? kBatchMax : kBatchMax / 2;
+  for (std::size_t token = 0; token < room; ++token) {
+    requests_[token].reply = reply_room(token);
+  }
+  submitted_count_ = options_.submissions->take(desk_, std::span(requests_).first(room));
+  token_count_ = submitted_count_;
 }
 
 void RingWorker::reap_completions() noexcept {
@@ -179,6 +220,10 @@ void RingWorker::dispatch(const Completion& completion) noexcept {
     case Op::kWake:
       --armed_;
       return arm_wake();
+    case Op::kPulse:
+      --armed_;
+      pulse_armed_ = false;
+      return stopping_ ? void() : options_.submissions->pulse();
   }
 }
 
@@ -196,12 +241,23 @@ void RingWorker::arm_wake() noexcept {
   }
 }
 
+void RingWorker::arm_pulse() noexcept {
+  if (!stopping_ && !pulse_armed_ && options_.submissions->impatient()) {
+    ++armed_;
+    pulse_armed_ = true;
+    ring_.pulse({.connection = {}, .epoch = 0, .op = Op::kPulse});
+  }
+}
+
 void RingWorker::on_tick() noexcept {
   const std::int64_t now_us = environment_.clock.steady_us();
   environment_.contexts.sweep(now_us);
   front_end_.tick();
   connections_.sweep();
   waiting_.expire(now_us, kMicrosPerSecond);
+  if (options_.submissions != nullptr) {
+    options_.submissions->pulse();
+  }
   if (draining_ && now_us >= drain_until_us_) {
     begin_stop();
   }
@@ -227,6 +283,9 @@ void RingWorker::begin_stop() noexcept {
     connections_.close_all();
     ring_.cancel({.connection = {}, .epoch = 0, .op = Op::kTick});
     ring_.cancel({.connection = {}, .epoch = 0, .op = Op::kWake});
+    if (pulse_armed_) {
+      ring_.cancel({.connection = {}, .epoch = 0, .op = Op::kPulse});
+    }
   }
 }
 
@@ -249,7 +308,7 @@ void RingWorker::resume_answered() noexcept {
   ConnectionIndex index{};
   while (token_count_ < kBatchMax && waiting_.next(index, resumed_[token_count_])) {
     Waiting& waiting = resumed_[token_count_];
-    waiting.request.reply = reply_room();
+    waiting.request.reply = reply_room(token_count_);
     requests_[token_count_] = waiting.request;
     framed_[token_count_] = index;
     consumed_[token_count_] = waiting.consumed;
@@ -279,7 +338,7 @@ void RingWorker::frame_one(ConnectionIndex index) noexcept {
   }
   auth::AcceptRequest& request = requests_[token_count_];
   request = {};
-  request.reply = reply_room();
+  request.reply = reply_room(token_count_);
   request.asker = &waiting_;
   request.tag = std::uint64_t(index);
   const FrontEnd::Framed framed =
@@ -312,7 +371,11 @@ void RingWorker::accept_tokens() noexcept {
 }
 
 void RingWorker::send_answers() noexcept {
-  for (std::size_t token = 0; token < token_count_; ++token) {
+  if (submitted_count_ > 0) {
+    options_.submissions->finish(std::span(requests_).first(submitted_count_),
+                                 std::span(replies_).first(submitted_count_));
+  }
+  for (std::size_t token = submitted_count_; token < token_count_; ++token) {
     const ConnectionIndex index = framed_[token];
     WaitingRoom::done(resumed_[token]);
     if (replies_[token].verdict.status == Status::kAsked) {

@@ -11,7 +11,7 @@
 #include "engine/auth/accept.h"
 #include "engine/io/front_end.h"
 #include "engine/io/pages.h"
-#include "engine/io/ring.h"
+#include "engine/io/submissions.h"
 #include "engine/limits.h"
 #include "parsers/bytes.h"
 
@@ -30,6 +30,10 @@ struct WorkerOptions {
   std::int64_t request_s = 5;  // From a request's first byte to its last, and for taking an answer.
   std::int64_t drain_s = 10;   // How long drain() waits for requests that have begun.
   unsigned first_fallback = 0;  // See RingOptions.
+
+  // Other threads' tokens, which share turns with those of connections; null: none. Borrowed; its
+  // `open` is called by make.
+  Submissions* submissions = nullptr;
 };
 
 // WorkerCounts tells what a worker has done. Read it from the worker's thread, or after run().
@@ -45,8 +49,8 @@ struct WorkerCounts {
   std::uint32_t buffers_lent = 0;      // Receive buffers not given back: 0 between turns.
 };
 
-// Worker serves the connections of its listeners. All memory is had by make; nothing allocates
-// later. Receive buffers of idle connections are untouched pages.
+// Worker serves the connections of its listeners, if it has any, and submissions. All memory is had
+// by make; nothing allocates later. Receive buffers of idle connections are untouched pages.
 class Worker {
  public:
   // make returns null and a negative errno in `error` if the kernel refuses something. Everything
@@ -54,6 +58,13 @@ class Worker {
   [[nodiscard]] static std::unique_ptr<Worker> make(const WorkerOptions& options, auth::Desk& desk,
                                                     const auth::Environment& environment,
                                                     FrontEnd& front_end, int& error) noexcept;
+
+  // make_without_ring makes one that has no listeners and needs no io_uring, which old kernels lack
+  // and sandboxes forbid: it sleeps in poll. `front_end` is not needed.
+  [[nodiscard]] static std::unique_ptr<Worker> make_without_ring(
+      Submissions& submissions, auth::Desk& desk, const auth::Environment& environment,
+      int& error) noexcept;
+
   virtual ~Worker() = default;
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;

@@ -130,6 +130,38 @@ TEST(HandleTableOrder, TwoRemovalsEndOneTenant) {
       });
 }
 
+// A thread that must not destroy a tenant lets go only if somebody else will.
+TEST(HandleTableOrder, WhoWillNotBeTheLastIsNot) {
+  int alive = 0;
+  int refused = 0;
+  std::unique_ptr<SteppedTable> table;
+  std::unique_ptr<SteppedTable::Hold> hold;
+  const int schedules = Interleaver::explore(
+      [&] {
+        alive = 0;
+        hold.reset();
+        table = std::make_unique<SteppedTable>();
+        auto tenant = std::make_unique<Tenant>(alive);
+        const TableHandle handle = table->insert(tenant).value();
+        hold = std::make_unique<SteppedTable::Hold>(table->hold(handle));
+        const auto holder = [&] {
+          if (!hold->let_go_unless_last()) {
+            ++refused;
+            EXPECT_EQ(alive, 1);
+            EXPECT_TRUE((*hold)->sound) << "still held";
+          }
+        };
+        return std::vector<Interleaver::Body>{holder,
+                                              [&, handle] { EXPECT_TRUE(table->remove(handle)); }};
+      },
+      [&] {
+        hold.reset();
+        EXPECT_EQ(alive, 0);
+      });
+  EXPECT_GT(schedules, 5);
+  EXPECT_TRUE(refused > 0 && refused < schedules) << refused << " of " << schedules;
+}
+
 // A place is given again only when its old tenant is gone, and an old handle never opens it.
 TEST(HandleTableOrder, APlaceIsGivenAgainOnlyWhenItIsEmpty) {
   int old_alive = 0;

@@ -177,6 +177,8 @@ struct NtlmClient {
 // StartedEngine starts the engine with few slots, once a process, so that a context left behind is
 // missed soon.
 inline constexpr std::uint32_t kTestSlots = 8;
+inline constexpr std::uint32_t kTestAsyncContexts = 64;
+inline constexpr std::uint32_t kTestAsyncQueue = 16;
 struct StartedEngine {
   StartedEngine() {
     static const SECURITY_STATUS started = start();
@@ -188,7 +190,10 @@ struct StartedEngine {
                                 .SlotCount = kTestSlots,
                                 .HalfOpenSeconds = 60,
                                 .ReplayEntries = 4096,
-                                .ClockSkewSecondsMax = 900};
+                                .ClockSkewSecondsMax = 900,
+                                .AsyncWorkers = 1,
+                                .AsyncContexts = kTestAsyncContexts,
+                                .AsyncQueue = kTestAsyncQueue};
     return usher_start(&options);
   }
 };

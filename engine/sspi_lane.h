@@ -1,0 +1,105 @@
+// A lane: one worker's share of the asynchronous operations.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "engine/io/submissions.h"
+#include "engine/io/waiting_room.h"
+#include "engine/slots/doorbell.h"
+#include "engine/slots/mailbox.h"
+#include "engine/sspi_operation.h"
+
+namespace usher::sspi {
+
+class AsyncSystem;
+
+// LaneCounts are written by the lane's thread alone, and read by any.
+struct LaneCounts {
+  std::atomic<std::uint64_t> tokens{0};
+  std::atomic<std::uint64_t> batches{0};
+};
+
+class Lane final : public io::Submissions {
+ public:
+  explicit Lane(AsyncSystem& system) noexcept : system_(system) {}
+  Lane(const Lane&) = delete;
+  Lane& operator=(const Lane&) = delete;
+
+  // make gets memory for a mailbox of `depth`, a power of two. False: there is none.
+  [[nodiscard]] bool make(std::uint32_t depth) noexcept;
+
+  // post queues an operation; false if the mailbox is full. notice hands over one that is to be
+  // looked at and needs no room in it: cancelled while it waited, or to be deleted. ring comes
+  // after either. Any thread; lock-free.
+  [[nodiscard]] bool post(Operation& operation) noexcept { return mailbox_->post(&operation); }
+  void notice(Operation& operation) noexcept;
+  void ring() noexcept;
+
+  // backlog is about how many are in the mailbox.
+  [[nodiscard]] std::uint64_t backlog() const noexcept {
+    return mailbox_->posted() - mailbox_->taken();
+  }
+  [[nodiscard]] std::uint64_t wake_ups() const noexcept {
+    return wake_ups_.load(std::memory_order_relaxed);
+  }
+  [[nodiscard]] const LaneCounts& counts() const noexcept { return counts_; }
+
+  // Submissions: the worker's thread.
+  [[nodiscard]] int open(int event_fd) noexcept override;
+  [[nodiscard]] std::size_t take(auth::Desk& desk,
+                                 std::span<auth::AcceptRequest> requests) noexcept override;
+  void finish(std::span<const auth::AcceptRequest> requests,
+              std::span<const auth::AcceptReply> replies) noexcept override;
+  [[nodiscard]] bool lie_down() noexcept override;
+  void get_up() noexcept override { bell_.get_up(); }
+  void pulse() noexcept override;
+  [[nodiscard]] bool impatient() const noexcept override { return impatient_count_ > 0; }
+
+ private:
+  using Box = Mailbox<Operation*>;
+
+  [[nodiscard]] bool next_posted(Operation*& operation) noexcept;
+  [[nodiscard]] bool begin(auth::Desk& desk, Operation& operation,
+                           auth::AcceptRequest& request) noexcept;
+  [[nodiscard]] auth::Asker* asker(const auth::Credential& credential) noexcept;
+  void heed_notices() noexcept;
+  void delete_contexts() noexcept;
+  [[nodiscard]] bool take_resumed(auth::AcceptRequest& request, std::size_t at) noexcept;
+  void wait(Operation& operation, const auth::AcceptRequest& request,
+            const auth::AcceptReply& reply) noexcept;
+  // give_up ends an operation that waits for its authority, or did; its phase is running.
+  void give_up(Operation& operation, SECURITY_STATUS status) noexcept;
+  void unlink(Operation& operation) noexcept;
+  void complete(Operation& operation, SECURITY_STATUS status) noexcept;
+  void tell_queue() noexcept;
+
+  AsyncSystem& system_;
+  std::unique_ptr<Box::Cell[]> cells_;
+  std::optional<Box> mailbox_;
+  Collected<Operation> notices_;
+  Doorbell bell_;
+  std::atomic<std::uint64_t> wake_ups_{0};
+  int event_fd_ = -1;
+
+  // The worker's thread alone.
+  alignas(kCacheLine) LaneCounts counts_;
+  Operation* peeked_ = nullptr;        // Taken from the mailbox when the worker was about to sleep.
+  Operation* undone_ = nullptr;        // Contexts to be deleted that somebody is working on.
+  Operation* waiting_ = nullptr;       // Those whose authority is being asked.
+  std::uint32_t impatient_count_ = 0;  // Of them, those with a deadline.
+  std::int64_t expired_us_ = 0;        // When authorities' own deadlines were looked at.
+  bool has_room_ = false;
+  io::WaitingRoom room_;
+  std::array<Operation*, kBatchMax> turn_{};  // The turn's, request by request.
+  std::array<io::Waiting, kBatchMax> resumed_{};
+  // Completions of this turn that go to one queue together.
+  CompletionQueue* told_ = nullptr;
+  Operation* newest_ = nullptr;
+  Operation* oldest_ = nullptr;
+};
+
+}  // namespace usher::sspi

@@ -1,0 +1,150 @@
+// Queueing an operation, and being told of its end, takes nothing from the heap; while the worker
+// is awake queueing makes no system call, and taking completions makes one, however many there are.
+#include <gtest/gtest.h>
+
+#include "tests/engine/counted_calls.h"
+
+#ifdef USHER_CALLS_ARE_NOT_COUNTED
+
+TEST(AsyncNoAllocation, IsCountedElsewhere) { GTEST_SKIP() << USHER_CALLS_ARE_NOT_COUNTED; }
+
+#else
+
+#include "tests/engine/async_caller.h"
+
+namespace usher::testing {
+namespace {
+
+constexpr std::size_t kAtOnce = 8;  // As many as there are slots.
+constexpr int kRounds = 200;
+
+// Counted is what a child process has found out.
+struct Counted {
+  Counts queueing;
+  Counts taking;
+  long signed_on = -1;
+};
+
+// Spinning is a callback that keeps its worker awake, without a system call, until it is let go.
+struct Spinning {
+  std::atomic<bool> inside{false};
+  std::atomic<bool> over{false};
+  static void notify(SspiAsyncContext* /*handle*/, void* data) {
+    auto& self = *static_cast<Spinning*>(data);
+    self.inside = true;
+    while (!self.over) {
+    }
+  }
+};
+
+// count plays rounds in which the worker is held awake, accepts are queued singly and by a batch,
+// and their completions are taken. Only the threads' own steps between are not counted.
+Counted count(CredHandle& credential, const std::vector<Octets>& tokens) {
+  Counted counted;
+  counted.signed_on = 0;
+  USHER_COMPLETIONS* const queue = usher_create_completions();
+  std::vector<std::unique_ptr<AsyncCall> > calls;
+  std::array<SspiAsyncContext*, kAtOnce> contexts{};
+  for (SspiAsyncContext*& context : contexts) {
+    calls.push_back(std::make_unique<AsyncCall>());
+    context = calls.back()->async;
+    usher_async_set_completions(context, queue, calls.back().get());
+  }
+  AsyncCall holding;
+  std::array<USHER_COMPLETION, kAtOnce> done{};
+  std::array<USHER_ACCEPT, kAtOnce> requests{};
+  for (int round = 0; round < kRounds; ++round) {
+    Spinning spinning;
+    SspiReinitAsyncContext(holding.async);
+    SspiSetAsyncNotifyCallback(holding.async, Spinning::notify, &spinning);
+    holding.submit(credential, mint::octets_of("?"));
+    while (!spinning.inside) {
+    }
+    for (std::size_t n = 0; n < kAtOnce; ++n) {
+      requests[n] =
+          calls[n]->request(credential, tokens[static_cast<std::size_t>(round) * kAtOnce + n]);
+    }
+    if (round == kRounds / 2) {
+      counted.queueing = {};  // Until here it was warming up.
+      counted.taking = {};
+      counted.signed_on = 0;
+    }
+    g_counts = {};
+    g_counting = true;
+    for (SspiAsyncContext* const context : contexts) {
+      SspiReinitAsyncContext(context);
+    }
+    const USHER_ACCEPT& r = requests[0];
+    SspiAcceptSecurityContextAsync(contexts[0], r.phCredential, r.phContext, r.pInput,
+                                   r.fContextReq, r.TargetDataRep, r.phNewContext, r.pOutput,
+                                   r.pfContextAttr, r.ptsExpiry);
+    usher_accept_async_batch(&contexts[1], &requests[1], kAtOnce - 1);
+    g_counting = false;
+    counted.queueing.heap_calls += g_counts.heap_calls;
+    counted.queueing.system_calls += g_counts.system_calls;
+    counted.queueing.last_system_call = g_counts.last_system_call;
+    g_counts = {};
+    g_counting = true;  // The worker's heap calls, too, whatever it does meanwhile.
+    spinning.over = true;
+    while (SspiGetAsyncCallStatus(contexts[kAtOnce - 1]) == SEC_I_ASYNC_CALL_PENDING) {
+    }
+    std::uint32_t count = usher_take_completions(queue, done.data(), kAtOnce);
+    g_counting = false;
+    counted.taking.heap_calls += g_counts.heap_calls;
+    counted.taking.system_calls += g_counts.system_calls;
+    while (count < kAtOnce) {  // The last one was final, and not yet in the queue.
+      count += usher_take_completions(queue, &done[count], kAtOnce - count);
+    }
+    for (const USHER_COMPLETION& one : done) {
+      counted.signed_on += one.Status == SEC_E_OK ? 1 : 0;
+      DeleteSecurityContext(&static_cast<AsyncCall*>(one.Data)->context);
+    }
+  }
+  return counted;
+}
+
+TEST(AsyncNoAllocation, QueueingAndTakingTakeNothing) {
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const StartedEngine engine;
+    Folder folder;
+    Realm realm;
+    const std::string keytab = folder.write("keytab", mint::keytab_image({&realm.service, 1}));
+    USHER_ACCEPTOR acceptor{};
+    acceptor.Keytab = keytab.c_str();
+    OwnCredential credential(acceptor);
+    std::vector<Octets> tokens;
+    for (std::size_t n = 0; n < kRounds * kAtOnce; ++n) {
+      tokens.push_back(mint::spnego_token(realm.ap_req(realm.ticket()).message));
+    }
+    {
+      AsyncCall first;  // Starts the worker, whose own system calls are not trapped then.
+      first.run(credential.handle, mint::octets_of("?"));
+    }
+    if (credential.status == SEC_E_OK && trap_system_calls()) {
+      const Counted counted = count(credential.handle, tokens);
+      (void)!::write(ends[1], &counted, sizeof counted);
+    }
+    std::filesystem::remove_all(std::filesystem::path(keytab).parent_path());
+    ::_exit(0);
+  }
+  ::close(ends[1]);
+  Counted counted;
+  EXPECT_EQ(::read(ends[0], &counted, sizeof counted), ssize_t{sizeof counted})
+      << "the child has died, or may not use seccomp";
+  ::close(ends[0]);
+  EXPECT_EQ(::waitpid(child, nullptr, 0), child);
+  EXPECT_EQ(counted.signed_on, long{kRounds / 2} * long{kAtOnce});
+  EXPECT_EQ(counted.queueing.heap_calls, 0);
+  EXPECT_EQ(counted.queueing.system_calls, 0)
+      << "the last was number " << counted.queueing.last_system_call;
+  EXPECT_EQ(counted.taking.heap_calls, 0);
+  EXPECT_EQ(counted.taking.system_calls, kRounds / 2) << "one read of the eventfd each";
+}
+
+}  // namespace
+}  // namespace usher::testing
+
+#endif
