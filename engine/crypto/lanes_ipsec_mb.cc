@@ -45,8 +45,10 @@ const Functions& functions() noexcept {
   return found;
 }
 
-// Manager is one of the library's. What it keeps of a batch, the last block of a text and a
-// digest's states, it keeps until the next batch or until the manager goes, when all is wiped.
+// Manager is one of the library's. Built as Debian builds it (IMB_FEATURE_SAFE_DATA), the library
+// clears what a lane held when its job is done. Built otherwise it keeps the last block of a lane's
+// text and the digest's states until the lane is used again, or the manager goes, when all of it is
+// wiped here.
 class Manager {
  public:
   Manager() = default;
