@@ -15,6 +15,13 @@
 
 #include "tests/engine/async_caller.h"
 
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+// Else ThreadSanitizer ends a child of a process with threads that starts some of its own.
+extern "C" const char* __tsan_default_options() { return "die_after_fork=0"; }
+#endif
+#endif
+
 namespace usher {
 namespace {
 
