@@ -20,7 +20,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
-#include <fstream>
+#include <filesystem>
 #include <memory>
 #include <stdexcept>
 #include <thread>
@@ -51,7 +51,7 @@ constexpr auto kPause = std::chrono::microseconds(200);
 class Server {
  public:
   explicit Server(std::size_t queue) : tokens_({.count = kTokens, .tickets = kTokens}) {
-    std::string path = "/tmp/usher-async-XXXXXX";
+    std::string path = (std::filesystem::temp_directory_path() / "usher-async-XXXXXX").string();
     const int file = mkstemp(path.data());
     const mint::Octets image = mint::keytab_image(std::span(&tokens_.service(), 1));
     const bool written =
