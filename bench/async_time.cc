@@ -12,6 +12,7 @@
 // Tokens are presented again and again, and let in by ASC_REQ_ALLOW_CONTEXT_REPLAY: no machine
 // holds as many as half a minute takes.
 #include <poll.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 #include <usher/async.h>
 #include <usher/sspi.h>
@@ -46,6 +47,7 @@ constexpr std::size_t kTriedAtOnce = 64;  // Submissions between two looks at th
 constexpr double kUsualLoad = 0.7;
 constexpr double kOverload = 10;
 constexpr auto kPause = std::chrono::microseconds(200);
+constexpr auto kRest = std::chrono::microseconds(50);  // Between two looks of an open loop.
 
 // Server is the library with one credential, and tokens for it.
 class Server {
@@ -333,6 +335,7 @@ Open open_loop(Server& server, double rate, double seconds) {
   constexpr std::size_t kThreads = 2;
   std::array<Open, kThreads> each;
   const double took = in_threads(kThreads, [&](std::size_t thread) {
+    prctl(PR_SET_TIMERSLACK, 1);  // Sleep as long as asked for.
     Producer producer(server, kContextsEach);
     Open& mine = each[thread];
     const Nanoseconds apart(1e9 * double{kThreads} / rate);
@@ -346,18 +349,18 @@ Open open_loop(Server& server, double rate, double seconds) {
     };
     for (auto now = begin; now < end; now = Clock::now()) {
       const auto due = static_cast<std::size_t>(Nanoseconds(now - begin) / apart);
-      if (due > tried) {
+      while (tried < due) {
         const std::size_t trying = std::min(due - tried, kTriedAtOnce);
         const auto since =
             begin + std::chrono::duration_cast<Clock::duration>(apart * static_cast<double>(tried));
-        // Whoever cannot be tried in time, for there are too many, comes now: what was late before
-        // it was offered is not the library's doing.
-        producer.submit(token, trying, std::max(since, now - std::chrono::microseconds(50)), apart);
+        // What was late before it was offered is not the library's doing.
+        producer.submit(token, trying, std::max(since, now - kRest), apart);
         tried += trying;
       }
-      if (producer.collect(done) == 0 && due <= tried) {
-        std::this_thread::yield();
+      while (producer.collect(done) > 0) {
       }
+      // Asleep, for the processors are the workers'.
+      std::this_thread::sleep_for(kRest);
     }
     while (producer.pending() > 0) {
       if (producer.collect(done) == 0) {
