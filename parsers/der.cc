@@ -55,8 +55,8 @@ Reader::Range Reader::any_header(Parse& parse, Range left, Tag tag) noexcept {
   if (!parse.ok()) {
     return {};
   }
-  const std::uint8_t* const octets = parse.input().data() + left.begin;
   const std::uint32_t size = left.end - left.begin;
+  const Bytes octets = parse.input().subspan(left.begin, size);
   // The messages' own elements have one or two octets of length.
   if (size >= 4 && octets[0] == std::uint8_t(tag)) {
     const std::uint32_t more = octets[1] - 0x80u;
@@ -178,9 +178,9 @@ constexpr std::int64_t kTimeMax = 253'402'300'799;
 
 // decode_pair reads two decimal digits; kNoPair if one is none.
 constexpr unsigned kNoPair = 10'000;
-constexpr unsigned decode_pair(const std::uint8_t* digits) noexcept {
-  const unsigned tens = unsigned{digits[0]} - '0';
-  const unsigned ones = unsigned{digits[1]} - '0';
+constexpr unsigned decode_pair(Bytes digits, std::size_t at) noexcept {
+  const unsigned tens = unsigned{digits[at]} - '0';
+  const unsigned ones = unsigned{digits[at + 1]} - '0';
   return tens > 9 || ones > 9 ? kNoPair : tens * 10 + ones;
 }
 
@@ -216,13 +216,13 @@ bool parse_time(Bytes contents, std::int64_t& seconds) noexcept {
   if (contents.size() != kTimeSize || contents.back() != 'Z') {
     return false;
   }
-  const std::uint8_t* const digits = contents.data();
-  const unsigned year = 100 * decode_pair(digits) + decode_pair(digits + 2);
-  const unsigned month = decode_pair(digits + 4);
-  const unsigned day = decode_pair(digits + 6);
-  const unsigned hour = decode_pair(digits + 8);
-  const unsigned minute = decode_pair(digits + 10);
-  const unsigned second = decode_pair(digits + 12);
+  const Bytes digits = contents.first<kTimeSize>();
+  const unsigned year = 100 * decode_pair(digits, 0) + decode_pair(digits, 2);
+  const unsigned month = decode_pair(digits, 4);
+  const unsigned day = decode_pair(digits, 6);
+  const unsigned hour = decode_pair(digits, 8);
+  const unsigned minute = decode_pair(digits, 10);
+  const unsigned second = decode_pair(digits, 12);
   // What is no digit makes its pair too large for any of them, and for what chrono can hold.
   if (year > 9999 || month > 12 || day > 31 || hour > 23 || minute > 59 || second > 59) {
     return false;

@@ -37,7 +37,7 @@ class Reader {
 
   [[nodiscard]] bool more() const noexcept { return parse_.ok() && at_ < end_; }
   [[nodiscard]] bool next_is(Tag tag) const noexcept {
-    return more() && parse_.input().data()[at_] == std::uint8_t(tag);
+    return more() && parse_.input()[at_] == std::uint8_t(tag);
   }
 
   // bytes returns the contents of the next element, which must carry `tag`.
@@ -74,12 +74,12 @@ class Reader {
   [[gnu::always_inline]] Bytes bytes_in(Tag outer, Tag tag) noexcept {
     const std::uint32_t left = end_ - at_;
     if (left >= 4 && parse_.ok()) {
-      const std::uint8_t* const octets = parse_.input().data() + at_;
+      const Bytes octets = parse_.input().subspan(at_, left);
       const std::uint32_t size = octets[1];
       if (octets[0] == std::uint8_t(outer) && octets[2] == std::uint8_t(tag) && size < 0x80 &&
           size <= left - 2 && octets[3] + 2u == size) {
         at_ += 2 + size;
-        return {octets + 4, size - 2};
+        return octets.subspan(4, size - 2);
       }
     }
     return any_bytes_in(outer, tag);
@@ -156,7 +156,7 @@ class Reader {
   [[gnu::always_inline]] Range header(Tag tag) noexcept {
     const std::uint32_t left = end_ - at_;
     if (left >= 2 && parse_.ok()) {
-      const std::uint8_t* const octets = parse_.input().data() + at_;
+      const Bytes octets = parse_.input().subspan(at_, left);
       const std::uint32_t size = octets[1];
       if (octets[0] == std::uint8_t(tag) && size < 0x80 && size <= left - 2) {
         const Range range{at_ + 2, at_ + 2 + size};
@@ -186,9 +186,10 @@ class Reader {
   std::int64_t integer_in(Tag outer, Limits limits) noexcept {
     constexpr std::uint32_t kOneOctet = 0x01020300;  // Lengths 3 and 1, and the tag, little-endian.
     static_assert(std::uint8_t(Tag::kInteger) == 2);
-    if (end_ - at_ >= 5 && parse_.ok()) {
-      const std::uint8_t* const octets = parse_.input().data() + at_;
-      if (load_le<std::uint32_t>({octets, 4}) == (kOneOctet | std::uint8_t(outer)) &&
+    const std::uint32_t left = end_ - at_;
+    if (left >= 5 && parse_.ok()) {
+      const Bytes octets = parse_.input().subspan(at_, left);
+      if (load_le<std::uint32_t>(octets) == (kOneOctet | std::uint8_t(outer)) &&
           octets[4] < 0x80) {  // Within all limits there are here.
         at_ += 5;
         return octets[4];
@@ -209,7 +210,7 @@ class Reader {
   Bytes any_bytes_in(Tag outer, Tag tag) noexcept;
 
   [[nodiscard]] Bytes view(std::uint32_t begin, std::uint32_t end) const noexcept {
-    return parse_.ok() ? Bytes(parse_.input().data() + begin, end - begin) : Bytes{};
+    return parse_.ok() ? parse_.input().subspan(begin, end - begin) : Bytes{};
   }
 
   Parse& parse_;
@@ -262,9 +263,8 @@ class Writer {
  private:
   void header(Tag tag, std::size_t size) noexcept {
     if (size < 0x80 && at_ >= 2 && fits_) {
-      std::uint8_t* const begin = out_.data() + (at_ -= 2);
-      begin[0] = std::uint8_t(tag);
-      begin[1] = static_cast<std::uint8_t>(size);
+      out_[--at_] = static_cast<std::uint8_t>(size);
+      out_[--at_] = std::uint8_t(tag);
     } else {
       any_header(tag, size);
     }
@@ -274,7 +274,7 @@ class Writer {
   void octet(std::uint8_t value) noexcept {
     fits_ = fits_ && at_ > 0;
     if (fits_) {
-      out_.data()[--at_] = value;
+      out_[--at_] = value;
     }
   }
 
