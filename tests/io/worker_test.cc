@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "engine/io/ring.h"
 #include "tests/io/line_worker.h"
 
 namespace usher::io {

@@ -63,6 +63,17 @@ TEST_P(MailboxTest, RefusesWhatDoesNotFitAndKeepsTheRest) {
   expect_empty();
 }
 
+TEST_P(MailboxTest, CountsWhatWasPostedAndTaken) {
+  fill(10);
+  ASSERT_FALSE(mailbox.post(99)) << "which does not count";
+  EXPECT_EQ(mailbox.posted(), size());
+  EXPECT_EQ(mailbox.taken(), 0u);
+  expect_taken(10, size());
+  expect_empty();
+  EXPECT_EQ(mailbox.posted(), size());
+  EXPECT_EQ(mailbox.taken(), size());
+}
+
 TEST_P(MailboxTest, GoesRoundManyTimesAtEveryFillLevel) {
   std::uint64_t posted = 0;
   std::uint64_t taken = 0;
