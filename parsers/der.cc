@@ -41,6 +41,12 @@ Bytes Reader::any_bytes_in(Tag outer, Tag tag) noexcept {
   return parse_.ok() ? contents : Bytes{};
 }
 
+std::int64_t Reader::any_integer_in(Tag outer, Limits limits) noexcept {
+  std::int64_t value = 0;
+  in(outer, [&](Reader& inner) { value = inner.integer(Tag::kInteger, limits); });
+  return parse_.ok() ? value : 0;
+}
+
 std::int64_t Reader::any_number(Parse& parse, std::uint32_t begin, Bytes contents,
                                 Limits limits) noexcept {
   std::int64_t value = 0;

@@ -195,9 +195,9 @@ class Reader {
         return octets[4];
       }
     }
-    const std::uint32_t begin = at_ + 2;
-    return number(begin, bytes_in(outer, Tag::kInteger), limits);
+    return any_integer_in(outer, limits);
   }
+  std::int64_t any_integer_in(Tag outer, Limits limits) noexcept;
   // number decodes an INTEGER; what is wrong with it is wrong at `begin`.
   std::int64_t number(std::uint32_t begin, Bytes contents, Limits limits) noexcept {
     if (contents.size() == 1 && contents.front() < 0x80) {  // Within all limits there are here.

@@ -264,7 +264,12 @@ TEST(DerReader, RefusesWhatABodyLeavesUnread) {
 
 // What bytes_in and u32_in do in one step is what `in` does in two, whatever stands there.
 TEST(DerReader, ReadsAFieldAsInDoes) {
-  for (const char* text : {"a0 03 02 01 05",
+  std::string long_number = "a0 81 83 02 81 80";
+  for (int i = 0; i < 128; ++i) {
+    long_number += "01";
+  }
+  for (const char* text : {long_number.c_str(),
+                           "a0 03 02 01 05",
                            "a0 03 02 01 05 0500",
                            "a0 05 02 03 01e240",
                            "a0 04 02 02 00ff",
