@@ -67,11 +67,16 @@ class Manager {
     if (memory_ == nullptr) {
       return false;
     }
+    init_ = init;
     manager_ = imb_set_pointers_mb_mgr(memory_.get(), 0, 1);
-    if (manager_ != nullptr) {
-      init(manager_);
-    }
+    reset();
     return manager_ != nullptr && imb_get_errno(manager_) == 0;
+  }
+  // reset empties all queues: after a failure jobs may be left whose texts are gone.
+  void reset() noexcept {
+    if (manager_ != nullptr) {
+      init_(manager_);
+    }
   }
   [[nodiscard]] IMB_MGR* get() const noexcept { return manager_; }
 
@@ -82,6 +87,7 @@ class Manager {
 
   std::unique_ptr<Line[]> memory_;
   std::size_t size_ = 0;
+  void (*init_)(IMB_MGR*) = nullptr;
   IMB_MGR* manager_ = nullptr;
 };
 
@@ -427,6 +433,7 @@ bool IpsecMbLanes::hash(IMB_MGR* manager, Digest digest, std::span<const Text> t
   while (done < count) {
     const std::uint32_t more = IMB_FLUSH_BURST(manager, count - done, jobs.data());
     if (more == 0) {
+      (manager == wide_.get() ? wide_ : narrow_).reset();
       return false;
     }
     done += more;
@@ -503,7 +510,10 @@ bool IpsecMbLanes::hmac(Digest digest, std::span<const ReadyHmacJob> jobs) noexc
 
 }  // namespace
 
-bool has_ipsec_mb() noexcept { return functions().has(IMB_CPUFLAGS_SSE); }
+// Jobs are laid out as the header has it, so a library of another version is not to be called.
+bool has_ipsec_mb() noexcept {
+  return functions().has(IMB_CPUFLAGS_SSE) && imb_get_version() == IMB_VERSION_NUM;
+}
 
 std::unique_ptr<Lanes> make_ipsec_mb_lanes(Kit& kit, std::size_t tokens) noexcept {
   std::unique_ptr<IpsecMbLanes> lanes(new (std::nothrow) IpsecMbLanes(kit));
