@@ -193,6 +193,13 @@ void Engine::forget_tickets(std::uint64_t generation) const noexcept {
   }
 }
 
+void Engine::forget_expired_tickets() const noexcept {
+  const auth::Environment& here = environment();
+  if (here.tickets != nullptr) {
+    (void)here.tickets->wipe_expired(here.clock.wall_us() / kMicrosPerSecond);
+  }
+}
+
 Status Engine::release(ContextHandle handle) const noexcept {
   Status status = Status::kEstablished;
   auth::ContextPool& contexts = environment().contexts;

@@ -53,6 +53,10 @@ class Engine {
   // be called with Keys::generation once those have been replaced, or their credential has ended.
   void forget_tickets(std::uint64_t generation) const noexcept;
 
+  // forget_expired_tickets wipes what is remembered of tickets that have ended. Sign-ons do so now
+  // and then; for who can call it when there are none.
+  void forget_expired_tickets() const noexcept;
+
   // inspect calls visit(const Context&) while the context is pinned; kStaleHandle or kContextBusy
   // if it cannot be, and visit is not called.
   template <class Visit>

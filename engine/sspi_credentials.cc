@@ -261,6 +261,12 @@ SECURITY_STATUS reload(const SecHandle* credential) {
 
 }  // namespace
 
+Acceptor::~Acceptor() {
+  if (const Engine* const engine = running_engine(); engine != nullptr) {
+    engine->forget_tickets(credential.keys.borrow()->generation);
+  }
+}
+
 CredentialTable& credentials() noexcept {
   // Never destroyed: threads that outlive main may still be accepting.
   alignas(CredentialTable) static std::array<std::byte, sizeof(CredentialTable)> room;
@@ -309,18 +315,9 @@ extern "C" SECURITY_STATUS AcquireCredentialsHandleW(const SEC_WCHAR* principal,
 
 extern "C" SECURITY_STATUS FreeCredentialsHandle(PCredHandle credential) {
   namespace sspi = usher::sspi;
-  const auto handle = sspi::read_credential_handle(credential);
-  std::uint64_t generation = 0;  // None has that.
-  if (const sspi::CredentialTable::Hold acceptor = sspi::credentials().hold(handle); acceptor) {
-    generation = acceptor->credential.keys.borrow()->generation;
-  }
-  if (!sspi::credentials().remove(handle)) {
-    return sspi::refuse(usher::Status::kStaleHandle);
-  }
-  if (const usher::Engine* const engine = sspi::running_engine(); engine != nullptr) {
-    engine->forget_tickets(generation);
-  }
-  return SEC_E_OK;
+  return sspi::credentials().remove(sspi::read_credential_handle(credential))
+             ? SEC_E_OK
+             : sspi::refuse(usher::Status::kStaleHandle);
 }
 
 extern "C" SECURITY_STATUS usher_reload(PCredHandle credential) {

@@ -98,6 +98,9 @@ struct AuthorityOptions {
 struct Acceptor {
   Acceptor(auth::Package package, std::unique_ptr<const auth::Keys> keys)
       : credential(package, std::move(keys)) {}
+  ~Acceptor();  // Nobody holds it any more: what is remembered of its tickets is wiped.
+  Acceptor(const Acceptor&) = delete;
+  Acceptor& operator=(const Acceptor&) = delete;
 
   auth::Credential credential;
   Sources sources;

@@ -1,23 +1,13 @@
 #include "engine/auth/ticket_cache.h"
 
-#include <functional>
-#include <string_view>
-
 #include "engine/auth/exchange.h"
 
 namespace usher::auth {
 namespace {
 
-// hash_of tells clients apart, so that each has its share of the cache. Two with one hash share one
-// share, which harms nobody but them.
-std::uint64_t hash_of(Bytes octets) noexcept {
-  return std::hash<std::string_view>{}(
-      {reinterpret_cast<const char*>(octets.data()), octets.size()});
-}
-
-std::uint64_t client_of(const krb5::EncTicketPart& ticket) noexcept {
-  constexpr std::uint64_t kOdd = 0x9e3779b97f4a7c15;
-  return hash_of(ticket.crealm) * kOdd + hash_of(ticket.cname.components);
+// client_of tells clients apart, so that each has its share of the cache.
+std::uint64_t client_of(const TicketCache& cache, const krb5::EncTicketPart& ticket) noexcept {
+  return cache.hash_of(ticket.cname.components, cache.hash_of(ticket.crealm, 0));
 }
 
 }  // namespace
@@ -50,13 +40,15 @@ void remember(Turn& turn, Exchange& exchange) noexcept {
                       .session_keys = {},
                       .pac_signatures = exchange.context->pac_signatures};
   work.authenticator_job->keys->copy_to(opened.session_keys);
-  const Offered offered = turn.environment.tickets->offer(*work.sought,
-                                                          {.client_hash = client_of(work.ticket),
-                                                           .value = work.ticket_job->opened,
-                                                           .payload = opened,
-                                                           .expires_s = work.ticket.end_time},
-                                                          turn.now_s());
+  TicketCache& cache = *turn.environment.tickets;
+  const Offered offered = cache.offer(*work.sought,
+                                      {.client_hash = client_of(cache, work.ticket),
+                                       .value = work.ticket_job->opened,
+                                       .payload = opened,
+                                       .expires_s = work.ticket.end_time},
+                                      turn.now_s());
   turn.desk.tickets_seen.count_offer(offered);
+  cache.wipe_expired_now_and_then(turn.now_s());
   wipe({reinterpret_cast<std::uint8_t*>(&opened), sizeof(opened)});
 }
 

@@ -186,6 +186,17 @@ class BasicSeenCache {
   std::uint32_t wipe_expired(std::int64_t now_s) noexcept;
   std::uint32_t wipe_all() noexcept;
 
+  // wipe_expired_now_and_then does so if nobody has for kSweepSeconds; for who has no clock of its
+  // own that ticks. Any thread; who is not the one to walk only reads a word.
+  static constexpr std::int64_t kSweepSeconds = 60;
+  void wipe_expired_now_and_then(std::int64_t now_s) noexcept;
+
+  // hash_of is a hash that nobody outside can aim, for News::client_hash: of `bytes`, and of a
+  // number that goes with them.
+  [[nodiscard]] std::uint64_t hash_of(Bytes bytes, std::uint64_t number) const noexcept {
+    return hash_.of(bytes, number);
+  }
+
  private:
   using Set = BasicSeenSet<Atomic>;
   using Entry = typename Set::Entry;
@@ -252,6 +263,7 @@ class BasicSeenCache {
   SeenCacheOptions options_;
   SeenHash hash_;
   alignas(kCacheLine) Atomic<std::uint64_t> forgets_{0};
+  Atomic<std::int64_t> swept_s_{0};
 };
 
 template <class Payload>
@@ -489,6 +501,17 @@ std::uint32_t BasicSeenCache<Payload, Atomic>::forget(std::uint64_t generation) 
 template <class Payload, template <class> class Atomic>
 std::uint32_t BasicSeenCache<Payload, Atomic>::wipe_expired(std::int64_t now_s) noexcept {
   return doom_all([&](const Entry& entry) { return entry.expires_s <= now_s; });
+}
+
+template <class Payload, template <class> class Atomic>
+void BasicSeenCache<Payload, Atomic>::wipe_expired_now_and_then(std::int64_t now_s) noexcept {
+  // Relaxed: it only decides who walks.
+  std::int64_t swept_s = swept_s_.load(std::memory_order_relaxed);
+  const bool due = now_s - swept_s >= kSweepSeconds || now_s < swept_s;
+  if (due && swept_s_.compare_exchange_strong(swept_s, now_s, std::memory_order_relaxed,
+                                              std::memory_order_relaxed)) {
+    (void)wipe_expired(now_s);
+  }
 }
 
 template <class Payload, template <class> class Atomic>

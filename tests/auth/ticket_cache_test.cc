@@ -142,6 +142,20 @@ TEST_F(RememberedTicket, EndsWhenTheTicketEnds) {
   EXPECT_EQ(sign_on(late), Status::kTicketExpired);
 }
 
+// Nobody asks for a ticket that has ended; its keys go all the same.
+TEST_F(RememberedTicket, IsWipedByOthersOnceItHasEnded) {
+  take_ticket();
+  warm();
+  mint::TicketFields fields = door_.ticket_fields();
+  fields.end_time += 10 * 3600;
+  ticket_ = door_.client.ticket(door_.services[0], fields);
+  AuthenticatorFields late = door_.authenticator_fields();
+  late.ctime = kNow + 36'000 + 60;
+  door_.clock.wall = late.ctime * kMicrosPerSecond;
+  ASSERT_EQ(sign_on(late), Status::kEstablished);
+  EXPECT_EQ((*cache_)->wipe_expired(late.ctime), 0u) << "that sign-on has done it";
+}
+
 TEST_F(RememberedTicket, ExcusesNothingInTheAuthenticator) {
   take_ticket();
   warm();

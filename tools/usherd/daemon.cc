@@ -147,6 +147,7 @@ int Daemon::tick() {
   if (now >= minute_) {
     minute_ = now + std::chrono::minutes(1);
     verdicts_.replays(engine_->environment().replays.counts());
+    engine_->forget_expired_tickets();
     watch_->suspect(now);  // Some file systems tell nobody what others do there.
   }
   if (now >= watch_->due()) {
