@@ -60,6 +60,9 @@ class Held {
 
   // begin makes it an operation; SEC_E_OK, or why it cannot be one.
   [[nodiscard]] SECURITY_STATUS begin(Operation::Kind kind, const Clock& clock) noexcept {
+    if (operation_->queue && (**operation_->queue).closed()) {
+      operation_->queue.reset();
+    }
     if (kind != Operation::Kind::kDelete && !operation_->tells()) {
       return refuse(SEC_E_INVALID_PARAMETER,
                     "the async context has neither a callback nor a completion queue");

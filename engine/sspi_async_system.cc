@@ -1,6 +1,7 @@
 // The memory, handles and threads that asynchronous operations share.
 #include "engine/sspi_async_system.h"
 
+#include <openssl/crypto.h>
 #include <pthread.h>
 #include <sched.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 #include <thread>
 #include <type_traits>
 
+#include "engine/crypto/kit.h"
 #include "engine/io/worker.h"
 #include "engine/signals_blocked.h"
 
@@ -154,18 +156,23 @@ AsyncSystem* AsyncSystem::start() noexcept {
   if (system != nullptr) {
     return system;
   }
+  // OpenSSL is to take itself down at exit after at_exit has run, so it is set up before that is
+  // registered; and what making a Kit does once must not be under way when somebody forks.
+  if (OPENSSL_init_crypto(0, nullptr) != 1 || crypto::Kit::make() == nullptr) {
+    return nullptr;
+  }
   const AsyncOptions options = async_options();
   const std::scoped_lock turn(g_changing);
   system = running();
   if (system != nullptr) {
     return system;
   }
-  static bool watching = false;
-  if (!watching) {
-    if (::pthread_atfork(before_fork, after_fork, in_child) != 0 || std::atexit(at_exit) != 0) {
-      return nullptr;
-    }
-    watching = true;
+  static bool watches_forks = false;
+  static bool watches_exit = false;
+  watches_forks = watches_forks || ::pthread_atfork(before_fork, after_fork, in_child) == 0;
+  watches_exit = watches_exit || std::atexit(at_exit) == 0;
+  if (!watches_forks || !watches_exit) {
+    return nullptr;
   }
   std::unique_ptr<AsyncSystem> made(new (std::nothrow) AsyncSystem);
   if (made == nullptr || !made->make(options)) {
@@ -176,8 +183,15 @@ AsyncSystem* AsyncSystem::start() noexcept {
   return made.release();
 }
 
-void AsyncSystem::before_fork() noexcept { g_changing.lock(); }
-void AsyncSystem::after_fork() noexcept { g_changing.unlock(); }
+// The blocking thread may be starting the engine: the child must not find that lock held.
+void AsyncSystem::before_fork() noexcept {
+  starting_engine().lock();
+  g_changing.lock();
+}
+void AsyncSystem::after_fork() noexcept {
+  g_changing.unlock();
+  starting_engine().unlock();
+}
 
 // The child leaves everything where it is, for its parent's threads, which it does not have, may
 // have been in the middle of anything.
@@ -192,7 +206,7 @@ void AsyncSystem::in_child() noexcept {
       }
     }
   }
-  g_changing.unlock();
+  after_fork();
 }
 
 // OpenSSL takes itself down at exit, later than this because it was set up earlier; nobody may be
@@ -506,6 +520,8 @@ void AsyncSystem::run_blocking() noexcept {
     if (job.operation != nullptr) {
       work(*job.operation);
     } else {
+      // Its place is free for the next before it ends.
+      const CredentialTable::Hold last = std::move(*last_holds_[job.credential]);
       last_holds_[job.credential].reset();
     }
   }

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -57,6 +58,9 @@ struct AsyncOptions {
   std::uint32_t queue = 1024;
 };
 [[nodiscard]] AsyncOptions async_options() noexcept;
+
+// starting_engine is the lock under which the engine is started, for who handles a fork.
+[[nodiscard]] std::mutex& starting_engine() noexcept;
 
 // start_engine makes it, unless there is one: then it returns that one and sets `already`. Null if
 // memory, OpenSSL or, which `why_not` then says, the replay file fails. With options.clock, which

@@ -74,10 +74,6 @@ void Lane::ring() noexcept {
 }
 
 bool Lane::lie_down() noexcept {
-  if (undone_ != nullptr) {
-    ::sched_yield();  // Somebody is in the middle of a turn or a query with that context.
-    return false;
-  }
   if (peeked_ != nullptr) {
     return false;
   }
@@ -241,13 +237,15 @@ void Lane::delete_contexts() noexcept {
 
 void Lane::give_up(Operation& operation, SECURITY_STATUS status) noexcept {
   const auto index = io::ConnectionIndex(std::uint32_t(operation.place.index));
-  static_cast<void>(system_.engine().release(room_.leave(index)));
+  // Settled: completing lets go of the credential, and its authority may go with it.
+  static_cast<void>(system_.engine().release(room_.leave_settled(index)));
   unlink(operation);
   complete(operation, operation.leg.conclude(status, &system_.engine()));
 }
 
 void Lane::pulse() noexcept {
   const std::int64_t now_us = steady_us(system_.engine());
+  delete_contexts();
   if (now_us - expired_us_ >= kMicrosPerSecond / 2) {
     expired_us_ = now_us;
     room_.expire(now_us, kMicrosPerSecond);

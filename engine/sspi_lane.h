@@ -57,7 +57,9 @@ class Lane final : public io::Submissions {
   [[nodiscard]] bool lie_down() noexcept override;
   void get_up() noexcept override { bell_.get_up(); }
   void pulse() noexcept override;
-  [[nodiscard]] bool impatient() const noexcept override { return impatient_count_ > 0; }
+  [[nodiscard]] bool impatient() const noexcept override {
+    return impatient_count_ > 0 || undone_ != nullptr;
+  }
 
  private:
   using Box = Mailbox<Operation*>;

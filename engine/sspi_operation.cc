@@ -12,8 +12,10 @@
 namespace usher::sspi {
 
 bool Operation::move(std::uint32_t generation, Phase from, Phase to) noexcept {
+  // What its owner has freed is about to be recycled: from there on it is nobody's to use again.
+  const std::uint64_t refused = from == Phase::kReady || from == Phase::kDone ? kOrphan : 0;
   std::uint64_t seen = word.load(std::memory_order_relaxed);
-  while (seen >> 32 == generation && Phase(seen & kPhaseMask) == from) {
+  while (seen >> 32 == generation && Phase(seen & kPhaseMask) == from && (seen & refused) == 0) {
     // Acquire: shows what whoever had it before has written; release: passes on what we have.
     if (word.compare_exchange_weak(seen, (seen & ~kPhaseMask) | std::uint64_t(to),
                                    std::memory_order_acq_rel, std::memory_order_relaxed)) {
@@ -52,6 +54,7 @@ void CompletionQueue::add(Operation& newest, Operation& oldest) noexcept {
   adding_.fetch_add(1, std::memory_order_seq_cst);
   if (closed_.load(std::memory_order_seq_cst)) {
     last.emplace(std::move(*oldest.queue));
+    oldest.queue.reset();  // It holds nothing any more.
     oldest.next = nullptr;
     discard(&newest);
   } else if (list_.add(newest, oldest)) {
@@ -69,7 +72,8 @@ void CompletionQueue::discard(Operation* first) noexcept {
 }
 
 std::uint32_t CompletionQueue::take(USHER_COMPLETION* out, std::uint32_t count) noexcept {
-  if (count == 0 || taking_.exchange(true, std::memory_order_acquire)) {
+  // Released also by who finds somebody here: see below.
+  if (count == 0 || taking_.exchange(true, std::memory_order_acq_rel)) {
     return 0;
   }
   // First the descriptor, then the list: whoever adds to an emptied list writes to it again.
@@ -93,10 +97,16 @@ std::uint32_t CompletionQueue::take(USHER_COMPLETION* out, std::uint32_t count) 
     }
     system_.done(operation);
   }
-  if (left_ != nullptr) {
+  const bool left = left_ != nullptr;
+  adding_.fetch_add(1, std::memory_order_seq_cst);  // The descriptor stays open, as in add.
+  // Acquired from who was turned away meanwhile, and with it what it was woken for.
+  taking_.exchange(false, std::memory_order_acq_rel);
+  // What was added since the list was emptied may have written to the descriptor before it was
+  // read, or have woken who was turned away.
+  if (!closed_.load(std::memory_order_seq_cst) && (left || !list_.empty())) {
     wake();
   }
-  taking_.store(false, std::memory_order_release);
+  adding_.fetch_sub(1, std::memory_order_release);
   return taken;
 }
 

@@ -34,6 +34,9 @@ class CompletionQueue {
   // take moves what is completed to `out`; 0 also while another thread is in it.
   [[nodiscard]] std::uint32_t take(USHER_COMPLETION* out, std::uint32_t count) noexcept;
 
+  // closed says whether close has begun.
+  [[nodiscard]] bool closed() const noexcept { return closed_.load(std::memory_order_acquire); }
+
   // close ends it for its owner: what is in it and what is added later is told to nobody.
   void close() noexcept;
 

@@ -183,6 +183,8 @@ Engine* start_engine(const EngineOptions& options, bool& already,
   return engine;
 }
 
+std::mutex& starting_engine() noexcept { return g_starting; }
+
 AsyncOptions async_options() noexcept {
   const std::scoped_lock turn(g_starting);
   return g_async_options;

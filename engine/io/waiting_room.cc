@@ -68,6 +68,21 @@ ContextHandle WaitingRoom::leave(ConnectionIndex index) noexcept {
   return place.request.context;
 }
 
+ContextHandle WaitingRoom::leave_settled(ConnectionIndex index) noexcept {
+  Waiting& place = places_[std::size_t(index)];
+  while (place.stage == Waiting::Stage::kAsked) {
+    if (place.inquiry->authority().abandon(*place.inquiry)) {
+      --untold_;
+      place.stage = Waiting::Stage::kNobody;
+      place.inquiry = nullptr;
+      return place.request.context;
+    }
+    collect();  // It has been answered, and the word of it comes this moment.
+    std::this_thread::yield();
+  }
+  return leave(index);
+}
+
 void WaitingRoom::collect() noexcept {
   auth::Inquiry* inquiry = nullptr;
   while (answers_ && answers_->take(inquiry)) {

@@ -52,6 +52,11 @@ class WaitingRoom final : public auth::Asker {
   // about: nobody else has it. Default if it was not waiting.
   [[nodiscard]] ContextHandle leave(ConnectionIndex index) noexcept;
 
+  // leave_settled is leave, and when it returns nothing of the inquiry is still to come: for who is
+  // about to let the credential go whose authority was asked. It may have to wait for a thread that
+  // is in the middle of telling the answer.
+  [[nodiscard]] ContextHandle leave_settled(ConnectionIndex index) noexcept;
+
   // collect lists those that have been answered. expire gives up and lists those whose time would
   // be over when it is called again, `period_us` later.
   void collect() noexcept;

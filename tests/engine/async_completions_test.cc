@@ -85,6 +85,52 @@ TEST_F(AsyncCompletions, ComeOldestFirstAndStayReadableUntilAllAreTaken) {
   }
 }
 
+// A caller that takes once for each time it is woken is woken for whatever it has left.
+TEST_F(AsyncCompletions, WhatCameWhileOthersWereTakenWakesItsTaker) {
+  std::vector<std::unique_ptr<AsyncCall>> calls;
+  const auto complete = [&](int count) {
+    for (int n = 0; n < count; ++n) {
+      calls.push_back(std::make_unique<AsyncCall>());
+      ASSERT_NO_FATAL_FAILURE(enqueue(*calls.back(), mint::octets_of("?")));
+      while (SspiGetAsyncCallStatus(calls.back()->async) == SEC_I_ASYNC_CALL_PENDING) {
+        std::this_thread::yield();
+      }
+    }
+  };
+  pollfd fd{.fd = usher_completions_fd(queue), .events = POLLIN, .revents = 0};
+  std::array<USHER_COMPLETION, 16> some{};
+  complete(5);
+  ASSERT_EQ(::poll(&fd, 1, -1), 1);
+  std::uint32_t taken = usher_take_completions(queue, some.data(), 2);
+  complete(3);
+  ASSERT_EQ(::poll(&fd, 1, -1), 1);
+  taken += usher_take_completions(queue, some.data(), 3);
+  while (taken < calls.size()) {
+    ASSERT_EQ(::poll(&fd, 1, 10'000), 1) << "with " << calls.size() - taken << " left";
+    taken += usher_take_completions(queue, some.data(), 1);
+  }
+  EXPECT_EQ(taken, 8u);
+}
+
+TEST_F(AsyncCompletions, AContextWhoseQueueIsGoneNeedsAnother) {
+  AsyncCall call;
+  {
+    Plug plug(credential.handle);
+    ASSERT_NO_FATAL_FAILURE(enqueue(call, mint::octets_of("?")));
+    usher_free_completions(queue);
+  }
+  while (SspiGetAsyncCallStatus(call.async) == SEC_I_ASYNC_CALL_PENDING) {
+    std::this_thread::yield();
+  }
+  while (SspiReinitAsyncContext(call.async) != 0) {
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(call.submit(credential.handle, mint::octets_of("?")), SEC_E_INVALID_PARAMETER);
+  queue = usher_create_completions();
+  ASSERT_NO_FATAL_FAILURE(enqueue(call, mint::octets_of("?")));
+  EXPECT_EQ(take_one().Context, call.async);
+}
+
 TEST_F(AsyncCompletions, AContextIsInUseUntilItsCompletionIsTaken) {
   AsyncCall call;
   ASSERT_NO_FATAL_FAILURE(enqueue(call, mint::octets_of("?")));

@@ -331,6 +331,34 @@ TEST_F(AsyncRace, AnswerCancellationAndDeadlineMeet) {
 }
 
 // Threads that delete and accept the same contexts: every operation ends, and no context is left.
+// The credential may go in the callback of the last operation with it, also of one that was
+// cancelled when its answer had come and nobody had looked at that yet.
+TEST_F(AsyncRace, ACredentialIsFreedBehindAnAnswerThatCameTooLate) {
+  static OwnCredential* asking = nullptr;
+  static std::binary_semaphore told{0};
+  for (int n = 0; n < 20; ++n) {
+    OwnCredential own(with_ask());
+    asking = &own;
+    AsyncCall call;
+    ASSERT_EQ(SspiSetAsyncNotifyCallback(
+                  call.async,
+                  [](SspiAsyncContext*, void*) {
+                    EXPECT_EQ(FreeCredentialsHandle(&asking->handle), SEC_E_OK);
+                    told.release();
+                  },
+                  nullptr),
+              SEC_E_OK);
+    const std::uint64_t inquiry = ask_about_carol(call, own.handle);
+    {
+      Plug plug(credential.handle);
+      EXPECT_EQ(program.answer(own.handle, inquiry), SEC_E_OK);
+      EXPECT_EQ(usher_async_cancel(call.async), SEC_E_OK);
+    }
+    told.acquire();
+    EXPECT_EQ(SspiGetAsyncCallStatus(call.async), USHER_E_CANCELLED);
+  }
+}
+
 TEST_F(AsyncRace, DeletesMeetAcceptsOnTheSameContexts) {
   for (int round = 0; round < 300; ++round) {
     const Called first = open_half();
