@@ -149,17 +149,17 @@ class Cipher {
   void* state_ = nullptr;
 };
 
-// Digest is one hash, and HMAC over it. Its state is set back at each use.
-class Digest {
+// DigestState is one hash, and HMAC over it. Its state is set back at each use.
+class DigestState {
  public:
-  Digest() = default;
-  ~Digest() {
+  DigestState() = default;
+  ~DigestState() {
     if (state_ != nullptr) {
       free_(state_);
     }
   }
-  Digest(const Digest&) = delete;
-  Digest& operator=(const Digest&) = delete;
+  DigestState(const DigestState&) = delete;
+  DigestState& operator=(const DigestState&) = delete;
 
   [[nodiscard]] bool open(OSSL_PROVIDER* provider, std::string_view name,
                           std::size_t block_size = kDigestBlockSize) noexcept {
@@ -341,11 +341,11 @@ class OpensslKit final : public Kit {
   Cipher cbc_256_;
   Cipher des_;
   Cipher rc4_;
-  Digest sha1_;
-  Digest sha256_;
-  Digest sha384_;
-  Digest md5_;
-  Digest md4_;
+  DigestState sha1_;
+  DigestState sha256_;
+  DigestState sha384_;
+  DigestState md5_;
+  DigestState md4_;
 };
 
 }  // namespace
