@@ -18,6 +18,7 @@ Door::Door(std::span<const mint::Service> services, const Options& options)
   }
   credential_ = std::make_shared<auth::Credential>(auth::Package::kNegotiate, std::move(keys));
   credential_->policy.allow_rc4 = options.allow_rc4;
+  credential_->policy.cache_tickets = options.cache_tickets;
   credential_->policy.accept_delegation = options.accept_delegation;
   AcceptRequest like;
   like.credential = credential_.get();

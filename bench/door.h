@@ -22,6 +22,7 @@ class Door {
   struct Options {
     const mint::Service* krbtgt = nullptr;  // Then the KDC's signatures are verified, too.
     bool allow_rc4 = false;
+    bool cache_tickets = true;
     bool accept_delegation = false;
     std::string_view accounts = kAccounts;  // Lines of an accounts file.
     std::uint32_t replay_entries = 1u << 21;
