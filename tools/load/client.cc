@@ -26,7 +26,6 @@ using usher::mint::require;
 
 constexpr std::size_t kBufferSize = 128 * 1024;  // A whole answer, head and body.
 constexpr std::int64_t kNanosPerMilli = 1'000'000;
-constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
 constexpr std::int64_t kStallNs = 5 * kNanosPerSecond;
 constexpr std::int64_t kLookUpNs = 200 * kNanosPerMilli;  // For progress and stalls.
 

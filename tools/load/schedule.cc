@@ -4,15 +4,11 @@
 #include <cmath>
 
 namespace load {
-namespace {
-
-constexpr double kNanosInASecond = 1e9;
-
-}  // namespace
 
 std::int64_t Schedule::due_ns(std::uint64_t number) const noexcept {
-  return plan_.begin_ns + static_cast<std::int64_t>(std::ceil(static_cast<double>(number) *
-                                                              (kNanosInASecond / plan_.rate)));
+  return plan_.begin_ns +
+         static_cast<std::int64_t>(
+             std::ceil(static_cast<double>(number) * (double{kNanosPerSecond} / plan_.rate)));
 }
 
 std::uint64_t Schedule::due_by(std::int64_t now_ns) const noexcept {
@@ -21,7 +17,7 @@ std::uint64_t Schedule::due_by(std::int64_t now_ns) const noexcept {
     return 0;
   }
   const double periods =
-      static_cast<double>(until - plan_.begin_ns) * (plan_.rate / kNanosInASecond);
+      static_cast<double>(until - plan_.begin_ns) * (plan_.rate / double{kNanosPerSecond});
   auto due = static_cast<std::uint64_t>(periods) + 1;
   // The floating point may be one off at the edge; due_ns is what counts.
   while (due > 0 && due_ns(due - 1) > until) {

@@ -7,6 +7,8 @@
 
 namespace load {
 
+inline constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
+
 // Schedule hands out due times, in nanoseconds of any steady clock. In a closed loop (a rate of 0)
 // a request is due when it is asked for. In an open loop request n is due at begin + n / rate, also
 // while the server is slow; whoever counts its latency from then does not hide that it has waited
