@@ -30,8 +30,8 @@ struct KerberosWork {
   krb5::AuthorizationData ticket_data;  // What the two say besides.
   krb5::AuthorizationData authenticator_data;
   gss::GssChecksum checksum;  // No bindings and no flags if the client sent none.
-  bool keeps_pac = false;     // There is one, it is verified and not ignored.
-  pac::Pac pac;               // Until its signature has been verified.
+  bool keeps_pac = false;     // There is one, and the context is to have it once it is verified.
+  pac::Pac pac;               // As parsed; empty if the ticket was seen before.
   Bytes delegated;            // The decrypted EncKrbCredPart; empty if nothing is taken.
   // The key the search for the ticket's began with, or null if the ring does not name the service
   // and everybody's keys are tried; the next key to try; how many have been.

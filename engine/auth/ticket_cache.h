@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <type_traits>
 
 #include "engine/crypto/key_ring.h"
 #include "engine/crypto/session_keys.h"
