@@ -154,7 +154,7 @@ bool AdWalk::next(AdElement& element) noexcept {
   return false;
 }
 
-Result<AuthorizationData> parse_authorization_data(Bytes element) noexcept {
+[[gnu::flatten]] Result<AuthorizationData> parse_authorization_data(Bytes element) noexcept {
   AuthorizationData data;
   AdWalk walk(element);
   AdElement found;

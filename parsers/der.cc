@@ -7,13 +7,9 @@
 #include <chrono>
 
 namespace usher::der {
-namespace {
-
-// No INTEGER that is read as a number needs more octets: 2^32-1 has four and a leading zero.
-constexpr std::size_t kIntegerSizeMax = 5;
-
-// decode_integer reads two's complement in its shortest form; false if it is not that.
-bool decode_integer(Bytes contents, std::int64_t& value) noexcept {
+bool Reader::decode_integer(Bytes contents, std::int64_t& value) noexcept {
+  // No INTEGER that is read as a number needs more octets: 2^32-1 has four and a leading zero.
+  constexpr std::size_t kIntegerSizeMax = 5;
   if (contents.empty() || contents.size() > kIntegerSizeMax) {
     return false;
   }
@@ -33,51 +29,18 @@ bool decode_integer(Bytes contents, std::int64_t& value) noexcept {
   return true;
 }
 
-}  // namespace
-
-Bytes Reader::any_bytes_in(Tag outer, Tag tag) noexcept {
-  Bytes contents;
-  in(outer, [&](Reader& inner) { contents = inner.bytes(tag); });
-  return parse_.ok() ? contents : Bytes{};
-}
-
-std::int64_t Reader::any_integer_in(Tag outer, Limits limits) noexcept {
-  std::int64_t value = 0;
-  in(outer, [&](Reader& inner) { value = inner.integer(Tag::kInteger, limits); });
-  return parse_.ok() ? value : 0;
-}
-
-std::int64_t Reader::any_number(Parse& parse, std::uint32_t begin, Bytes contents,
-                                Limits limits) noexcept {
-  std::int64_t value = 0;
-  if (!decode_integer(contents, value) || value < limits.min || value > limits.max) {
-    parse.fail(ParseCode::kBadValue, begin);  // No effect if bytes() already failed.
-    return 0;
-  }
-  return value;
-}
-
-Reader::Range Reader::any_header(Parse& parse, Range left, Tag tag) noexcept {
-  if (!parse.ok()) {
-    return {};
-  }
-  const std::uint32_t size = left.end - left.begin;
-  const Bytes octets = parse.input().subspan(left.begin, size);
+Reader::Header Reader::any_header(Bytes unread, Tag tag) noexcept {
+  const auto size = static_cast<std::uint32_t>(unread.size());
   // The messages' own elements have one or two octets of length.
-  if (size >= 4 && octets[0] == std::uint8_t(tag)) {
-    const std::uint32_t more = octets[1] - 0x80u;
-    const std::uint32_t short_length = more == 1 ? octets[2] : octets[2] * 256u + octets[3];
-    if ((more == 1 || more == 2) && short_length >= 0x80 && octets[2] != 0 &&
-        short_length <= size - 2 - more) {
-      const std::uint32_t begin = left.begin + 2 + more;
-      return {begin, begin + short_length};
+  if (size >= 4 && unread[0] == std::uint8_t(tag)) {
+    const std::uint32_t more = unread[1] - 0x80u;
+    const std::uint32_t length = more == 1 ? unread[2] : unread[2] * 256u + unread[3];
+    if ((more == 1 || more == 2) && length >= 0x80 && unread[2] != 0 && length <= size - 2 - more) {
+      return {.size = 2 + more, .content_size = length, .fault = {}};
     }
   }
-  const auto fail = [&parse, left](ParseCode code, std::uint32_t at) {
-    parse.fail(code, left.begin + at);
-    return Range{};
-  };
-  if (size != 0 && octets[0] != std::uint8_t(tag)) {
+  const auto fail = [](ParseCode code, std::uint32_t at) { return Header{.fault = {code, at}}; };
+  if (size != 0 && unread[0] != std::uint8_t(tag)) {
     return fail(ParseCode::kUnexpectedTag, 0);
   }
   if (size < 2) {
@@ -85,7 +48,7 @@ Reader::Range Reader::any_header(Parse& parse, Range left, Tag tag) noexcept {
   }
   // Definite lengths only, in their shortest form, up to 32 bits.
   //= X.690 8.1.3
-  std::uint32_t length = octets[1];
+  std::uint32_t length = unread[1];
   std::uint32_t header_size = 2;
   if (length >= 0x80) {
     const std::uint32_t count = length & 0x7fu;
@@ -96,20 +59,19 @@ Reader::Range Reader::any_header(Parse& parse, Range left, Tag tag) noexcept {
     if (size < header_size) {
       return fail(ParseCode::kTruncated, size);
     }
-    length = octets[2];
+    length = unread[2];
     for (std::uint32_t i = 3; i < header_size; ++i) {
-      length = (length << 8) | octets[i];
+      length = (length << 8) | unread[i];
     }
     //= X.690 10.1
-    if (length < 0x80 || octets[2] == 0) {
+    if (length < 0x80 || unread[2] == 0) {
       return fail(ParseCode::kBadLength, 1);
     }
   }
   if (length > size - header_size) {
     return fail(ParseCode::kTruncated, 0);
   }
-  const std::uint32_t begin = left.begin + header_size;
-  return {begin, begin + length};
+  return {.size = header_size, .content_size = length, .fault = {}};
 }
 
 Bytes Writer::written() const noexcept { return fits_ ? Bytes(out_.subspan(at_)) : Bytes{}; }
@@ -182,12 +144,19 @@ constexpr std::size_t kPairCount = kTimeSize / 2;
 constexpr std::int64_t kTimeMin = -62'167'219'200;
 constexpr std::int64_t kTimeMax = 253'402'300'799;
 
-// decode_pair reads two decimal digits; kNoPair if one is none.
-constexpr unsigned kNoPair = 10'000;
-constexpr unsigned decode_pair(Bytes digits, std::size_t at) noexcept {
-  const unsigned tens = unsigned{digits[at]} - '0';
-  const unsigned ones = unsigned{digits[at + 1]} - '0';
-  return tens > 9 || ones > 9 ? kNoPair : tens * 10 + ones;
+// Pairs are four numbers of two digits, read in one step from eight octets.
+struct Pairs {
+  bool are_digits;
+  std::array<unsigned, 4> values;
+};
+Pairs decode_pairs(Bytes octets) noexcept {
+  constexpr std::uint64_t kEach = 0x0101'0101'0101'0101;  // Times an octet: eight of it.
+  const std::uint64_t digits = load_le<std::uint64_t>(octets) ^ kEach * '0';
+  // What is above 9 reaches the octet's highest bit or has it already.
+  const bool are_digits = ((digits | (digits + kEach * (0x80 - 10))) & kEach * 0x80) == 0;
+  const std::uint64_t pairs = digits * 10 + (digits >> 8);  // In every other octet, from the first.
+  const auto pair = [pairs](unsigned n) { return static_cast<unsigned>(pairs >> 16 * n & 0xff); };
+  return {are_digits, {pair(0), pair(1), pair(2), pair(3)}};
 }
 
 }  // namespace
@@ -216,21 +185,22 @@ void Writer::time(std::int64_t seconds) noexcept {
   bytes(Tag::kGeneralizedTime, contents);
 }
 
-bool parse_time(Bytes contents, std::int64_t& seconds) noexcept {
+[[gnu::noinline]] bool parse_time(Bytes contents, std::int64_t& seconds) noexcept {
   namespace chrono = std::chrono;
   //= RFC 4120 5.2.3
   if (contents.size() != kTimeSize || contents.back() != 'Z') {
     return false;
   }
-  const Bytes digits = contents.first<kTimeSize>();
-  const unsigned year = 100 * decode_pair(digits, 0) + decode_pair(digits, 2);
-  const unsigned month = decode_pair(digits, 4);
-  const unsigned day = decode_pair(digits, 6);
-  const unsigned hour = decode_pair(digits, 8);
-  const unsigned minute = decode_pair(digits, 10);
-  const unsigned second = decode_pair(digits, 12);
-  // What is no digit makes its pair too large for any of them, and for what chrono can hold.
-  if (year > 9999 || month > 12 || day > 31 || hour > 23 || minute > 59 || second > 59) {
+  const Pairs date_pairs = decode_pairs(contents.first<8>());
+  const Pairs clock_pairs = decode_pairs(contents.subspan(6, 8));  // The day once more in front.
+  const unsigned year = 100 * date_pairs.values[0] + date_pairs.values[1];
+  const unsigned month = date_pairs.values[2];
+  const unsigned day = date_pairs.values[3];
+  const unsigned hour = clock_pairs.values[1];
+  const unsigned minute = clock_pairs.values[2];
+  const unsigned second = clock_pairs.values[3];
+  if (!date_pairs.are_digits || !clock_pairs.are_digits || hour > 23 || minute > 59 ||
+      second > 59) {
     return false;
   }
   const chrono::year_month_day date(chrono::year(static_cast<int>(year)), chrono::month(month),

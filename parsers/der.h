@@ -33,29 +33,44 @@ constexpr Tag application(std::uint8_t number) noexcept { return Tag(0x60 | numb
 // written in the shape of its ASN.1 module, with one check at the end.
 class Reader {
  public:
-  explicit Reader(Parse& parse) noexcept : Reader(parse, 0, parse.size()) {}
+  explicit Reader(Parse& parse) noexcept : Reader(parse, parse.input()) {}
 
-  [[nodiscard]] bool more() const noexcept { return parse_.ok() && at_ < end_; }
+  [[nodiscard]] bool more() const noexcept { return parse_.ok() && !unread_.empty(); }
   [[nodiscard]] bool next_is(Tag tag) const noexcept {
-    return more() && parse_.input()[at_] == std::uint8_t(tag);
+    return more() && unread_[0] == std::uint8_t(tag);
   }
 
   // bytes returns the contents of the next element, which must carry `tag`.
-  [[gnu::always_inline]] Bytes bytes(Tag tag) noexcept {
-    const Range range = header(tag);
-    return view(range.begin, range.end);
+  Bytes bytes(Tag tag) noexcept {
+    if (!parse_.ok()) {
+      return {};
+    }
+    // Nearly all elements are well-formed and shorter than 128 bytes; those are taken here, where
+    // the compiler can keep the Reader in registers.
+    if (unread_.size() >= 2 && unread_[0] == std::uint8_t(tag) && unread_[1] < 0x80) {
+      const std::size_t size = unread_[1];
+      if (size <= unread_.size() - 2) {
+        return take(2, size);
+      }
+    }
+    const Header header = any_header(unread_, tag);
+    if (header.fault.code != ParseCode::kOk) {
+      parse_.fail(header.fault.code, mark() + header.fault.offset);
+      return {};
+    }
+    return take(header.size, header.content_size);
   }
 
   // rest returns everything unread, as it is; for contents that are not DER (RFC 2743 3.1).
-  Bytes rest() noexcept {
-    const std::uint32_t begin = at_;
-    at_ = end_;
-    return view(begin, end_);
-  }
+  Bytes rest() noexcept { return parse_.ok() ? take(0, unread_.size()) : Bytes{}; }
 
   // mark and since bracket a run of elements, headers included: checksums cover those octets too.
-  [[nodiscard]] std::uint32_t mark() const noexcept { return at_; }
-  [[nodiscard]] Bytes since(std::uint32_t mark) const noexcept { return view(mark, at_); }
+  [[nodiscard]] std::uint32_t mark() const noexcept {
+    return static_cast<std::uint32_t>(unread_.data() - parse_.input().data());
+  }
+  [[nodiscard]] Bytes since(std::uint32_t begin) const noexcept {
+    return parse_.ok() ? parse_.input().subspan(begin, mark() - begin) : Bytes{};
+  }
 
   // u32 reads an INTEGER or ENUMERATED in the range 0..2^32-1, i32 one in -2^31..2^31-1, and
   // u32_modulo one in -2^31..2^32-1 taken modulo 2^32 (X.690 8.3).
@@ -71,18 +86,21 @@ class Reader {
 
   // bytes_in, u32_in, i32_in and u32_modulo_in read what is alone inside an element of `outer`,
   // such as `[n] EXPLICIT INTEGER`: `in`, in one step where both headers are short.
-  [[gnu::always_inline]] Bytes bytes_in(Tag outer, Tag tag) noexcept {
-    const std::uint32_t left = end_ - at_;
-    if (left >= 4 && parse_.ok()) {
-      const Bytes octets = parse_.input().subspan(at_, left);
-      const std::uint32_t size = octets[1];
-      if (octets[0] == std::uint8_t(outer) && octets[2] == std::uint8_t(tag) && size < 0x80 &&
-          size <= left - 2 && octets[3] + 2u == size) {
-        at_ += 2 + size;
-        return octets.subspan(4, size - 2);
+  Bytes bytes_in(Tag outer, Tag tag) noexcept {
+    const std::uint32_t tags = std::uint32_t{std::uint8_t(outer)} | std::uint32_t{std::uint8_t(tag)}
+                                                                        << 16;
+    if (unread_.size() >= 4 && parse_.ok()) {
+      const auto octets = load_le<std::uint32_t>(unread_);
+      const std::size_t size = octets >> 8 & 0xff;
+      const std::size_t inner_size = octets >> 24;
+      if ((octets & 0x00ff00ff) == tags && size == inner_size + 2 && size < 0x80 &&
+          size <= unread_.size() - 2) {
+        return take(4, inner_size);
       }
     }
-    return any_bytes_in(outer, tag);
+    Bytes contents;
+    in(outer, [&](Reader& inner) { contents = inner.bytes(tag); });
+    return parse_.ok() ? contents : Bytes{};
   }
   std::uint32_t u32_in(Tag outer) noexcept {
     return static_cast<std::uint32_t>(integer_in(outer, kUnsigned));
@@ -98,11 +116,11 @@ class Reader {
   // must be consumed entirely.
   template <class Body>
   void in(Tag tag, Body body) noexcept {
-    const Range range = header(tag);
+    const Bytes contents = bytes(tag);
     if (!parse_.ok()) {
       return;
     }
-    Reader inner(parse_, range.begin, range.end);
+    Reader inner(parse_, contents);
     body(inner);
     inner.finish();
   }
@@ -121,54 +139,45 @@ class Reader {
   template <class Body>
   void each(Body body) noexcept {
     while (more()) {
-      [[maybe_unused]] const std::uint32_t before = at_;
+      [[maybe_unused]] const std::size_t before = unread_.size();
       body(*this);
-      assert(at_ > before || !parse_.ok());
+      assert(unread_.size() < before || !parse_.ok());
     }
   }
 
   // require rejects the message with kBadValue, at the current position, unless `valid`.
   void require(bool valid) noexcept {
     if (!valid) {
-      parse_.fail(ParseCode::kBadValue, at_);
+      parse_.fail(ParseCode::kBadValue, mark());
     }
   }
 
   // finish rejects unread bytes. `in` calls it; a top-level caller must do so itself.
   void finish() noexcept {
-    if (at_ != end_) {
-      parse_.fail(ParseCode::kTrailingBytes, at_);
+    if (!unread_.empty()) {
+      parse_.fail(ParseCode::kTrailingBytes, mark());
     }
   }
 
  private:
-  struct Range {
-    std::uint32_t begin = 0;  // First content octet.
-    std::uint32_t end = 0;    // One past the last.
-  };
+  Reader(Parse& parse, Bytes unread) noexcept : parse_(parse), unread_(unread) {}
 
-  Reader(Parse& parse, std::uint32_t at, std::uint32_t end) noexcept
-      : parse_(parse), at_(at), end_(end) {}
-
-  // header takes the next element, which must carry `tag`. Nearly all are well-formed and shorter
-  // than 128 bytes; those are taken here, where the compiler can keep the Reader in registers. What
-  // else there is goes through any_header, which also says what is wrong.
-  [[gnu::always_inline]] Range header(Tag tag) noexcept {
-    const std::uint32_t left = end_ - at_;
-    if (left >= 2 && parse_.ok()) {
-      const Bytes octets = parse_.input().subspan(at_, left);
-      const std::uint32_t size = octets[1];
-      if (octets[0] == std::uint8_t(tag) && size < 0x80 && size <= left - 2) {
-        const Range range{at_ + 2, at_ + 2 + size};
-        at_ = range.end;
-        return range;
-      }
-    }
-    const Range range = any_header(parse_, {at_, end_}, tag);
-    at_ = parse_.ok() ? range.end : at_;
-    return range;
+  // take passes over a header of `skipped` octets and `size` of contents, which it returns.
+  Bytes take(std::size_t skipped, std::size_t size) noexcept {
+    const Bytes contents = unread_.subspan(skipped, size);
+    unread_ = unread_.subspan(skipped + size);
+    return contents;
   }
-  static Range any_header(Parse& parse, Range left, Tag tag) noexcept;
+
+  // Header is what any_header found: sizes in octets, or what is wrong, counted from its beginning.
+  struct Header {
+    std::uint32_t size = 0;
+    std::uint32_t content_size = 0;
+    ParseFault fault;
+  };
+  // any_header reads the header of an element of any length; it gets and returns values only, so
+  // that Reader and Parse need no address.
+  static Header any_header(Bytes unread, Tag tag) noexcept;
 
   struct Limits {
     std::int64_t min;
@@ -179,45 +188,40 @@ class Reader {
   static constexpr Limits kUnsigned{0, std::numeric_limits<std::uint32_t>::max()};
   static constexpr Limits kEither{kSigned.min, kUnsigned.max};
 
+  // number decodes an INTEGER; what is wrong with it is wrong at `begin`.
+  std::int64_t number(std::uint32_t begin, Bytes contents, Limits limits) noexcept {
+    if (contents.size() == 1 && contents[0] < 0x80) {  // Within all limits there are here.
+      return contents[0];
+    }
+    std::int64_t value = 0;
+    if (!decode_integer(contents, value) || value < limits.min || value > limits.max) {
+      parse_.fail(ParseCode::kBadValue, begin);  // No effect if bytes() already failed.
+      return 0;
+    }
+    return value;
+  }
+  // decode_integer reads two's complement in its shortest form; false if it is not that.
+  static bool decode_integer(Bytes contents, std::int64_t& value) noexcept;
+
   std::int64_t integer(Tag tag, Limits limits) noexcept {
-    const std::uint32_t begin = at_;
+    const std::uint32_t begin = mark();
     return number(begin, bytes(tag), limits);
   }
   std::int64_t integer_in(Tag outer, Limits limits) noexcept {
     constexpr std::uint32_t kOneOctet = 0x01020300;  // Lengths 3 and 1, and the tag, little-endian.
     static_assert(std::uint8_t(Tag::kInteger) == 2);
-    const std::uint32_t left = end_ - at_;
-    if (left >= 5 && parse_.ok()) {
-      const Bytes octets = parse_.input().subspan(at_, left);
-      if (load_le<std::uint32_t>(octets) == (kOneOctet | std::uint8_t(outer)) &&
-          octets[4] < 0x80) {  // Within all limits there are here.
-        at_ += 5;
-        return octets[4];
-      }
+    if (unread_.size() >= 5 && parse_.ok() &&
+        load_le<std::uint32_t>(unread_) == (kOneOctet | std::uint8_t(outer)) && unread_[4] < 0x80) {
+      return take(4, 1)[0];  // Within all limits there are here.
     }
-    return any_integer_in(outer, limits);
-  }
-  std::int64_t any_integer_in(Tag outer, Limits limits) noexcept;
-  // number decodes an INTEGER; what is wrong with it is wrong at `begin`.
-  std::int64_t number(std::uint32_t begin, Bytes contents, Limits limits) noexcept {
-    if (contents.size() == 1 && contents.front() < 0x80) {  // Within all limits there are here.
-      return contents.front();
-    }
-    return any_number(parse_, begin, contents, limits);
-  }
-  static std::int64_t any_number(Parse& parse, std::uint32_t begin, Bytes contents,
-                                 Limits limits) noexcept;
-  Bytes any_bytes_in(Tag outer, Tag tag) noexcept;
-
-  [[nodiscard]] Bytes view(std::uint32_t begin, std::uint32_t end) const noexcept {
-    return parse_.ok() ? parse_.input().subspan(begin, end - begin) : Bytes{};
+    std::int64_t value = 0;
+    in(outer, [&](Reader& inner) { value = inner.integer(Tag::kInteger, limits); });
+    return parse_.ok() ? value : 0;
   }
 
   Parse& parse_;
-  std::uint32_t at_;  // Offset of the next unread byte; at_ <= end_ <= parse_.size().
-  std::uint32_t end_;
+  Bytes unread_;  // Part of parse_.input(), also when it is empty.
 };
-static_assert(sizeof(Reader) == 16);
 
 // Writer builds a message in the caller's buffer from its last byte to its first, so that every
 // length is known when its header is written. The price is order: fields are written last to first,

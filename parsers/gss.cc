@@ -94,7 +94,7 @@ TokenKind kind_of(Bytes token) noexcept {
   }
 }
 
-Result<InitialToken> parse_initial_token(Bytes token) noexcept {
+[[gnu::flatten]] Result<InitialToken> parse_initial_token(Bytes token) noexcept {
   Parse parse(token);
   InitialToken out;
 
@@ -110,7 +110,7 @@ Result<InitialToken> parse_initial_token(Bytes token) noexcept {
   return parse.finish(out);
 }
 
-Result<KerberosToken> parse_kerberos_token(Bytes inner) noexcept {
+[[gnu::flatten]] Result<KerberosToken> parse_kerberos_token(Bytes inner) noexcept {
   Parse parse(inner);
   KerberosToken out;
 
@@ -124,7 +124,7 @@ Result<KerberosToken> parse_kerberos_token(Bytes inner) noexcept {
   return parse.finish(out);
 }
 
-void frame_kerberos(der::Writer& writer, KerberosTokenId id) noexcept {
+[[gnu::flatten]] void frame_kerberos(der::Writer& writer, KerberosTokenId id) noexcept {
   std::array<std::uint8_t, sizeof(id)> octets{};
   store_be(MutableBytes(octets), std::uint16_t(id));
   writer.octets(octets);
@@ -132,7 +132,7 @@ void frame_kerberos(der::Writer& writer, KerberosTokenId id) noexcept {
   writer.wrap(der::application(0));
 }
 
-Result<GssChecksum> parse_gss_checksum(Bytes checksum) noexcept {
+[[gnu::flatten]] Result<GssChecksum> parse_gss_checksum(Bytes checksum) noexcept {
   Parse parse(checksum);
   GssChecksum out;
 

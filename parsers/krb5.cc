@@ -121,7 +121,7 @@ std::size_t write_principal_text(const PrincipalName& name, Bytes realm_name,
   return text.finish();
 }
 
-Result<ApReq> parse_ap_req(Bytes message) noexcept {
+[[gnu::flatten]] Result<ApReq> parse_ap_req(Bytes message) noexcept {
   Parse parse(message);
   ApReq request;
   fields::message_body(parse, kApReqType, 4, [&](Reader& body) {
@@ -134,7 +134,7 @@ Result<ApReq> parse_ap_req(Bytes message) noexcept {
   return parse.finish(request);
 }
 
-Result<Ticket> parse_ticket(Bytes message) noexcept {
+[[gnu::flatten]] Result<Ticket> parse_ticket(Bytes message) noexcept {
   Parse parse(message);
   Reader reader(parse);
   const Ticket ticket = fields::ticket(reader);
@@ -142,7 +142,7 @@ Result<Ticket> parse_ticket(Bytes message) noexcept {
   return parse.finish(ticket);
 }
 
-Result<EncTicketPart> parse_enc_ticket_part(Bytes plain) noexcept {
+[[gnu::flatten]] Result<EncTicketPart> parse_enc_ticket_part(Bytes plain) noexcept {
   Parse parse(plain);
   EncTicketPart part;
   fields::message_body(parse, kEncTicketPartTag, 10, [&](Reader& body) {
@@ -168,7 +168,7 @@ Result<EncTicketPart> parse_enc_ticket_part(Bytes plain) noexcept {
   return parse.finish(part);
 }
 
-Result<Authenticator> parse_authenticator(Bytes plain) noexcept {
+[[gnu::flatten]] Result<Authenticator> parse_authenticator(Bytes plain) noexcept {
   Parse parse(plain);
   Authenticator authenticator;
   fields::message_body(parse, kAuthenticatorTag, 8, [&](Reader& body) {
@@ -260,7 +260,7 @@ Result<ErrorData> parse_error_data(Bytes e_data) noexcept {
   return parse.finish(data);
 }
 
-void write_ap_rep(Writer& writer, const EncryptedData& enc_part) noexcept {
+[[gnu::flatten]] void write_ap_rep(Writer& writer, const EncryptedData& enc_part) noexcept {
   writer.in(der::application(kApRepType), [&](Writer& tagged) {
     tagged.in(Tag::kSequence, [&](Writer& body) {
       body.in(der::context(2), [&](Writer& field) { write_encrypted_data(field, enc_part); });
@@ -270,7 +270,7 @@ void write_ap_rep(Writer& writer, const EncryptedData& enc_part) noexcept {
   });
 }
 
-void write_enc_ap_rep_part(Writer& writer, const EncApRepPart& part) noexcept {
+[[gnu::flatten]] void write_enc_ap_rep_part(Writer& writer, const EncApRepPart& part) noexcept {
   writer.in(der::application(kEncApRepPartTag), [&](Writer& tagged) {
     tagged.in(Tag::kSequence, [&](Writer& body) {
       if (part.has_seq_number) {

@@ -43,7 +43,7 @@ struct EncryptionKey {  // RFC 4120 5.2.9
   Bytes value;  // Size not checked against etype here; never empty.
 };
 
-struct Ticket {  // RFC 4120 5.3
+struct Ticket {   // RFC 4120 5.3
   Bytes encoded;  // All of it, as it came: two tickets are the same if these octets are.
   Bytes realm;
   PrincipalName sname;

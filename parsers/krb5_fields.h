@@ -1,8 +1,10 @@
 // Fields that several Kerberos messages share, each reader in the shape of its ASN.1 type. For the
-// message parsers only: parsers/krb5.cc and parsers/krb_cred.cc.
+// message parsers only: parsers/krb5.cc, parsers/krb_cred.cc and parsers/authorization_data.cc.
+// They are inline so that a parse function becomes one function, with its Readers in registers.
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 
 #include "parsers/bytes.h"
 #include "parsers/der.h"
@@ -16,7 +18,13 @@ inline constexpr std::uint32_t kProtocolVersion = 5;
 
 // skip_extensions passes over fields that came after the last one of a message's SEQUENCE since it
 // was defined: what carries a higher context tag, in ascending order. Their contents are not read.
-void skip_extensions(der::Reader& body, std::uint8_t last_field) noexcept;
+//= RFC 4120 1.5.1: recipients MUST NOT decline a request simply because an extension is present.
+inline void skip_extensions(der::Reader& body, std::uint8_t last_field) noexcept {
+  constexpr std::uint8_t kFieldMax = 30;  // Higher numbers take another form of tag (X.690 8.1.2).
+  for (std::uint8_t field = last_field; body.more() && field < kFieldMax;) {
+    body.maybe(der::context(++field), [](der::Reader& extension) { extension.rest(); });
+  }
+}
 
 // message_body runs `body` on the SEQUENCE inside [APPLICATION number], which is all there is but
 // for extensions behind [last_field].
@@ -34,31 +42,140 @@ void message_body(Parse& parse, std::uint8_t number, std::uint8_t last_field, Bo
 
 // What takes a field_number reads the field [field_number] of `body`; what takes a `field` reads
 // the next element.
-void constant(der::Reader& body, std::uint8_t field_number, std::uint32_t expected) noexcept;
+inline void constant(der::Reader& body, std::uint8_t field_number,
+                     std::uint32_t expected) noexcept {
+  body.require(body.u32_in(der::context(field_number)) == expected);
+}
 
-Bytes name_string(der::Reader& field) noexcept;  // KerberosString (RFC 4120 5.2.1).
-Bytes realm(der::Reader& body, std::uint8_t field_number) noexcept;
+// without_nul passes a name on; a NUL would end it for every C library that sees it later.
+inline Bytes without_nul(der::Reader& reader, Bytes name) noexcept {
+  reader.require(name.empty() || std::memchr(name.data(), 0, name.size()) == nullptr);
+  return name;
+}
 
-PrincipalName principal_name(der::Reader& field) noexcept;  // RFC 4120 5.2.2
-PrincipalName principal(der::Reader& body, std::uint8_t field_number) noexcept;
+inline Bytes name_string(der::Reader& field) noexcept {  // KerberosString (RFC 4120 5.2.1).
+  return without_nul(field, field.bytes(der::Tag::kGeneralString));
+}
 
-EncryptedData encrypted_data(der::Reader& body, std::uint8_t field_number) noexcept;  // 5.2.9
-EncryptionKey encryption_key(der::Reader& field) noexcept;                            // 5.2.9
+inline Bytes realm(der::Reader& body, std::uint8_t field_number) noexcept {
+  return without_nul(body, body.bytes_in(der::context(field_number), der::Tag::kGeneralString));
+}
 
-std::uint32_t flags(der::Reader& body, std::uint8_t field_number) noexcept;  // RFC 4120 5.2.8
+inline PrincipalName principal_name(der::Reader& field) noexcept {  // RFC 4120 5.2.2
+  PrincipalName name;
+  field.in(der::Tag::kSequence, [&](der::Reader& body) {
+    name.type = body.i32_in(der::context(0));
+    body.in(der::context(1), [&](der::Reader& strings_field) {
+      strings_field.in(der::Tag::kSequence, [&](der::Reader& strings) {
+        const std::uint32_t begin = strings.mark();
+        std::uint32_t count = 0;
+        strings.each([&](der::Reader& rest) {
+          rest.require(++count <= kNameComponentsMax);
+          name_string(rest);
+        });
+        name.components = strings.since(begin);
+      });
+    });
+  });
+  return name;
+}
+
+inline PrincipalName principal(der::Reader& body, std::uint8_t field_number) noexcept {
+  PrincipalName name;
+  body.in(der::context(field_number), [&](der::Reader& field) { name = principal_name(field); });
+  return name;
+}
+
+// RFC 4120 5.2.9
+inline EncryptedData encrypted_data(der::Reader& body, std::uint8_t field_number) noexcept {
+  EncryptedData data;
+  body.in(der::context(field_number), [&](der::Reader& element) {
+    element.in(der::Tag::kSequence, [&](der::Reader& parts) {
+      data.etype = parts.i32_in(der::context(0));
+      //= MS-KILE 3.1.5.8: key version numbers are encoded and decoded as signed 32-bit integers.
+      data.has_kvno = parts.next_is(der::context(1));
+      data.kvno = data.has_kvno ? parts.u32_modulo_in(der::context(1)) : 0;
+      data.cipher = parts.bytes_in(der::context(2), der::Tag::kOctetString);
+    });
+  });
+  return data;
+}
+
+inline EncryptionKey encryption_key(der::Reader& field) noexcept {  // RFC 4120 5.2.9
+  EncryptionKey key;
+  field.in(der::Tag::kSequence, [&](der::Reader& parts) {
+    key.etype = parts.i32_in(der::context(0));
+    key.value = parts.bytes_in(der::context(1), der::Tag::kOctetString);
+    parts.require(!key.value.empty());
+  });
+  return key;
+}
+
+//= RFC 4120 5.2.8
+// Senders MUST ship at least 32 bits; flags beyond those have no meaning to us.
+inline std::uint32_t flags(der::Reader& body, std::uint8_t field_number) noexcept {
+  const Bytes bits = body.bytes_in(der::context(field_number), der::Tag::kBitString);
+  const bool whole_words = bits.size() >= 1 + sizeof(std::uint32_t) && bits[0] == 0;
+  body.require(whole_words);
+  return whole_words ? load_be<std::uint32_t>(bits.subspan(1)) : 0;
+}
 
 // maybe_time is for an OPTIONAL one: false, and `seconds` as it was, if it is not there.
-UnixSeconds time(der::Reader& body, std::uint8_t field_number) noexcept;  // RFC 4120 5.2.3
-bool maybe_time(der::Reader& body, std::uint8_t field_number, UnixSeconds& seconds) noexcept;
+inline UnixSeconds time(der::Reader& body, std::uint8_t field_number) noexcept {  // RFC 4120 5.2.3
+  UnixSeconds seconds = 0;
+  body.require(der::parse_time(
+      body.bytes_in(der::context(field_number), der::Tag::kGeneralizedTime), seconds));
+  return seconds;
+}
+inline bool maybe_time(der::Reader& body, std::uint8_t field_number,
+                       UnixSeconds& seconds) noexcept {
+  const bool present = body.next_is(der::context(field_number));
+  if (present) {
+    seconds = time(body, field_number);
+  }
+  return present;
+}
 
-std::uint32_t microseconds(der::Reader& body, std::uint8_t field_number) noexcept;  // 5.2.4
+inline std::uint32_t microseconds(der::Reader& body, std::uint8_t field_number) noexcept {
+  constexpr std::uint32_t kMicrosecondsMax = 999'999;
+  const std::uint32_t value = body.u32_in(der::context(field_number));
+  body.require(value <= kMicrosecondsMax);  //= RFC 4120 5.2.4
+  return value;
+}
 
 // typed_value reads SEQUENCE { [0] Int32, [1] OCTET STRING }, which a HostAddress (RFC 4120 5.2.5)
 // and an element of AuthorizationData (5.2.6) both are, and returns it, header included; typed_list
 // a SEQUENCE OF them. All is checked here once, so that later walks cannot fail half way.
-Bytes typed_value(der::Reader& field) noexcept;
-Bytes typed_list(der::Reader& field) noexcept;
+inline Bytes typed_value(der::Reader& field) noexcept {
+  const std::uint32_t begin = field.mark();
+  field.in(der::Tag::kSequence, [](der::Reader& parts) {
+    parts.i32_in(der::context(0));
+    parts.bytes_in(der::context(1), der::Tag::kOctetString);
+  });
+  return field.since(begin);
+}
+inline Bytes typed_list(der::Reader& field) noexcept {
+  const std::uint32_t begin = field.mark();
+  field.in(der::Tag::kSequence,
+           [](der::Reader& list) { list.each([](der::Reader& rest) { typed_value(rest); }); });
+  return field.since(begin);
+}
 
-Ticket ticket(der::Reader& field) noexcept;  // RFC 4120 5.3
+inline Ticket ticket(der::Reader& field) noexcept {  // RFC 4120 5.3
+  constexpr std::uint8_t kTicketTag = 1;
+  Ticket read;
+  const std::uint32_t begin = field.mark();
+  field.in(der::application(kTicketTag), [&](der::Reader& tagged) {
+    tagged.in(der::Tag::kSequence, [&](der::Reader& body) {
+      constant(body, 0, kProtocolVersion);
+      read.realm = realm(body, 1);
+      read.sname = principal(body, 2);
+      read.enc_part = encrypted_data(body, 3);
+      skip_extensions(body, 3);
+    });
+  });
+  read.encoded = field.since(begin);
+  return read;
+}
 
 }  // namespace usher::krb5::fields

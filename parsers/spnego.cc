@@ -81,7 +81,7 @@ void read_neg_token_init(Reader& message, NegTokenInit& init) noexcept {
 
 }  // namespace
 
-Result<NegTokenInit> parse_neg_token_init(Bytes token) noexcept {
+[[gnu::flatten]] Result<NegTokenInit> parse_neg_token_init(Bytes token) noexcept {
   Parse parse(token);
   NegTokenInit init;
 
@@ -126,7 +126,7 @@ void write_neg_token_init2(Writer& writer, std::span<const gss::Mechanism> mecha
   writer.wrap(der::application(0));
 }
 
-Result<NegTokenResp> parse_neg_token_resp(Bytes token) noexcept {
+[[gnu::flatten]] Result<NegTokenResp> parse_neg_token_resp(Bytes token) noexcept {
   Parse parse(token);
   NegTokenResp resp;
 
@@ -155,7 +155,7 @@ Result<NegTokenResp> parse_neg_token_resp(Bytes token) noexcept {
   return parse.finish(resp);
 }
 
-void write_neg_token_resp(Writer& writer, const NegTokenResp& resp) noexcept {
+[[gnu::flatten]] void write_neg_token_resp(Writer& writer, const NegTokenResp& resp) noexcept {
   writer.in(Tag::kSequence, [&](Writer& body) {  // Last field first, as Writer wants it.
     if (resp.has_mech_list_mic) {
       body.in(der::context(3),
