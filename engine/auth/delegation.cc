@@ -42,9 +42,9 @@ bool open_part(Turn& turn, Exchange& exchange, const krb5::EncryptedData& sealed
   }
   const KerberosWork& work = exchange.kerberos;
   const MutableBytes plain = turn.desk.arena.take(sealed.cipher.size());
-  Outcome outcome = open_with(turn, work.ticket.key, sealed, plain, opened);
-  if (outcome == Outcome::kForged && work.authenticator.has_subkey) {
-    outcome = open_with(turn, work.authenticator.subkey, sealed, plain, opened);
+  Outcome outcome = open_with(turn, work.ticket->key, sealed, plain, opened);
+  if (outcome == Outcome::kForged && work.authenticator->has_subkey) {
+    outcome = open_with(turn, work.authenticator->subkey, sealed, plain, opened);
   }
   if (outcome != Outcome::kDone) {
     exchange.refuse(outcome == Outcome::kForged ? Status::kDelegationKey : Status::kInternal);
@@ -100,7 +100,7 @@ bool open_delegation(Turn& turn, Exchange& exchange) noexcept {
     exchange.refuse(Status::kMalformedDelegation, part.fault(), opened);
     return false;
   }
-  const Status status = judge_infos(*cred, *part, work.ticket);
+  const Status status = judge_infos(*cred, *part, *work.ticket);
   if (status != Status::kContinue) {
     exchange.refuse(status);
     return false;

@@ -24,15 +24,16 @@ namespace usher::auth {
 
 // KerberosWork is what the Kerberos stages pass on. Views lie in the token or in the arena.
 struct KerberosWork {
-  krb5::ApReq ap_req;
-  krb5::EncTicketPart ticket;
-  krb5::Authenticator authenticator;
-  krb5::AuthorizationData ticket_data;  // What the two say besides.
-  krb5::AuthorizationData authenticator_data;
-  gss::GssChecksum checksum;  // No bindings and no flags if the client sent none.
-  bool keeps_pac = false;     // There is one, and the context is to have it once it is verified.
-  pac::Pac pac;               // As parsed; empty if the ticket was seen before.
-  Bytes delegated;            // The decrypted EncKrbCredPart; empty if nothing is taken.
+  // Each is there once it has been parsed; until then it takes no time either.
+  std::optional<krb5::ApReq> ap_req;
+  std::optional<krb5::EncTicketPart> ticket;
+  std::optional<krb5::Authenticator> authenticator;
+  std::optional<krb5::AuthorizationData> ticket_data;  // What the two say besides.
+  std::optional<krb5::AuthorizationData> authenticator_data;
+  gss::GssChecksum checksum;    // No bindings and no flags if the client sent none.
+  bool keeps_pac = false;       // There is one, and the context is to have it once it is verified.
+  std::optional<pac::Pac> pac;  // None if the ticket was seen before.
+  Bytes delegated;              // The decrypted EncKrbCredPart; empty if nothing is taken.
   // The key the search for the ticket's began with, or null if the ring does not name the service
   // and everybody's keys are tried; the next key to try; how many have been.
   const crypto::ServiceKey* found_key = nullptr;

@@ -73,8 +73,8 @@ bool check_bindings(Exchange& exchange) noexcept {
   const KerberosWork& work = exchange.kerberos;
   return exchange.check_bindings(
       {.hash = work.checksum.bindings,
-       .enlightened = work.authenticator_data.has_ap_options &&
-                      (work.authenticator_data.ap_options & kApOptionsCbt) != 0});
+       .enlightened = work.authenticator_data->has_ap_options &&
+                      (work.authenticator_data->ap_options & kApOptionsCbt) != 0});
 }
 
 bool keep_names(Exchange& exchange) noexcept {
@@ -82,9 +82,9 @@ bool keep_names(Exchange& exchange) noexcept {
   std::array<std::uint8_t, kIdentitySizeMax> room;
   const MutableBytes scratch(room);
   Context& context = *exchange.context;
-  const std::size_t user = krb5::write_principal_text(work.ticket.cname, {}, scratch);
+  const std::size_t user = krb5::write_principal_text(work.ticket->cname, {}, scratch);
   const bool kept =
-      user > 0 && context.keep(0, scratch.first(user)) && context.keep(1, work.ticket.crealm);
+      user > 0 && context.keep(0, scratch.first(user)) && context.keep(1, work.ticket->crealm);
   // Nothing protects the name in the ticket's clear part. It has chosen a key, and whose key opened
   // the ticket is certain: that is the service. Where the name chose, the two are the same.
   const Bytes service = work.ticket_job->key->text;
@@ -99,7 +99,7 @@ bool keep_names(Exchange& exchange) noexcept {
 // not name that and the policy lets keys stand for other names, anybody's. Null: refused.
 const crypto::ServiceKey* choose_key(Exchange& exchange) noexcept {
   KerberosWork& work = exchange.kerberos;
-  const krb5::Ticket& ticket = work.ap_req.ticket;
+  const krb5::Ticket& ticket = work.ap_req->ticket;
   const crypto::KeyRing& ring = *(*exchange.keys)->ring;
   const crypto::KeyRing::Found found =
       ring.find(ticket.realm, ticket.sname.components, ticket.enc_part.etype,
@@ -126,15 +126,15 @@ void establish(Exchange& exchange) noexcept {
   const KerberosWork& work = exchange.kerberos;
   Context& context = *exchange.context;
   const krb5::EncryptionKey& client_key =
-      work.authenticator.has_subkey ? work.authenticator.subkey : work.ticket.key;
+      work.authenticator->has_subkey ? work.authenticator->subkey : work.ticket->key;
   const std::uint32_t delegate =
       context.delegated.empty() ? 0 : std::uint32_t(gss::ContextFlags::kDelegate);
   context.flags = gss::ContextFlags((std::uint32_t(work.checksum.flags) & kGrantable) | delegate);
   context.key.assign(client_key.value);
   context.key_etype = client_key.etype;
-  context.start_s = work.ticket.start_time;
-  context.expires_s = work.ticket.end_time;
-  context.initiator_sequence = work.authenticator.seq_number;
+  context.start_s = work.ticket->start_time;
+  context.expires_s = work.ticket->end_time;
+  context.initiator_sequence = work.authenticator->seq_number;
   context.acceptor_sequence = context.initiator_sequence;  // RFC 4121 2, when no AP-REP is sent.
 }
 
@@ -148,13 +148,13 @@ void stage_ticket(Turn& turn, Exchange& exchange) noexcept {
     return exchange.refuse(Status::kMechanismNotAllowed);  // A reload took the keytab away.
   }
   KerberosWork& work = exchange.kerberos;
-  if ((work.ap_req.ap_options & krb5::kApOptionUseSessionKey) != 0) {
+  if ((work.ap_req->ap_options & krb5::kApOptionUseSessionKey) != 0) {
     return exchange.refuse(Status::kUserToUser);
   }
   if (!check_target(exchange)) {
     return;
   }
-  const krb5::Ticket& ticket = work.ap_req.ticket;
+  const krb5::Ticket& ticket = work.ap_req->ticket;
   const crypto::EtypeProfile* const profile = crypto::profile_of(ticket.enc_part.etype);
   if (profile == nullptr) {
     return exchange.refuse(Status::kTicketEtype);
@@ -216,8 +216,8 @@ void on_ticket_opened(Turn& turn, Exchange& exchange) noexcept {
   if (!check_ticket(turn, exchange)) {
     return;
   }
-  const krb5::EncryptedData& cipher = work.ap_req.authenticator;
-  if (cipher.etype != work.ticket.key.etype) {
+  const krb5::EncryptedData& cipher = work.ap_req->authenticator;
+  if (cipher.etype != work.ticket->key.etype) {
     return exchange.refuse(Status::kAuthenticatorKey);
   }
   TurnDesk& desk = turn.desk;
@@ -226,10 +226,10 @@ void on_ticket_opened(Turn& turn, Exchange& exchange) noexcept {
     keys.assign(work.seen.payload().session_keys);
   }
   work.authenticator_job = &desk.authenticators.add(
-      {.profile = key_profile(work.ticket.key),
-       .session_key = work.ticket.key.value,
+      {.profile = key_profile(work.ticket->key),
+       .session_key = work.ticket->key.value,
        .keys = &keys,
-       .reply_expected = (work.ap_req.ap_options & krb5::kApOptionMutualRequired) != 0,
+       .reply_expected = (work.ap_req->ap_options & krb5::kApOptionMutualRequired) != 0,
        .cipher = cipher.cipher,
        .room = desk.arena.take(crypto::opening_room(cipher.cipher.size()))});
   exchange.go(State::kAuthenticatorQueued);

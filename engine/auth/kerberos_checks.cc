@@ -14,7 +14,11 @@ namespace {
 // `malformed`, or not be heeded. `plain` is the decrypted message it is part of: faults count from
 // there, like the message's own.
 bool read_authorization_data(Exchange& exchange, Bytes element, Bytes plain, Status malformed,
-                             krb5::AuthorizationData& out) noexcept {
+                             std::optional<krb5::AuthorizationData>& out) noexcept {
+  if (element.empty()) {
+    out.emplace();
+    return true;
+  }
   const Result<krb5::AuthorizationData> data = krb5::parse_authorization_data(element);
   if (!data.ok()) {
     const auto at = static_cast<std::uint32_t>(element.data() - plain.data());
@@ -89,7 +93,7 @@ Status check_validity(const krb5::EncTicketPart& ticket, const Turn& turn, std::
 //= itself or rejects the ticket.
 // We know no realm's policy, so the KDC's word is what there is.
 bool check_transited(Exchange& exchange) noexcept {
-  const krb5::EncTicketPart& ticket = exchange.kerberos.ticket;
+  const krb5::EncTicketPart& ticket = *exchange.kerberos.ticket;
   const bool checked = (ticket.flags & krb5::kTicketFlagTransitedPolicyChecked) != 0;
   if (exchange.request->credential->policy.check_transited && !checked &&
       !ticket.transited.empty()) {
@@ -104,7 +108,7 @@ bool check_addresses(Exchange& exchange) noexcept {
     return true;
   }
   const Bytes opened = exchange.kerberos.ticket_job->opened;
-  const Bytes element = exchange.kerberos.ticket.addresses;
+  const Bytes element = exchange.kerberos.ticket->addresses;
   const Result<krb5::HostAddresses> addresses = krb5::parse_host_addresses(element);
   if (!addresses.ok()) {
     const auto at = static_cast<std::uint32_t>(element.data() - opened.data());
@@ -125,11 +129,11 @@ bool check_addresses(Exchange& exchange) noexcept {
 }
 
 Status compare_with_ticket(const KerberosWork& work, const Turn& turn, std::int64_t skew_s) {
-  const krb5::Authenticator& authenticator = work.authenticator;
+  const krb5::Authenticator& authenticator = *work.authenticator;
   //= RFC 4120 3.2.3: the name and realm of the client from the ticket are compared against the
   //= same fields in the authenticator.
-  if (!std::ranges::equal(authenticator.cname.components, work.ticket.cname.components) ||
-      !std::ranges::equal(authenticator.crealm, work.ticket.crealm)) {
+  if (!std::ranges::equal(authenticator.cname.components, work.ticket->cname.components) ||
+      !std::ranges::equal(authenticator.crealm, work.ticket->crealm)) {
     return Status::kClientNameMismatch;
   }
   //= RFC 4120 3.2.3: local time and the client's differ by no more than the allowable clock skew.
@@ -148,12 +152,12 @@ Status compare_with_ticket(const KerberosWork& work, const Turn& turn, std::int6
 // 3.4.5: impacket sends none).
 bool read_checksum(Exchange& exchange) noexcept {
   KerberosWork& work = exchange.kerberos;
-  if (!work.authenticator.has_checksum) {
+  if (!work.authenticator->has_checksum) {
     return true;
   }
-  const Result<gss::GssChecksum> checksum = gss::parse_gss_checksum(work.authenticator.checksum);
+  const Result<gss::GssChecksum> checksum = gss::parse_gss_checksum(work.authenticator->checksum);
   if (!checksum.ok()) {
-    exchange.refuse(Status::kMalformedGssChecksum, checksum.fault(), work.authenticator.checksum);
+    exchange.refuse(Status::kMalformedGssChecksum, checksum.fault(), work.authenticator->checksum);
     return false;
   }
   work.checksum = *checksum;
@@ -181,7 +185,7 @@ bool check_listed(Exchange& exchange, Bytes components, Bytes realm) noexcept {
 bool check_mutual(Exchange& exchange) noexcept {
   // Where there is a checksum, it decides: nothing protects the AP option.
   const KerberosWork& work = exchange.kerberos;
-  const bool asked = work.authenticator.has_checksum
+  const bool asked = work.authenticator->has_checksum
                          ? gss::has(work.checksum.flags, gss::ContextFlags::kMutual) ||
                                gss::has(work.checksum.flags, gss::ContextFlags::kDceStyle)
                          : wants_mutual(work);
@@ -194,7 +198,7 @@ bool check_mutual(Exchange& exchange) noexcept {
 }  // namespace
 
 bool wants_mutual(const KerberosWork& work) noexcept {
-  return (work.ap_req.ap_options & krb5::kApOptionMutualRequired) != 0 ||
+  return (work.ap_req->ap_options & krb5::kApOptionMutualRequired) != 0 ||
          gss::has(work.checksum.flags, gss::ContextFlags::kMutual) ||
          gss::has(work.checksum.flags, gss::ContextFlags::kDceStyle);
 }
@@ -205,7 +209,7 @@ const crypto::EtypeProfile* key_profile(const krb5::EncryptionKey& key) noexcept
 }
 
 bool check_target(Exchange& exchange) noexcept {
-  const krb5::Ticket& ticket = exchange.kerberos.ap_req.ticket;
+  const krb5::Ticket& ticket = exchange.kerberos.ap_req->ticket;
   if (crypto::is_ticket_granting(ticket.sname.components)) {
     exchange.refuse(Status::kTicketGranting);
     return false;
@@ -220,9 +224,9 @@ bool check_key_owner(Exchange& exchange) noexcept {
 
 bool check_ticket(const Turn& turn, Exchange& exchange) noexcept {
   KerberosWork& work = exchange.kerberos;
-  Status status = check_validity(work.ticket, turn, skew_of(turn, exchange));
+  Status status = check_validity(*work.ticket, turn, skew_of(turn, exchange));
   if (status == Status::kContinue) {
-    status = check_key(work.ticket.key, *work.ticket_job->key->profile,
+    status = check_key(work.ticket->key, *work.ticket_job->key->profile,
                        exchange.request->credential->policy);
   }
   if (status != Status::kContinue) {
@@ -230,22 +234,22 @@ bool check_ticket(const Turn& turn, Exchange& exchange) noexcept {
     return false;
   }
   return check_transited(exchange) && check_addresses(exchange) &&
-         read_authorization_data(exchange, work.ticket.authorization_data, work.ticket_job->opened,
+         read_authorization_data(exchange, work.ticket->authorization_data, work.ticket_job->opened,
                                  Status::kMalformedTicket, work.ticket_data);
 }
 
 bool check_authenticator(const Turn& turn, Exchange& exchange) noexcept {
   KerberosWork& work = exchange.kerberos;
   Status status = compare_with_ticket(work, turn, skew_of(turn, exchange));
-  if (status == Status::kContinue && work.authenticator.has_subkey) {
-    status = check_key(work.authenticator.subkey, *work.ticket_job->key->profile,
+  if (status == Status::kContinue && work.authenticator->has_subkey) {
+    status = check_key(work.authenticator->subkey, *work.ticket_job->key->profile,
                        exchange.request->credential->policy);
   }
   if (status != Status::kContinue) {
     exchange.refuse(status);
     return false;
   }
-  return read_authorization_data(exchange, work.authenticator.authorization_data,
+  return read_authorization_data(exchange, work.authenticator->authorization_data,
                                  work.authenticator_job->opened, Status::kMalformedAuthenticator,
                                  work.authenticator_data) &&
          read_checksum(exchange) && check_mutual(exchange);
@@ -259,7 +263,7 @@ bool check_replay(const Turn& turn, Exchange& exchange) noexcept {
   }
   const KerberosWork& work = exchange.kerberos;
   switch (turn.environment.replays.test_and_insert(work.authenticator_job->fingerprint,
-                                                   work.authenticator.ctime)) {
+                                                   work.authenticator->ctime)) {
     case ReplayVerdict::kFresh:
       return true;
     case ReplayVerdict::kReplay:

@@ -29,14 +29,14 @@ bool came_bare(const Exchange& exchange) noexcept {
 // choose_subkey_etype decides of which etype our subkey is.
 const crypto::EtypeProfile& choose_subkey_etype(const KerberosWork& work) noexcept {
   const krb5::EncryptionKey& client_key =
-      work.authenticator.has_subkey ? work.authenticator.subkey : work.ticket.key;
+      work.authenticator->has_subkey ? work.authenticator->subkey : work.ticket->key;
   const crypto::EtypeProfile& base = *key_profile(client_key);
   const crypto::EtypeProfile* chosen = nullptr;
   //= RFC 4537 3: a subkey of an etype from the client's list, if we prefer one of those to that of
   //= the client's subkey or, without one, the session key.
   // We prefer what the client prefers, as long as it is no step back: the key there is has passed
   // the policy, and so nothing is ever chosen that would not.
-  krb5::each_etype(work.authenticator_data.etype_list, [&](std::int32_t etype) {
+  krb5::each_etype(work.authenticator_data->etype_list, [&](std::int32_t etype) {
     const crypto::EtypeProfile* const profile = crypto::profile_of(etype);
     if (chosen == nullptr && profile != nullptr && profile->strength >= base.strength) {
       chosen = profile;
@@ -49,7 +49,7 @@ const crypto::EtypeProfile& choose_subkey_etype(const KerberosWork& work) noexce
 // of the client's business.
 //= MS-KILE 3.4.5: a message that is not well-formed or not supported gets a zero-length reply.
 ErrorCode error_code_of(const Exchange& exchange) noexcept {
-  const krb5::EncryptedData& sealed = exchange.kerberos.ap_req.ticket.enc_part;
+  const krb5::EncryptedData& sealed = exchange.kerberos.ap_req->ticket.enc_part;
   const crypto::ServiceKey* const key = exchange.kerberos.found_key;
   switch (exchange.verdict.status) {
     case Status::kTicketEtype:
@@ -140,7 +140,7 @@ bool keep_session_key(Exchange& exchange) noexcept {
   if (!exchange.context->dce_style) {
     return true;
   }
-  const krb5::EncryptionKey& key = exchange.kerberos.ticket.key;
+  const krb5::EncryptionKey& key = exchange.kerberos.ticket->key;
   std::array<std::uint8_t, sizeof(key.etype) + kKeySizeMax> bytes{};
   const MutableBytes kept = std::span(bytes).first(sizeof(key.etype) + key.value.size());
   store_le(kept, static_cast<std::uint32_t>(key.etype));
@@ -156,7 +156,7 @@ bool stage_reply(Turn& turn, Exchange& exchange) noexcept {
   TurnDesk& desk = turn.desk;
   KerberosWork& work = exchange.kerberos;
   Context& context = *exchange.context;
-  const crypto::EtypeProfile& profile = *key_profile(work.ticket.key);
+  const crypto::EtypeProfile& profile = *key_profile(work.ticket->key);
   const crypto::EtypeProfile& subkey_profile = choose_subkey_etype(work);
   // Per-message tokens of RC4 cannot say which key they are made with, so there is no new one; only
   // in DCE style do clients look for it.
@@ -178,8 +178,8 @@ bool stage_reply(Turn& turn, Exchange& exchange) noexcept {
   }
 
   der::Writer plain(desk.arena.take(256));
-  krb5::write_enc_ap_rep_part(plain, {.ctime = work.authenticator.ctime,
-                                      .cusec = work.authenticator.cusec,
+  krb5::write_enc_ap_rep_part(plain, {.ctime = work.authenticator->ctime,
+                                      .cusec = work.authenticator->cusec,
                                       .has_subkey = has_subkey,
                                       .subkey = {.etype = context.key_etype, .value = subkey},
                                       .has_seq_number = true,
@@ -188,7 +188,7 @@ bool stage_reply(Turn& turn, Exchange& exchange) noexcept {
   const std::size_t cipher_size = profile.overhead() + plain.written().size();
   work.seal_job =
       &desk.seals.add({.profile = &profile,
-                       .session_key = work.ticket.key.value,
+                       .session_key = work.ticket->key.value,
                        .keys = work.authenticator_job->keys,
                        .confounder = confounder,
                        .plain = plain.written(),
@@ -243,9 +243,11 @@ void write_error(Turn& turn, Exchange& exchange) noexcept {
   // What a refused exchange had to say to its client is not said.
   exchange.mech_reply = {};
   exchange.has_mech_reply = false;
-  const krb5::Ticket& ticket = exchange.kerberos.ap_req.ticket;
-  const ErrorCode code =
-      exchange.request->error_tokens ? error_code_of(exchange) : ErrorCode::kNone;
+  if (!exchange.request->error_tokens || !exchange.kerberos.ap_req) {
+    return;
+  }
+  const krb5::Ticket& ticket = exchange.kerberos.ap_req->ticket;
+  const ErrorCode code = error_code_of(exchange);
   if (code == ErrorCode::kNone || ticket.sname.components.empty()) {
     return;
   }

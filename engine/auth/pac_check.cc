@@ -139,11 +139,11 @@ bool check_kdc_signatures(Turn& turn, Exchange& exchange, const pac::Pac& pac,
                           const crypto::KeyRing& ring) noexcept {
   KerberosWork& work = exchange.kerberos;
   crypto::Kit& kit = *turn.desk.kit;
-  const Bytes octets = work.ticket_data.pac;
+  const Bytes octets = work.ticket_data->pac;
   std::uint8_t& verified = exchange.context->pac_signatures;
   //= MS-PAC 2.8.2: the KDC signature is a keyed hash of the Server Signature.
   const crypto::ServiceKey* const key =
-      KdcKeys(ring, work.ap_req.ticket.realm)
+      KdcKeys(ring, work.ap_req->ticket.realm)
           .find(kit, pac.kdc_signature, pac.server_signature.value);
   if (key == nullptr) {
     return false;
@@ -180,8 +180,8 @@ bool check_kdc_signatures(Turn& turn, Exchange& exchange, const pac::Pac& pac,
 // stage_server_signature puts the server's signature into the turn's batch.
 Status stage_server_signature(Turn& turn, Exchange& exchange) noexcept {
   KerberosWork& work = exchange.kerberos;
-  const pac::Pac& pac = work.pac;
-  const Bytes octets = work.ticket_data.pac;
+  const pac::Pac& pac = *work.pac;
+  const Bytes octets = work.ticket_data->pac;
   //= MS-PAC 2.8: a PAC holds both signatures.
   if (!may_be_signature(pac.server_signature)) {
     return Status::kPacSignature;
@@ -273,7 +273,7 @@ bool stage_pac(Turn& turn, Exchange& exchange) noexcept {
   if (policy == PacPolicy::kIgnore) {
     return true;
   }
-  if (!work.ticket_data.has_pac) {
+  if (!work.ticket_data->has_pac) {
     // Where the KDC's key is known, leaving the PAC out must not be the way around its signatures.
     if (policy == PacPolicy::kRequire || (*exchange.keys)->kdc_ring != nullptr) {
       exchange.refuse(Status::kPacMissing);
@@ -285,9 +285,9 @@ bool stage_pac(Turn& turn, Exchange& exchange) noexcept {
     exchange.context->pac_signatures = work.seen.payload().pac_signatures;
     return true;
   }
-  const Result<pac::Pac> pac = pac::parse_pac(work.ticket_data.pac);
+  const Result<pac::Pac> pac = pac::parse_pac(work.ticket_data->pac);
   if (!pac.ok()) {
-    exchange.refuse(Status::kMalformedPac, pac.fault(), work.ticket_data.pac);
+    exchange.refuse(Status::kMalformedPac, pac.fault(), work.ticket_data->pac);
     return false;
   }
   work.pac = *pac;
@@ -310,13 +310,13 @@ bool check_pac(Turn& turn, Exchange& exchange) noexcept {
   }
   exchange.context->pac_signatures = kPacServer;
   const crypto::KeyRing* const kdc_ring = (*exchange.keys)->kdc_ring.get();
-  if (kdc_ring != nullptr && !check_kdc_signatures(turn, exchange, work.pac, *kdc_ring)) {
+  if (kdc_ring != nullptr && !check_kdc_signatures(turn, exchange, *work.pac, *kdc_ring)) {
     exchange.refuse(Status::kPacKdcSignature);
     return false;
   }
   //= MS-KILE 3.4.5.3: what the PAC says is used only once it is verified.
-  if (!work.pac.has_client_info || !is_same_client(work.ticket, work.pac.client_info) ||
-      !sids_agree(work.pac)) {
+  if (!work.pac->has_client_info || !is_same_client(*work.ticket, work.pac->client_info) ||
+      !sids_agree(*work.pac)) {
     exchange.refuse(Status::kPacClient);
   }
   return exchange.live();
@@ -327,7 +327,7 @@ bool keep_pac(Turn& turn, Exchange& exchange) noexcept {
   if (contexts.pages() == nullptr || !exchange.kerberos.keeps_pac) {
     return true;
   }
-  const Bytes octets = exchange.kerberos.ticket_data.pac;
+  const Bytes octets = exchange.kerberos.ticket_data->pac;
   if (!contexts.keep({&octets, 1}, exchange.context->pac, turn.steady_us)) {
     exchange.refuse(Status::kNoFreePage);
   }

@@ -18,7 +18,7 @@ bool recall(Turn& turn, Exchange& exchange) noexcept {
     return false;
   }
   KerberosWork& work = exchange.kerberos;
-  const krb5::Ticket& ticket = work.ap_req.ticket;
+  const krb5::Ticket& ticket = work.ap_req->ticket;
   work.sought.emplace(cache->seek((*exchange.keys)->generation, ticket.encoded));
   work.seen = cache->find(*work.sought, turn.now_s());
   turn.desk.tickets_seen.count_find(bool(work.seen));
@@ -42,10 +42,10 @@ void remember(Turn& turn, Exchange& exchange) noexcept {
   work.authenticator_job->keys->copy_to(opened.session_keys);
   TicketCache& cache = *turn.environment.tickets;
   const Offered offered = cache.offer(*work.sought,
-                                      {.client_hash = client_of(cache, work.ticket),
+                                      {.client_hash = client_of(cache, *work.ticket),
                                        .value = work.ticket_job->opened,
                                        .payload = opened,
-                                       .expires_s = work.ticket.end_time},
+                                       .expires_s = work.ticket->end_time},
                                       turn.now_s());
   turn.desk.tickets_seen.count_offer(offered);
   cache.wipe_expired_now_and_then(turn.now_s());
