@@ -73,85 +73,79 @@ bool note(const AdElement& element, AuthorizationData& data) noexcept {
 
 }  // namespace
 
-AdWalk::AdWalk(Bytes element) noexcept {
+AdWalk::AdWalk(Bytes element) noexcept : element_(element) {
   if (!element.empty()) {
-    enter(element, 0);
+    enter(element);
   }
 }
 
-void AdWalk::fail(ParseCode code, std::uint32_t offset) noexcept {
-  fault_ = {code, offset};
-  current_ = {};
+// fail ends the walk; `part` is where the fault counts from. It says false.
+bool AdWalk::fail(ParseFault fault, Bytes part) noexcept {
+  fault_ = {fault.code, at(part) + fault.offset};
   depth_ = 0;
+  unread_[0] = {};
+  return false;
 }
 
-// enter goes on with the elements of `list`, an AuthorizationData element at offset `at`.
-void AdWalk::enter(Bytes list, std::uint32_t at) noexcept {
+// enter goes on with the elements of `list`, an AuthorizationData element; false: it is none.
+bool AdWalk::enter(Bytes list) noexcept {
   Parse parse(list);
   Reader reader(parse);
-  Level inner;
-  reader.in(Tag::kSequence, [&](Reader& elements) {
-    inner.at = at + elements.mark();
-    inner.unread = elements.rest();
-  });
+  const Bytes elements = reader.bytes(Tag::kSequence);
   reader.finish();
-  const Result<Level> result = parse.finish(inner);
+  const Result<Bytes> result = parse.finish(elements);
   if (!result.ok()) {
-    return fail(result.fault().code, at + result.fault().offset);
+    return fail(result.fault(), list);
   }
-  current_ = *result;
+  unread_[depth_] = *result;
+  return true;
 }
 
-// read takes the next element of the current level and returns where its ad-data begins.
-std::uint32_t AdWalk::read(AdElement& element) noexcept {
-  Parse parse(current_.unread);
+// read takes the next element of the current level; false: it is none.
+bool AdWalk::read(AdElement& element) noexcept {
+  const Bytes from = unread_[depth_];
+  Parse parse(from);
   Reader reader(parse);
-  std::uint32_t data_at = 0;
-  element = {.if_relevant = depth_ > 0};
-  element_at_ = current_.at;
+  element_at_ = at(from);
+  element.if_relevant = depth_ > 0;
   reader.in(Tag::kSequence, [&](Reader& parts) {
-    parts.in(der::context(0), [&](Reader& type) { element.type = AdType(type.i32()); });
-    parts.in(der::context(1), [&](Reader& value) {
-      element.data = value.bytes(Tag::kOctetString);
-      data_at = value.mark() - static_cast<std::uint32_t>(element.data.size());
-    });
+    element.type = AdType(parts.i32_in(der::context(0)));
+    element.data = parts.bytes_in(der::context(1), Tag::kOctetString);
   });
-  const std::uint32_t size = reader.mark();
-  const Bytes unread = reader.rest();
-  if (const Result<Level> result = parse.finish(Level{unread, current_.at + size}); result.ok()) {
-    data_at += current_.at;
-    current_ = *result;
-  } else {
-    fail(result.fault().code, current_.at + result.fault().offset);
+  const Result<Bytes> rest = parse.finish(reader.rest());
+  if (!rest.ok()) {
+    return fail(rest.fault(), from);
   }
-  return data_at;
+  unread_[depth_] = *rest;
+  return true;
 }
 
 bool AdWalk::next(AdElement& element) noexcept {
-  while (!current_.unread.empty() || depth_ > 0) {
-    if (current_.unread.empty()) {
-      current_ = pending_[--depth_];
+  while (true) {
+    if (unread_[depth_].empty()) {
+      if (depth_ == 0) {
+        return false;
+      }
+      --depth_;
       continue;
     }
     if (++element_count_ > kAdElementsMax) {
-      fail(ParseCode::kBadValue, current_.at);
-      return false;
+      return fail({ParseCode::kBadValue, 0}, unread_[depth_]);
     }
-    const std::uint32_t data_at = read(element);
-    if (fault_.code != ParseCode::kOk) {
+    if (!read(element)) {
       return false;
     }
     if (element.type != AdType::kIfRelevant) {
       return true;
     }
     if (depth_ == kAdDepthMax) {
-      fail(ParseCode::kBadValue, element_at_);
+      return fail({ParseCode::kBadValue, element_at_}, element_);
+    }
+    ++depth_;
+    if (!enter(element.data)) {
       return false;
     }
-    pending_[depth_++] = current_;
-    enter(element.data, data_at);
   }
-  return false;
 }
 
 [[gnu::flatten]] Result<AuthorizationData> parse_authorization_data(Bytes element) noexcept {

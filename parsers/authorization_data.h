@@ -94,19 +94,18 @@ class AdWalk {
  private:
   friend Result<AuthorizationData> parse_authorization_data(Bytes element) noexcept;
 
-  // Level is what is left of one AuthorizationData's contents.
-  struct Level {
-    Bytes unread;
-    std::uint32_t at = 0;  // Where `unread` begins in the outermost element.
-  };
+  // at is where a part of the outermost element begins in it.
+  [[nodiscard]] std::uint32_t at(Bytes part) const noexcept {
+    return static_cast<std::uint32_t>(part.data() - element_.data());
+  }
+  bool fail(ParseFault fault, Bytes part) noexcept;
+  bool enter(Bytes list) noexcept;
+  bool read(AdElement& element) noexcept;
 
-  void fail(ParseCode code, std::uint32_t offset) noexcept;
-  void enter(Bytes list, std::uint32_t at) noexcept;
-  [[nodiscard]] std::uint32_t read(AdElement& element) noexcept;
-
-  Level current_;
-  std::array<Level, kAdDepthMax> pending_;  // What comes after the AD-IF-RELEVANT that was entered.
-  std::uint32_t depth_ = 0;                 // Levels in pending_.
+  Bytes element_;  // The outermost.
+  // What is unread of the AuthorizationData that is being walked and of those around it.
+  std::array<Bytes, kAdDepthMax + 1> unread_;
+  std::uint32_t depth_ = 0;  // AD-IF-RELEVANTs around it.
   std::uint32_t element_count_ = 0;
   std::uint32_t element_at_ = 0;  // Where the last element that was read begins.
   ParseFault fault_;

@@ -15,6 +15,14 @@ namespace usher {
 using Bytes = std::span<const std::uint8_t>;
 using MutableBytes = std::span<std::uint8_t>;
 
+// copy puts the bytes of `from` at the front of `to`, which has room for them; the two may overlap.
+inline void copy(Bytes from, MutableBytes to) noexcept {
+  const MutableBytes target = to.first(from.size());
+  if (!target.empty()) {
+    std::memmove(target.data(), from.data(), target.size());
+  }
+}
+
 // load_le reads a little-endian unsigned integer from the front of `bytes`, which must hold at
 // least sizeof(T) bytes.
 template <class T>

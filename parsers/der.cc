@@ -7,11 +7,11 @@
 #include <chrono>
 
 namespace usher::der {
-bool Reader::decode_integer(Bytes contents, std::int64_t& value) noexcept {
+[[gnu::noinline]] Reader::Integer Reader::decode_integer(Bytes contents) noexcept {
   // No INTEGER that is read as a number needs more octets: 2^32-1 has four and a leading zero.
   constexpr std::size_t kIntegerSizeMax = 5;
   if (contents.empty() || contents.size() > kIntegerSizeMax) {
-    return false;
+    return {};
   }
   const bool negative = contents[0] >= 0x80;
   if (contents.size() > 1) {
@@ -19,17 +19,25 @@ bool Reader::decode_integer(Bytes contents, std::int64_t& value) noexcept {
     const bool next_is_negative = contents[1] >= 0x80;
     const bool needless = contents[0] == (negative ? 0xff : 0x00) && negative == next_is_negative;
     if (needless) {
-      return false;
+      return {};
     }
   }
-  value = negative ? -1 : 0;
+  std::int64_t value = negative ? -1 : 0;
   for (const std::uint8_t octet : contents) {
     value = value * 256 + octet;
   }
-  return true;
+  return {.is_one = true, .value = value};
 }
 
-Reader::Header Reader::any_header(Bytes unread, Tag tag) noexcept {
+std::uint32_t Reader::integer_begin(Bytes contents) const noexcept {
+  std::uint32_t header_size = 2;
+  if (contents.size() >= 0x80) {
+    header_size += static_cast<std::uint32_t>((std::bit_width(contents.size()) + 7) / 8);
+  }
+  return static_cast<std::uint32_t>(contents.data() - parse_.input().data()) - header_size;
+}
+
+[[gnu::noinline]] Reader::Header Reader::any_header(Bytes unread, Tag tag) noexcept {
   const auto size = static_cast<std::uint32_t>(unread.size());
   // The messages' own elements have one or two octets of length.
   if (size >= 4 && unread[0] == std::uint8_t(tag)) {
@@ -74,43 +82,50 @@ Reader::Header Reader::any_header(Bytes unread, Tag tag) noexcept {
   return {.size = header_size, .content_size = length, .fault = {}};
 }
 
-Bytes Writer::written() const noexcept { return fits_ ? Bytes(out_.subspan(at_)) : Bytes{}; }
+[[gnu::noinline]] Reader::Header Reader::any_headers(Bytes unread, Tag outer, Tag tag) noexcept {
+  // Most that come here have two octets of length behind 0x82, or one behind 0x81, both of them.
+  if (unread.size() >= 8) {
+    const auto octets = load_le<std::uint64_t>(unread);
+    const std::uint64_t outer_octet = std::uint8_t(outer);
+    const std::uint64_t tag_octet = std::uint8_t(tag);
+    if ((octets & 0xffff'0000'ffff) == (outer_octet | 0x8200 | tag_octet << 32 | 0x82ull << 40)) {
+      const std::uint32_t outer_size = load_be<std::uint16_t>(unread.subspan(2));
+      const std::uint32_t size = load_be<std::uint16_t>(unread.subspan(6));
+      if (size >= 0x100 && outer_size == size + 4 && outer_size <= unread.size() - 4) {
+        return {.size = 8, .content_size = size, .fault = {}};
+      }
+    } else if ((octets & 0xff'ff00'ffff) ==
+               (outer_octet | 0x8100 | tag_octet << 24 | 0x81ull << 32)) {
+      const std::uint32_t outer_size = unread[2];
+      const std::uint32_t size = unread[5];
+      if (size >= 0x80 && outer_size == size + 3 && outer_size <= unread.size() - 3) {
+        return {.size = 6, .content_size = size, .fault = {}};
+      }
+    }
+  }
+  return slow_headers(unread, outer, tag);
+}
+
+[[gnu::noinline]] Reader::Header Reader::slow_headers(Bytes unread, Tag outer, Tag tag) noexcept {
+  const Header around = any_header(unread, outer);
+  if (around.fault.code != ParseCode::kOk) {
+    return around;
+  }
+  const Bytes within = unread.subspan(around.size, around.content_size);
+  Header header = any_header(within, tag);
+  if (header.fault.code != ParseCode::kOk) {
+    header.fault.offset += around.size;
+  } else if (const std::uint32_t end = header.size + header.content_size; end != within.size()) {
+    header.fault = {ParseCode::kTrailingBytes, around.size + end};
+  }
+  header.size += around.size;
+  return header;
+}
 
 std::size_t Writer::move_to_front() noexcept {
   const Bytes message = written();
-  std::ranges::copy(message, out_.begin());  // Forwards, because the two may overlap.
+  copy(message, out_);
   return message.size();
-}
-
-void Writer::octets(Bytes octets) noexcept {
-  if (!fits_ || octets.size() > at_) {
-    fits_ = false;
-    return;
-  }
-  at_ -= octets.size();
-  std::ranges::copy(octets, out_.subspan(at_).begin());
-}
-
-void Writer::bytes(Tag tag, Bytes contents) noexcept {
-  octets(contents);
-  header(tag, contents.size());
-}
-
-void Writer::u32(std::uint32_t value, Tag tag) noexcept { integer(tag, value); }
-
-void Writer::i32(std::int32_t value) noexcept { integer(Tag::kInteger, value); }
-
-void Writer::integer(Tag tag, std::int64_t value) noexcept {
-  std::size_t size = 0;
-  bool sign_is_written = false;
-  while (!sign_is_written) {
-    const auto low = static_cast<std::uint8_t>(value & 0xff);
-    octet(low);
-    ++size;
-    value >>= 8;
-    sign_is_written = value == (low >= 0x80 ? -1 : 0);
-  }
-  header(tag, size);
 }
 
 void Writer::bits(std::uint32_t flags) noexcept {
@@ -119,24 +134,10 @@ void Writer::bits(std::uint32_t flags) noexcept {
   bytes(Tag::kBitString, contents);
 }
 
-void Writer::any_header(Tag tag, std::size_t size) noexcept {
-  if (size < 0x80) {
-    octet(static_cast<std::uint8_t>(size));
-  } else {
-    std::uint8_t count = 0;
-    for (; size != 0; size >>= 8) {
-      octet(static_cast<std::uint8_t>(size & 0xff));
-      ++count;
-    }
-    octet(static_cast<std::uint8_t>(0x80 | count));
-  }
-  octet(std::uint8_t(tag));
-}
-
 namespace {
 
-// A GeneralizedTime of RFC 4120 5.2.3 is fourteen digits, two for each of the year's halves, month,
-// day, hour, minute and second, and 'Z'.
+// A TimeText is fourteen digits, two for each of the year's halves, month, day, hour, minute and
+// second, and 'Z'.
 constexpr std::size_t kTimeSize = 15;
 constexpr std::size_t kPairCount = kTimeSize / 2;
 
@@ -161,28 +162,22 @@ Pairs decode_pairs(Bytes octets) noexcept {
 
 }  // namespace
 
-void Writer::time(std::int64_t seconds) noexcept {
+TimeText::TimeText(std::int64_t seconds) noexcept {
   namespace chrono = std::chrono;
   assert(seconds >= kTimeMin && seconds <= kTimeMax);
   const chrono::sys_seconds at{chrono::seconds(std::clamp(seconds, kTimeMin, kTimeMax))};
   const auto day = chrono::floor<chrono::days>(at);
   const chrono::year_month_day date(day);
-  const chrono::hh_mm_ss clock(at - day);
+  const auto second = static_cast<unsigned>((at - day).count());
   const auto year = static_cast<unsigned>(int(date.year()));
-  const std::array<unsigned, kPairCount> pairs = {year / 100,
-                                                  year % 100,
-                                                  unsigned(date.month()),
-                                                  unsigned(date.day()),
-                                                  static_cast<unsigned>(clock.hours().count()),
-                                                  static_cast<unsigned>(clock.minutes().count()),
-                                                  static_cast<unsigned>(clock.seconds().count())};
-  std::array<std::uint8_t, kTimeSize> contents{};
+  const std::array<unsigned, kPairCount> pairs = {
+      year / 100,       year % 100, unsigned(date.month()), unsigned(date.day()), second / 3600,
+      second / 60 % 60, second % 60};
   for (std::size_t i = 0; i < pairs.size(); ++i) {
-    contents[2 * i] = static_cast<std::uint8_t>('0' + pairs[i] / 10);
-    contents[2 * i + 1] = static_cast<std::uint8_t>('0' + pairs[i] % 10);
+    text_[2 * i] = static_cast<std::uint8_t>('0' + pairs[i] / 10);
+    text_[2 * i + 1] = static_cast<std::uint8_t>('0' + pairs[i] % 10);
   }
-  contents.back() = 'Z';
-  bytes(Tag::kGeneralizedTime, contents);
+  text_.back() = 'Z';
 }
 
 [[gnu::noinline]] bool parse_time(Bytes contents, std::int64_t& seconds) noexcept {

@@ -1,6 +1,8 @@
 // DER (X.690) reading without copying, allocating, recursing or throwing.
 #pragma once
 
+#include <array>
+#include <bit>
 #include <cstdint>
 #include <limits>
 
@@ -45,20 +47,15 @@ class Reader {
     if (!parse_.ok()) {
       return {};
     }
-    // Nearly all elements are well-formed and shorter than 128 bytes; those are taken here, where
-    // the compiler can keep the Reader in registers.
+    // Most elements are well-formed and shorter than 128 bytes; those are taken here, where the
+    // compiler can keep the Reader in registers.
     if (unread_.size() >= 2 && unread_[0] == std::uint8_t(tag) && unread_[1] < 0x80) {
       const std::size_t size = unread_[1];
       if (size <= unread_.size() - 2) {
         return take(2, size);
       }
     }
-    const Header header = any_header(unread_, tag);
-    if (header.fault.code != ParseCode::kOk) {
-      parse_.fail(header.fault.code, mark() + header.fault.offset);
-      return {};
-    }
-    return take(header.size, header.content_size);
+    return take(any_header(unread_, tag));
   }
 
   // rest returns everything unread, as it is; for contents that are not DER (RFC 2743 3.1).
@@ -85,22 +82,22 @@ class Reader {
   }
 
   // bytes_in, u32_in, i32_in and u32_modulo_in read what is alone inside an element of `outer`,
-  // such as `[n] EXPLICIT INTEGER`: `in`, in one step where both headers are short.
+  // such as `[n] EXPLICIT INTEGER`: `in`, in one step where both headers have one form.
   Bytes bytes_in(Tag outer, Tag tag) noexcept {
-    const std::uint32_t tags = std::uint32_t{std::uint8_t(outer)} | std::uint32_t{std::uint8_t(tag)}
-                                                                        << 16;
-    if (unread_.size() >= 4 && parse_.ok()) {
+    if (!parse_.ok()) {
+      return {};
+    }
+    if (unread_.size() >= 4) {
       const auto octets = load_le<std::uint32_t>(unread_);
       const std::size_t size = octets >> 8 & 0xff;
       const std::size_t inner_size = octets >> 24;
+      const auto tags = std::uint32_t{std::uint8_t(outer)} | std::uint32_t{std::uint8_t(tag)} << 16;
       if ((octets & 0x00ff00ff) == tags && size == inner_size + 2 && size < 0x80 &&
           size <= unread_.size() - 2) {
         return take(4, inner_size);
       }
     }
-    Bytes contents;
-    in(outer, [&](Reader& inner) { contents = inner.bytes(tag); });
-    return parse_.ok() ? contents : Bytes{};
+    return take(any_headers(unread_, outer, tag));
   }
   std::uint32_t u32_in(Tag outer) noexcept {
     return static_cast<std::uint32_t>(integer_in(outer, kUnsigned));
@@ -113,16 +110,14 @@ class Reader {
   }
 
   // in runs `body` on a Reader over the contents of the next element, which must carry `tag` and
-  // must be consumed entirely.
+  // must be consumed entirely; or, with two tags, over what bytes_in yields.
   template <class Body>
   void in(Tag tag, Body body) noexcept {
-    const Bytes contents = bytes(tag);
-    if (!parse_.ok()) {
-      return;
-    }
-    Reader inner(parse_, contents);
-    body(inner);
-    inner.finish();
+    in(bytes(tag), body);
+  }
+  template <class Body>
+  void in(Tag outer, Tag tag, Body body) noexcept {
+    in(bytes_in(outer, tag), body);
   }
 
   // maybe is `in` for an OPTIONAL element; it returns whether the element was there.
@@ -162,22 +157,41 @@ class Reader {
  private:
   Reader(Parse& parse, Bytes unread) noexcept : parse_(parse), unread_(unread) {}
 
-  // take passes over a header of `skipped` octets and `size` of contents, which it returns.
-  Bytes take(std::size_t skipped, std::size_t size) noexcept {
-    const Bytes contents = unread_.subspan(skipped, size);
-    unread_ = unread_.subspan(skipped + size);
-    return contents;
-  }
-
-  // Header is what any_header found: sizes in octets, or what is wrong, counted from its beginning.
+  // Header is what any_header and any_headers found, in octets: that before the contents, and the
+  // contents; or what is wrong, counted from the element's beginning.
   struct Header {
     std::uint32_t size = 0;
     std::uint32_t content_size = 0;
     ParseFault fault;
   };
-  // any_header reads the header of an element of any length; it gets and returns values only, so
-  // that Reader and Parse need no address.
+  // any_header reads the header of an element of any length; any_headers reads two, one alone in
+  // the other. They get and return values only, so that Reader and Parse need no address.
   static Header any_header(Bytes unread, Tag tag) noexcept;
+  static Header any_headers(Bytes unread, Tag outer, Tag tag) noexcept;
+  static Header slow_headers(Bytes unread, Tag outer, Tag tag) noexcept;
+
+  // take passes over what stands before the contents and the contents, which it returns.
+  Bytes take(std::size_t before, std::size_t size) noexcept {
+    const Bytes taken = unread_.first(before + size);
+    unread_ = unread_.subspan(before + size);
+    return taken.subspan(before);
+  }
+  Bytes take(const Header& header) noexcept {
+    if (header.fault.code != ParseCode::kOk) {
+      parse_.fail(header.fault.code, mark() + header.fault.offset);
+      return {};
+    }
+    return take(header.size, header.content_size);
+  }
+
+  template <class Body>
+  void in(Bytes contents, Body body) noexcept {
+    if (parse_.ok()) {
+      Reader inner(parse_, contents);
+      body(inner);
+      inner.finish();
+    }
+  }
 
   struct Limits {
     std::int64_t min;
@@ -188,25 +202,32 @@ class Reader {
   static constexpr Limits kUnsigned{0, std::numeric_limits<std::uint32_t>::max()};
   static constexpr Limits kEither{kSigned.min, kUnsigned.max};
 
-  // number decodes an INTEGER; what is wrong with it is wrong at `begin`.
-  std::int64_t number(std::uint32_t begin, Bytes contents, Limits limits) noexcept {
+  // number decodes an INTEGER's contents, which have just been read.
+  std::int64_t number(Bytes contents, Limits limits) noexcept {
     if (contents.size() == 1 && contents[0] < 0x80) {  // Within all limits there are here.
       return contents[0];
     }
-    std::int64_t value = 0;
-    if (!decode_integer(contents, value) || value < limits.min || value > limits.max) {
-      parse_.fail(ParseCode::kBadValue, begin);  // No effect if bytes() already failed.
+    if (!parse_.ok()) {
       return 0;
     }
-    return value;
+    const Integer integer = decode_integer(contents);
+    if (!integer.is_one || integer.value < limits.min || integer.value > limits.max) {
+      parse_.fail(ParseCode::kBadValue, integer_begin(contents));
+      return 0;
+    }
+    return integer.value;
   }
-  // decode_integer reads two's complement in its shortest form; false if it is not that.
-  static bool decode_integer(Bytes contents, std::int64_t& value) noexcept;
+  // decode_integer reads two's complement in its shortest form.
+  struct Integer {
+    bool is_one = false;
+    std::int64_t value = 0;
+  };
+  static Integer decode_integer(Bytes contents) noexcept;
 
-  std::int64_t integer(Tag tag, Limits limits) noexcept {
-    const std::uint32_t begin = mark();
-    return number(begin, bytes(tag), limits);
-  }
+  // integer_begin is where the header of `contents` begins.
+  [[nodiscard]] std::uint32_t integer_begin(Bytes contents) const noexcept;
+
+  std::int64_t integer(Tag tag, Limits limits) noexcept { return number(bytes(tag), limits); }
   std::int64_t integer_in(Tag outer, Limits limits) noexcept {
     constexpr std::uint32_t kOneOctet = 0x01020300;  // Lengths 3 and 1, and the tag, little-endian.
     static_assert(std::uint8_t(Tag::kInteger) == 2);
@@ -214,13 +235,21 @@ class Reader {
         load_le<std::uint32_t>(unread_) == (kOneOctet | std::uint8_t(outer)) && unread_[4] < 0x80) {
       return take(4, 1)[0];  // Within all limits there are here.
     }
-    std::int64_t value = 0;
-    in(outer, [&](Reader& inner) { value = inner.integer(Tag::kInteger, limits); });
-    return parse_.ok() ? value : 0;
+    return number(bytes_in(outer, Tag::kInteger), limits);
   }
 
   Parse& parse_;
   Bytes unread_;  // Part of parse_.input(), also when it is empty.
+};
+
+// TimeText is the contents of a GeneralizedTime of the one form that DER and RFC 4120 5.2.3 allow.
+class TimeText {
+ public:
+  explicit TimeText(std::int64_t seconds) noexcept;  // Since 1970, in the years 0..9999.
+  operator Bytes() const noexcept { return text_; }
+
+ private:
+  std::array<std::uint8_t, 15> text_;
 };
 
 // Writer builds a message in the caller's buffer from its last byte to its first, so that every
@@ -230,66 +259,107 @@ class Reader {
 // Running out of room is sticky, as faults are in a Reader: ok() turns false, written() empty.
 class Writer {
  public:
-  explicit Writer(MutableBytes out) noexcept : out_(out), at_(out.size()) {}
+  explicit Writer(MutableBytes out) noexcept : out_(out), free_(out) {}
 
   [[nodiscard]] bool ok() const noexcept { return fits_; }
 
   // written returns the message: the tail of the buffer. move_to_front moves it to the buffer's
   // beginning, which is where callers want a reply, and returns its size.
-  [[nodiscard]] Bytes written() const noexcept;
+  [[nodiscard]] Bytes written() const noexcept {
+    return fits_ ? Bytes(out_.subspan(free_.size())) : Bytes{};
+  }
   std::size_t move_to_front() noexcept;
 
-  // octets puts bytes in front as they are; bytes gives them a header of `tag`.
-  void octets(Bytes octets) noexcept;
-  void bytes(Tag tag, Bytes contents) noexcept;
+  // octets puts bytes in front as they are; bytes gives them a header of `tag`. Bytes that stand
+  // where they are to be put already are left there.
+  void octets(Bytes octets) noexcept {
+    if (const MutableBytes room = take(octets.size()); room.data() != octets.data() && fits_) {
+      copy(octets, room);
+    }
+  }
+  void bytes(Tag tag, Bytes contents) noexcept {
+    octets(contents);
+    header(tag, contents.size());
+  }
 
-  void u32(std::uint32_t value, Tag tag = Tag::kInteger) noexcept;
-  void i32(std::int32_t value) noexcept;
+  void u32(std::uint32_t value, Tag tag = Tag::kInteger) noexcept { integer(tag, value); }
+  void i32(std::int32_t value) noexcept { integer(Tag::kInteger, value); }
 
   // bits writes a BIT STRING of the 32 bits of `flags`, most significant first (RFC 4120 5.2.8).
   void bits(std::uint32_t flags) noexcept;
 
   // time writes a GeneralizedTime "YYYYMMDDHHMMSSZ" (RFC 4120 5.2.3); `seconds` since 1970 must lie
   // in the years 0..9999.
-  void time(std::int64_t seconds) noexcept;
+  void time(std::int64_t seconds) noexcept { bytes(Tag::kGeneralizedTime, TimeText(seconds)); }
 
   // in runs `body` on this Writer and puts the header of `tag` in front of what it wrote.
   template <class Body>
   void in(Tag tag, Body body) noexcept {
-    const std::size_t end = at_;
+    const std::size_t end = free_.size();
     body(*this);
-    header(tag, end - at_);
+    header(tag, end - free_.size());
   }
 
   // wrap puts the header of `tag` in front of everything written so far.
-  void wrap(Tag tag) noexcept { header(tag, out_.size() - at_); }
+  void wrap(Tag tag) noexcept { header(tag, out_.size() - free_.size()); }
 
  private:
+  // take is the last `size` octets of what is free, which are written now; nothing if they do not
+  // fit.
+  MutableBytes take(std::size_t size) noexcept {
+    fits_ = fits_ && size <= free_.size();
+    if (!fits_) {
+      return {};
+    }
+    const MutableBytes taken = free_.last(size);
+    free_ = free_.first(free_.size() - size);
+    return taken;
+  }
+
+  // header writes a tag and a length, which has 8 octets at most.
   void header(Tag tag, std::size_t size) noexcept {
-    if (size < 0x80 && at_ >= 2 && fits_) {
-      out_[--at_] = static_cast<std::uint8_t>(size);
-      out_[--at_] = std::uint8_t(tag);
-    } else {
-      any_header(tag, size);
+    const auto tag_octet = std::uint8_t(tag);
+    if (size < 0x80) {
+      if (const MutableBytes room = take(2); fits_) {
+        store_le(room, static_cast<std::uint16_t>(tag_octet | size << 8));
+      }
+      return;
+    }
+    const std::size_t size_octets = (static_cast<std::size_t>(std::bit_width(size)) + 7) / 8;
+    big_endian(size, size_octets);
+    if (const MutableBytes room = take(2); fits_) {
+      store_le(room, static_cast<std::uint16_t>(tag_octet | (0x80 | size_octets) << 8));
     }
   }
-  void any_header(Tag tag, std::size_t size) noexcept;
-  void integer(Tag tag, std::int64_t value) noexcept;
-  void octet(std::uint8_t value) noexcept {
-    fits_ = fits_ && at_ > 0;
-    if (fits_) {
-      out_[--at_] = value;
+
+  //= X.690 8.3.2: in as few octets as hold the value and its sign.
+  void integer(Tag tag, std::int64_t value) noexcept {
+    const auto magnitude = static_cast<std::uint64_t>(value < 0 ? ~value : value);
+    const std::size_t size = static_cast<std::size_t>(std::bit_width(magnitude)) / 8 + 1;
+    big_endian(static_cast<std::uint64_t>(value), size);
+    header(tag, size);
+  }
+
+  // big_endian writes the low `size` octets of `value`.
+  void big_endian(std::uint64_t value, std::size_t size) noexcept {
+    const MutableBytes before = free_;
+    const MutableBytes room = take(size);
+    if (fits_ && before.size() >= sizeof(value)) {  // In one step; what is more is free still.
+      store_be(before.last(sizeof(value)), value);
+    } else {
+      for (std::size_t i = room.size(); i-- > 0; value >>= 8) {
+        room[i] = static_cast<std::uint8_t>(value);
+      }
     }
   }
 
   MutableBytes out_;
-  std::size_t at_;  // Offset of the first written byte.
+  MutableBytes free_;  // The front of out_.
   bool fits_ = true;
 };
 
-// parse_time reads the contents of a GeneralizedTime of the one form DER and RFC 4120 5.2.3 allow,
-// "YYYYMMDDHHMMSSZ", into seconds since 1970; false if it is no calendar second (a leap second, 60,
-// is none).
+// parse_time reads a TimeText, "YYYYMMDDHHMMSSZ", into seconds since 1970; false if it is no
+// calendar second (a leap second, 60, is none).
 [[nodiscard]] bool parse_time(Bytes contents, std::int64_t& seconds) noexcept;
 
 }  // namespace usher::der

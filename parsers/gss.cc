@@ -2,6 +2,7 @@
 #include "parsers/gss.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "parsers/cursor.h"
 
@@ -57,12 +58,27 @@ constexpr std::uint16_t kDelegationOption = 1;  // The only DlgOpt there is (RFC
 }  // namespace
 
 Mechanism mechanism_of(Bytes oid) noexcept {
-  for (const Row& row : kMechanisms) {
-    if (std::ranges::equal(row.oid, oid)) {
-      return row.mechanism;
-    }
+  // Sizes are known when this is compiled, so that a comparison is an instruction or two.
+  const auto is = [oid](const auto& other) {
+    return oid.size() == other.size() && std::memcmp(oid.data(), other.data(), other.size()) == 0;
+  };
+  switch (oid.size()) {
+    case kKerberosOid.size():
+      return is(kKerberosOid)     ? Mechanism::kKerberos
+             : is(kMsKerberosOid) ? Mechanism::kMsKerberos
+                                  : Mechanism::kUnknown;
+    case kNtlmOid.size():
+      return is(kNtlmOid)         ? Mechanism::kNtlm
+             : is(kNegoExOid)     ? Mechanism::kNegoEx
+             : is(kUserToUserOid) ? Mechanism::kUserToUser
+                                  : Mechanism::kUnknown;
+    case kSpnegoOid.size():
+      return is(kSpnegoOid)   ? Mechanism::kSpnego
+             : is(kIakerbOid) ? Mechanism::kIakerb
+                              : Mechanism::kUnknown;
+    default:
+      return Mechanism::kUnknown;
   }
-  return Mechanism::kUnknown;
 }
 
 Bytes oid_of(Mechanism mechanism) noexcept {
@@ -124,12 +140,14 @@ TokenKind kind_of(Bytes token) noexcept {
   return parse.finish(out);
 }
 
-[[gnu::flatten]] void frame_kerberos(der::Writer& writer, KerberosTokenId id) noexcept {
+[[gnu::flatten]] void frame_kerberos(der::Writer& out, KerberosTokenId id) noexcept {
+  der::Writer writer = out;  // What it writes cannot be this one itself.
   std::array<std::uint8_t, sizeof(id)> octets{};
   store_be(MutableBytes(octets), std::uint16_t(id));
   writer.octets(octets);
   writer.bytes(Tag::kOid, kKerberosOid);
   writer.wrap(der::application(0));
+  out = writer;
 }
 
 [[gnu::flatten]] Result<GssChecksum> parse_gss_checksum(Bytes checksum) noexcept {

@@ -67,7 +67,7 @@ class TextWriter {
   void put_plain(Bytes text) noexcept {
     fits_ = fits_ && text.size() <= out_.size() - size_;
     if (fits_) {
-      std::ranges::copy(text, out_.subspan(size_).begin());
+      copy(text, out_.subspan(size_));
       size_ += text.size();
     }
   }
@@ -147,14 +147,12 @@ std::size_t write_principal_text(const PrincipalName& name, Bytes realm_name,
   EncTicketPart part;
   fields::message_body(parse, kEncTicketPartTag, 10, [&](Reader& body) {
     part.flags = fields::flags(body, 0);
-    body.in(der::context(1), [&](Reader& field) { part.key = fields::encryption_key(field); });
+    part.key = fields::encryption_key(body, 1);
     part.crealm = fields::realm(body, 2);
     part.cname = fields::principal(body, 3);
-    body.in(der::context(4), [&](Reader& field) {
-      field.in(Tag::kSequence, [&](Reader& transited) {
-        part.transited_type = transited.i32_in(der::context(0));
-        part.transited = transited.bytes_in(der::context(1), Tag::kOctetString);
-      });
+    body.in(der::context(4), Tag::kSequence, [&](Reader& transited) {
+      part.transited_type = transited.i32_in(der::context(0));
+      part.transited = transited.bytes_in(der::context(1), Tag::kOctetString);
     });
     part.auth_time = fields::time(body, 5);
     part.start_time = part.auth_time;  //= RFC 4120 5.3
@@ -175,17 +173,19 @@ std::size_t write_principal_text(const PrincipalName& name, Bytes realm_name,
     fields::constant(body, 0, fields::kProtocolVersion);
     authenticator.crealm = fields::realm(body, 1);
     authenticator.cname = fields::principal(body, 2);
-    authenticator.has_checksum = body.maybe(der::context(3), [&](Reader& field) {
-      field.in(Tag::kSequence, [&](Reader& parts) {
+    authenticator.has_checksum = body.next_is(der::context(3));
+    if (authenticator.has_checksum) {
+      body.in(der::context(3), Tag::kSequence, [&](Reader& parts) {
         authenticator.checksum_type = parts.i32_in(der::context(0));
         authenticator.checksum = parts.bytes_in(der::context(1), Tag::kOctetString);
       });
-    });
+    }
     authenticator.cusec = fields::microseconds(body, 4);
     authenticator.ctime = fields::time(body, 5);
-    authenticator.has_subkey = body.maybe(der::context(6), [&](Reader& field) {
-      authenticator.subkey = fields::encryption_key(field);
-    });
+    authenticator.has_subkey = body.next_is(der::context(6));
+    if (authenticator.has_subkey) {
+      authenticator.subkey = fields::encryption_key(body, 6);
+    }
     authenticator.has_seq_number = body.next_is(der::context(7));
     if (authenticator.has_seq_number) {
       authenticator.seq_number = body.u32_modulo_in(der::context(7));
@@ -214,8 +214,10 @@ Result<EncApRepPart> parse_enc_ap_rep_part(Bytes plain) noexcept {
   fields::message_body(parse, kEncApRepPartTag, 3, [&](Reader& body) {
     part.ctime = fields::time(body, 0);
     part.cusec = fields::microseconds(body, 1);
-    part.has_subkey = body.maybe(
-        der::context(2), [&](Reader& field) { part.subkey = fields::encryption_key(field); });
+    part.has_subkey = body.next_is(der::context(2));
+    if (part.has_subkey) {
+      part.subkey = fields::encryption_key(body, 2);
+    }
     part.has_seq_number =
         body.maybe(der::context(3), [&](Reader& field) { part.seq_number = field.u32_modulo(); });
   });
@@ -233,9 +235,12 @@ Result<KrbError> parse_krb_error(Bytes message) noexcept {
     error.stime = fields::time(body, 4);
     error.susec = fields::microseconds(body, 5);
     body.in(der::context(6), [&](Reader& field) { error.error_code = field.i32(); });
-    body.maybe(der::context(7), [&](Reader& field) { error.crealm = fields::name_string(field); });
-    body.maybe(der::context(8),
-               [&](Reader& field) { error.cname = fields::principal_name(field); });
+    if (body.next_is(der::context(7))) {
+      error.crealm = fields::realm(body, 7);
+    }
+    if (body.next_is(der::context(8))) {
+      error.cname = fields::principal(body, 8);
+    }
     error.realm = fields::realm(body, 9);
     error.sname = fields::principal(body, 10);
     // Old MIT KDCs count the terminating NUL in e-text, so it is not held to name_string's rule.
@@ -260,7 +265,8 @@ Result<ErrorData> parse_error_data(Bytes e_data) noexcept {
   return parse.finish(data);
 }
 
-[[gnu::flatten]] void write_ap_rep(Writer& writer, const EncryptedData& enc_part) noexcept {
+[[gnu::flatten]] void write_ap_rep(Writer& out, const EncryptedData& enc_part) noexcept {
+  Writer writer = out;  // What it writes cannot be this one itself.
   writer.in(der::application(kApRepType), [&](Writer& tagged) {
     tagged.in(Tag::kSequence, [&](Writer& body) {
       body.in(der::context(2), [&](Writer& field) { write_encrypted_data(field, enc_part); });
@@ -268,9 +274,11 @@ Result<ErrorData> parse_error_data(Bytes e_data) noexcept {
       body.in(der::context(0), [&](Writer& field) { field.u32(fields::kProtocolVersion); });
     });
   });
+  out = writer;
 }
 
-[[gnu::flatten]] void write_enc_ap_rep_part(Writer& writer, const EncApRepPart& part) noexcept {
+[[gnu::flatten]] void write_enc_ap_rep_part(Writer& out, const EncApRepPart& part) noexcept {
+  Writer writer = out;  // What it writes cannot be this one itself.
   writer.in(der::application(kEncApRepPartTag), [&](Writer& tagged) {
     tagged.in(Tag::kSequence, [&](Writer& body) {
       if (part.has_seq_number) {
@@ -283,6 +291,7 @@ Result<ErrorData> parse_error_data(Bytes e_data) noexcept {
       body.in(der::context(0), [&](Writer& field) { field.time(part.ctime); });
     });
   });
+  out = writer;
 }
 
 void write_error_data(Writer& writer, const ErrorData& data) noexcept {

@@ -31,11 +31,9 @@ inline void skip_extensions(der::Reader& body, std::uint8_t last_field) noexcept
 template <class Body>
 void message_body(Parse& parse, std::uint8_t number, std::uint8_t last_field, Body body) noexcept {
   der::Reader message(parse);
-  message.in(der::application(number), [&](der::Reader& tagged) {
-    tagged.in(der::Tag::kSequence, [&](der::Reader& elements) {
-      body(elements);
-      skip_extensions(elements, last_field);
-    });
+  message.in(der::application(number), der::Tag::kSequence, [&](der::Reader& elements) {
+    body(elements);
+    skip_extensions(elements, last_field);
   });
   message.finish();
 }
@@ -61,49 +59,41 @@ inline Bytes realm(der::Reader& body, std::uint8_t field_number) noexcept {
   return without_nul(body, body.bytes_in(der::context(field_number), der::Tag::kGeneralString));
 }
 
-inline PrincipalName principal_name(der::Reader& field) noexcept {  // RFC 4120 5.2.2
-  PrincipalName name;
-  field.in(der::Tag::kSequence, [&](der::Reader& body) {
-    name.type = body.i32_in(der::context(0));
-    body.in(der::context(1), [&](der::Reader& strings_field) {
-      strings_field.in(der::Tag::kSequence, [&](der::Reader& strings) {
-        const std::uint32_t begin = strings.mark();
-        std::uint32_t count = 0;
-        strings.each([&](der::Reader& rest) {
-          rest.require(++count <= kNameComponentsMax);
-          name_string(rest);
-        });
-        name.components = strings.since(begin);
-      });
-    });
-  });
-  return name;
-}
-
+// RFC 4120 5.2.2
 inline PrincipalName principal(der::Reader& body, std::uint8_t field_number) noexcept {
   PrincipalName name;
-  body.in(der::context(field_number), [&](der::Reader& field) { name = principal_name(field); });
+  body.in(der::context(field_number), der::Tag::kSequence, [&](der::Reader& parts) {
+    name.type = parts.i32_in(der::context(0));
+    parts.in(der::context(1), der::Tag::kSequence, [&](der::Reader& strings) {
+      const std::uint32_t begin = strings.mark();
+      std::uint32_t count = 0;
+      strings.each([&](der::Reader& rest) {
+        rest.require(++count <= kNameComponentsMax);
+        name_string(rest);
+      });
+      name.components = strings.since(begin);
+    });
+  });
   return name;
 }
 
 // RFC 4120 5.2.9
 inline EncryptedData encrypted_data(der::Reader& body, std::uint8_t field_number) noexcept {
   EncryptedData data;
-  body.in(der::context(field_number), [&](der::Reader& element) {
-    element.in(der::Tag::kSequence, [&](der::Reader& parts) {
-      data.etype = parts.i32_in(der::context(0));
-      //= MS-KILE 3.1.5.8: key version numbers are encoded and decoded as signed 32-bit integers.
-      data.has_kvno = parts.next_is(der::context(1));
-      data.kvno = data.has_kvno ? parts.u32_modulo_in(der::context(1)) : 0;
-      data.cipher = parts.bytes_in(der::context(2), der::Tag::kOctetString);
-    });
+  body.in(der::context(field_number), der::Tag::kSequence, [&](der::Reader& parts) {
+    data.etype = parts.i32_in(der::context(0));
+    //= MS-KILE 3.1.5.8: key version numbers are encoded and decoded as signed 32-bit integers.
+    data.has_kvno = parts.next_is(der::context(1));
+    data.kvno = data.has_kvno ? parts.u32_modulo_in(der::context(1)) : 0;
+    data.cipher = parts.bytes_in(der::context(2), der::Tag::kOctetString);
   });
   return data;
 }
 
-inline EncryptionKey encryption_key(der::Reader& field) noexcept {  // RFC 4120 5.2.9
+// RFC 4120 5.2.9
+inline EncryptionKey encryption_key(der::Reader& body, std::uint8_t field_number) noexcept {
   EncryptionKey key;
-  field.in(der::Tag::kSequence, [&](der::Reader& parts) {
+  body.in(der::context(field_number), der::Tag::kSequence, [&](der::Reader& parts) {
     key.etype = parts.i32_in(der::context(0));
     key.value = parts.bytes_in(der::context(1), der::Tag::kOctetString);
     parts.require(!key.value.empty());
@@ -165,14 +155,12 @@ inline Ticket ticket(der::Reader& field) noexcept {  // RFC 4120 5.3
   constexpr std::uint8_t kTicketTag = 1;
   Ticket read;
   const std::uint32_t begin = field.mark();
-  field.in(der::application(kTicketTag), [&](der::Reader& tagged) {
-    tagged.in(der::Tag::kSequence, [&](der::Reader& body) {
-      constant(body, 0, kProtocolVersion);
-      read.realm = realm(body, 1);
-      read.sname = principal(body, 2);
-      read.enc_part = encrypted_data(body, 3);
-      skip_extensions(body, 3);
-    });
+  field.in(der::application(kTicketTag), der::Tag::kSequence, [&](der::Reader& body) {
+    constant(body, 0, kProtocolVersion);
+    read.realm = realm(body, 1);
+    read.sname = principal(body, 2);
+    read.enc_part = encrypted_data(body, 3);
+    skip_extensions(body, 3);
   });
   read.encoded = field.since(begin);
   return read;

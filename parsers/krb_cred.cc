@@ -33,19 +33,25 @@ Bytes list_of(Reader& field, std::uint32_t& count, Read read_element) noexcept {
 }
 
 bool maybe_realm(Reader& body, std::uint8_t field_number, Bytes& realm) noexcept {
-  return body.maybe(der::context(field_number),
-                    [&](Reader& field) { realm = fields::name_string(field); });
+  const bool present = body.next_is(der::context(field_number));
+  if (present) {
+    realm = fields::realm(body, field_number);
+  }
+  return present;
 }
 
 bool maybe_name(Reader& body, std::uint8_t field_number, PrincipalName& name) noexcept {
-  return body.maybe(der::context(field_number),
-                    [&](Reader& field) { name = fields::principal_name(field); });
+  const bool present = body.next_is(der::context(field_number));
+  if (present) {
+    name = fields::principal(body, field_number);
+  }
+  return present;
 }
 
 KrbCredInfo cred_info(Reader& field) noexcept {
   KrbCredInfo info;
   field.in(Tag::kSequence, [&](Reader& body) {
-    body.in(der::context(0), [&](Reader& key) { info.key = fields::encryption_key(key); });
+    info.key = fields::encryption_key(body, 0);
     info.has_client = maybe_realm(body, 1, info.prealm);
     body.require(maybe_name(body, 2, info.pname) == info.has_client);
     info.has_flags = body.next_is(der::context(3));

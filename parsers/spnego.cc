@@ -61,40 +61,49 @@ void read_mech_list_mic(Reader& field, NegTokenInit& init) noexcept {
 }
 
 void read_neg_token_init(Reader& message, NegTokenInit& init) noexcept {
-  message.in(der::context(0), [&](Reader& choice) {  // NegotiationToken ::= [0] NegTokenInit
-    choice.in(Tag::kSequence, [&](Reader& body) {
-      body.in(der::context(0), [&](Reader& field) { read_mech_types(field, init); });
-      body.maybe(der::context(1), [](Reader& field) { read_req_flags(field); });
-      init.has_mech_token = body.maybe(der::context(2), [&](Reader& field) {
-        init.mech_token = field.bytes(Tag::kOctetString);
-      });
-      body.maybe(der::context(3), [&](Reader& field) {
-        return field.next_is(Tag::kSequence) ? read_neg_hints(field, init)
-                                             : read_mech_list_mic(field, init);
-      });
-      if (init.has_neg_hints) {  // NegTokenInit2 has its mechListMIC one tag further.
-        body.maybe(der::context(4), [&](Reader& field) { read_mech_list_mic(field, init); });
-      }
+  // NegotiationToken ::= [0] NegTokenInit
+  message.in(der::context(0), Tag::kSequence, [&](Reader& body) {
+    body.in(der::context(0), [&](Reader& field) { read_mech_types(field, init); });
+    body.maybe(der::context(1), [](Reader& field) { read_req_flags(field); });
+    init.has_mech_token = body.next_is(der::context(2));
+    if (init.has_mech_token) {
+      init.mech_token = body.bytes_in(der::context(2), Tag::kOctetString);
+    }
+    body.maybe(der::context(3), [&](Reader& field) {
+      return field.next_is(Tag::kSequence) ? read_neg_hints(field, init)
+                                           : read_mech_list_mic(field, init);
     });
+    if (init.has_neg_hints) {  // NegTokenInit2 has its mechListMIC one tag further.
+      body.maybe(der::context(4), [&](Reader& field) { read_mech_list_mic(field, init); });
+    }
   });
 }
 
 }  // namespace
 
-[[gnu::flatten]] Result<NegTokenInit> parse_neg_token_init(Bytes token) noexcept {
+Result<NegTokenInit> parse_neg_token_init(Bytes token) noexcept {
   Parse parse(token);
   NegTokenInit init;
 
   Reader message(parse);
   if (message.next_is(der::context(0))) {
-    read_neg_token_init(message, init);
-  } else {
-    message.in(der::application(0), [&](Reader& framing) {  // InitialContextToken (RFC 2743 3.1)
-      //= RFC 4178 3
-      framing.require(gss::mechanism_of(framing.bytes(Tag::kOid)) == gss::Mechanism::kSpnego);
-      read_neg_token_init(framing, init);
-    });
+    return parse_bare_neg_token_init(token);
   }
+  message.in(der::application(0), [&](Reader& framing) {  // InitialContextToken (RFC 2743 3.1)
+    //= RFC 4178 3
+    framing.require(gss::mechanism_of(framing.bytes(Tag::kOid)) == gss::Mechanism::kSpnego);
+    read_neg_token_init(framing, init);
+  });
+  message.finish();
+  return parse.finish(init);
+}
+
+[[gnu::flatten]] Result<NegTokenInit> parse_bare_neg_token_init(Bytes token) noexcept {
+  Parse parse(token);
+  NegTokenInit init;
+
+  Reader message(parse);
+  read_neg_token_init(message, init);
   message.finish();
   return parse.finish(init);
 }
@@ -155,7 +164,8 @@ void write_neg_token_init2(Writer& writer, std::span<const gss::Mechanism> mecha
   return parse.finish(resp);
 }
 
-[[gnu::flatten]] void write_neg_token_resp(Writer& writer, const NegTokenResp& resp) noexcept {
+[[gnu::flatten]] void write_neg_token_resp(Writer& out, const NegTokenResp& resp) noexcept {
+  Writer writer = out;                           // What it writes cannot be this one itself.
   writer.in(Tag::kSequence, [&](Writer& body) {  // Last field first, as Writer wants it.
     if (resp.has_mech_list_mic) {
       body.in(der::context(3),
@@ -174,6 +184,7 @@ void write_neg_token_init2(Writer& writer, std::span<const gss::Mechanism> mecha
     }
   });
   writer.wrap(der::context(1));
+  out = writer;
 }
 
 }  // namespace usher::spnego

@@ -40,6 +40,9 @@ struct NegTokenInit {
 // kTruncated (also for an empty MechTypeList), kBadLength or kTrailingBytes if it is not DER.
 [[nodiscard]] Result<NegTokenInit> parse_neg_token_init(Bytes token) noexcept;
 
+// parse_bare_neg_token_init takes it without that header only: what RFC 2743's framing held.
+[[nodiscard]] Result<NegTokenInit> parse_bare_neg_token_init(Bytes token) noexcept;
+
 // each_mechanism calls visit(Mechanism, Bytes oid, bool first) for every OID of a MechTypeList that
 // parse_neg_token_init has accepted, in the initiator's order of preference.
 template <class Visit>

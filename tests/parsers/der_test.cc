@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -319,6 +320,69 @@ TEST(DerReader, ReadsAFieldAsInDoes) {
     number_twin.in(der::context(0), [&](Reader& field) { expected_value = field.u32(); });
     EXPECT_EQ(three.finish(0).fault(), four.finish(0).fault()) << text;
     EXPECT_EQ(value, four.ok() ? expected_value : 0u) << text;
+  }
+}
+
+// pair_of is [0] around an OCTET STRING of `size`.
+std::vector<std::uint8_t> pair_of(std::size_t size) {
+  const std::vector<std::uint8_t> contents(size, 0x55);
+  std::vector<std::uint8_t> room(size + 16);
+  Writer writer(room);
+  writer.in(der::context(0), [&](Writer& field) { field.bytes(Tag::kOctetString, contents); });
+  return {writer.written().begin(), writer.written().end()};
+}
+
+// expect_same_pair reads `message` in one step and in two.
+void expect_same_pair(Bytes message, bool is_right) {
+  Parse one(message);
+  Reader reader(one);
+  const Bytes contents = reader.bytes_in(der::context(0), Tag::kOctetString);
+  Parse two(message);
+  Reader twin(two);
+  Bytes expected;
+  twin.in(der::context(0), [&](Reader& field) { expected = field.bytes(Tag::kOctetString); });
+  Parse three(message);
+  Reader third(three);
+  Bytes inside;
+  third.in(der::context(0), Tag::kOctetString, [&](Reader& body) { inside = body.rest(); });
+  EXPECT_EQ(one.finish(0).fault(), two.finish(0).fault());
+  EXPECT_EQ(three.finish(0).fault(), two.finish(0).fault());
+  ASSERT_EQ(two.ok(), is_right);
+  if (is_right) {
+    EXPECT_EQ(contents.data(), expected.data());
+    EXPECT_EQ(contents.size(), expected.size());
+    EXPECT_EQ(inside.data(), expected.data());
+    EXPECT_EQ(inside.size(), expected.size());
+    EXPECT_EQ(reader.mark(), twin.mark());
+    EXPECT_EQ(third.mark(), twin.mark());
+  }
+}
+
+// Headers of one, two, three and four octets, and where one form ends for either of two.
+TEST(DerReader, ReadsAFieldOfAnySizeAsInDoes) {
+  std::vector<std::size_t> sizes(700);
+  std::iota(sizes.begin(), sizes.end(), 0);
+  for (std::size_t size = 0xfff0; size <= 0x10010; ++size) {
+    sizes.push_back(size);
+  }
+  for (const std::size_t size : sizes) {
+    SCOPED_TRACE(size);
+    std::vector<std::uint8_t> message = pair_of(size);
+    expect_same_pair(message, true);
+    expect_same_pair(std::span(message).first(message.size() - 1), false);
+    message.push_back(0);  // Behind the element: the next one's business.
+    expect_same_pair(message, true);
+    // A length that is one too large or too small, of the outer or the inner element.
+    const std::size_t outer_last = message[1] < 0x80 ? 1 : 1 + (message[1] & 0x7fu);
+    const std::size_t inner_last =
+        outer_last + 2 + (message[outer_last + 2] < 0x80 ? 0 : message[outer_last + 2] & 0x7fu);
+    for (const std::size_t at : {outer_last, inner_last}) {
+      for (const int change : {-1, 1}) {
+        std::vector<std::uint8_t> wrong = message;
+        wrong[at] = static_cast<std::uint8_t>(wrong[at] + change);
+        expect_same_pair(wrong, false);
+      }
+    }
   }
 }
 
