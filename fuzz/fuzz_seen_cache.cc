@@ -198,14 +198,12 @@ class Play {
     mark_ = static_cast<std::uint8_t>(mark_ % 255 + 1);
     std::array<std::uint8_t, 98> octets;
     octets.fill(mark_);
-    Payload payload;
-    payload.octets.fill(mark_);
-    const Offered offered = cache_->offer(sought,
-                                          {.client_hash = client_of(key),
-                                           .value = std::span(octets).first(value_size),
-                                           .payload = payload,
-                                           .expires_s = expires_s},
-                                          now_s_);
+    const Offered offered =
+        cache_->offer(sought,
+                      {.client_hash = client_of(key),
+                       .value = std::span(octets).first(value_size),
+                       .expires_s = expires_s},
+                      now_s_, [this](Payload& payload) { payload.octets.fill(mark_); });
     const bool is_too_large = key == 0 || value_size == 97;
     if (is_too_large || expires_s == now_s_) {
       check(offered == (is_too_large ? Offered::kTooLarge : Offered::kExpired), "has its limits");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cassert>
 #include <memory>
 #include <optional>
 #include <span>
@@ -42,10 +43,12 @@ struct KerberosWork {
   // If the policy lets tickets be remembered: what is looked for, and what was found.
   std::optional<TicketCache::Sought> sought;
   TicketCache::Hit seen;
+  std::uint64_t client_hash = 0;
   crypto::TicketJob* ticket_job = nullptr;
   crypto::AuthenticatorJob* authenticator_job = nullptr;
   crypto::ChecksumJob* pac_job = nullptr;  // Null if no PAC is to be verified.
   crypto::SealJob* seal_job = nullptr;     // Null if no AP-REP is due.
+  MutableBytes reply_room;  // The ciphertext of our AP-REP, and room for its token in front.
 };
 
 struct NtlmWork {
@@ -59,6 +62,9 @@ struct NtlmWork {
 
 // Exchange is one token's way through the turn.
 struct Exchange {
+  // Not defaulted: Exchange() would then begin by zeroing all of it, also what is not there yet.
+  Exchange() noexcept {}
+
   const AcceptRequest* request = nullptr;
   AcceptReply* reply = nullptr;
   Pinned<Context> context;
@@ -111,7 +117,12 @@ class Arena {
   Arena& operator=(const Arena&) = delete;
 
   // take always succeeds: Desk::make sized the arena for the most a turn may ask.
-  MutableBytes take(std::size_t size) noexcept;
+  MutableBytes take(std::size_t size) noexcept {
+    assert(size <= size_ - used_);
+    const MutableBytes taken = std::span(memory_.get(), size_).subspan(used_, size);
+    used_ += size;
+    return taken;
+  }
   void wipe() noexcept;
 
  private:

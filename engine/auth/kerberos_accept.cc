@@ -164,19 +164,25 @@ void stage_ticket(Turn& turn, Exchange& exchange) noexcept {
     return exchange.refuse(Status::kRc4);
   }
   exchange.context->ticket_etype = ticket.enc_part.etype;
+  seek_ticket(turn, exchange);
+  exchange.go(State::kTicketQueued);
+}
+
+void queue_ticket(Turn& turn, Exchange& exchange) noexcept {
   if (recall(turn, exchange)) {
-    return exchange.go(State::kTicketQueued);
+    return;
   }
   const crypto::ServiceKey* const key = choose_key(exchange);
   if (key == nullptr) {
     return;
   }
+  KerberosWork& work = exchange.kerberos;
+  const krb5::Ticket& ticket = work.ap_req->ticket;
   work.key_tries = 1;
   work.ticket_job = &turn.desk.tickets.add(
       {.key = key,
        .cipher = ticket.enc_part.cipher,
        .room = turn.desk.arena.take(crypto::opening_room(ticket.enc_part.cipher.size()))});
-  exchange.go(State::kTicketQueued);
 }
 
 bool try_next_key(Exchange& exchange) noexcept {
@@ -248,7 +254,9 @@ void on_authenticator_opened(Turn& turn, Exchange& exchange) noexcept {
   }
   work.authenticator = *authenticator;
   if (check_authenticator(turn, exchange) && check_dce_style(exchange) &&
-      check_bindings(exchange) && stage_pac(turn, exchange)) {
+      check_bindings(exchange) && keep_names(exchange) && stage_pac(turn, exchange)) {
+    turn.environment.replays.prefetch(job.fingerprint);
+    about_to_remember(turn, exchange);
     exchange.go(State::kPacQueued);
   }
 }
@@ -256,7 +264,7 @@ void on_authenticator_opened(Turn& turn, Exchange& exchange) noexcept {
 void on_pac_verified(Turn& turn, Exchange& exchange) noexcept {
   const KerberosWork& work = exchange.kerberos;
   // Everything that may refuse comes before the replay cache, and what takes up room after it.
-  if (!check_pac(turn, exchange) || !open_delegation(turn, exchange) || !keep_names(exchange) ||
+  if (!check_pac(turn, exchange) || !open_delegation(turn, exchange) ||
       !keep_session_key(exchange) || !check_replay(turn, exchange) || !keep_pac(turn, exchange) ||
       !keep_delegation(turn, exchange)) {
     return;

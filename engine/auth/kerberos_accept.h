@@ -5,8 +5,10 @@
 
 namespace usher::auth {
 
-// stage_ticket reads exchange.mech_token as an AP-REQ and puts its ticket into the turn's batch.
+// stage_ticket reads exchange.mech_token as an AP-REQ; queue_ticket puts its ticket, unless it is
+// known already, into the turn's batch.
 void stage_ticket(Turn& turn, Exchange& exchange) noexcept;
+void queue_ticket(Turn& turn, Exchange& exchange) noexcept;
 
 // try_next_key gives a ticket that its key did not open another key of its etype: the service's
 // own, newest first, or for a service that the ring does not name everybody's. False if there is

@@ -81,6 +81,12 @@ class BasicReplayCache {
   [[nodiscard]] ReplayVerdict test_and_insert(const Fingerprint& fingerprint,
                                               std::int64_t authenticator_s) noexcept;
 
+  // prefetch begins to fetch the memory that test_and_insert of this fingerprint will read first,
+  // which in a large table is in no cache; for who has other work until then.
+  void prefetch(const Fingerprint& fingerprint) const noexcept {
+    __builtin_prefetch(&places_[hash(fingerprint) & (places_.size() - 1)], 1);
+  }
+
   // counts is what this cache object has seen so far: of places that several processes share, each
   // counts its own. Any thread; the numbers need not be of one moment.
   [[nodiscard]] ReplayCounts counts() const noexcept {

@@ -11,7 +11,7 @@ enum class State : std::uint8_t {
   kFirstToken,           // Nothing received yet.
   kHintSent,             // The client asked first what there is (MS-SPNG 3.2.5.2).
   kMechTokenOwed,        // SPNEGO: mechanism chosen; its first token is owed (RFC 4178 4.2.2).
-  kTicketQueued,         // AP-REQ decoded; its ticket is in this turn's batch.
+  kTicketQueued,         // AP-REQ decoded; its ticket is known or in this turn's batch.
   kAuthenticatorQueued,  // Ticket opened; the authenticator is in this turn's batch.
   kPacQueued,            // Both are right; the PAC's signature, if any, is in this turn's batch.
   kChallengeSent,        // NTLM: CHALLENGE replied, AUTHENTICATE owed.

@@ -5,22 +5,30 @@
 namespace usher::auth {
 namespace {
 
-// client_of tells clients apart, so that each has its share of the cache.
-std::uint64_t client_of(const TicketCache& cache, const krb5::EncTicketPart& ticket) noexcept {
-  return cache.hash_of(ticket.cname.components, cache.hash_of(ticket.crealm, 0));
+// client_of tells clients apart, so that each has its share of the cache: by the name and realm
+// that the context has been told.
+std::uint64_t client_of(const TicketCache& cache, const Context& context) noexcept {
+  const Bytes user = context.user();
+  return cache.hash_of(Bytes(context.storage).first(user.size() + context.realm().size()),
+                       user.size());
 }
 
 }  // namespace
 
+void seek_ticket(Turn& turn, Exchange& exchange) noexcept {
+  const TicketCache* const cache = turn.environment.tickets;
+  if (cache != nullptr && exchange.request->credential->policy.cache_tickets) {
+    KerberosWork& work = exchange.kerberos;
+    work.sought.emplace(cache->seek((*exchange.keys)->generation, work.ap_req->ticket.encoded));
+  }
+}
+
 bool recall(Turn& turn, Exchange& exchange) noexcept {
-  TicketCache* const cache = turn.environment.tickets;
-  if (cache == nullptr || !exchange.request->credential->policy.cache_tickets) {
+  KerberosWork& work = exchange.kerberos;
+  if (!work.sought) {
     return false;
   }
-  KerberosWork& work = exchange.kerberos;
-  const krb5::Ticket& ticket = work.ap_req->ticket;
-  work.sought.emplace(cache->seek((*exchange.keys)->generation, ticket.encoded));
-  work.seen = cache->find(*work.sought, turn.now_s());
+  work.seen = turn.environment.tickets->find(*work.sought, turn.now_s());
   turn.desk.tickets_seen.count_find(bool(work.seen));
   if (!work.seen) {
     return false;
@@ -31,25 +39,32 @@ bool recall(Turn& turn, Exchange& exchange) noexcept {
   return true;
 }
 
+void about_to_remember(Turn& turn, Exchange& exchange) noexcept {
+  KerberosWork& work = exchange.kerberos;
+  if (work.sought && !work.seen) {
+    const TicketCache& cache = *turn.environment.tickets;
+    work.client_hash = client_of(cache, *exchange.context);
+    cache.prefetch_offer(work.client_hash);
+  }
+}
+
 void remember(Turn& turn, Exchange& exchange) noexcept {
   KerberosWork& work = exchange.kerberos;
   if (!work.sought || work.seen) {
     return;
   }
-  OpenedTicket opened{.key = work.ticket_job->key,
-                      .session_keys = {},
-                      .pac_signatures = exchange.context->pac_signatures};
-  work.authenticator_job->keys->copy_to(opened.session_keys);
   TicketCache& cache = *turn.environment.tickets;
   const Offered offered = cache.offer(*work.sought,
-                                      {.client_hash = client_of(cache, *work.ticket),
+                                      {.client_hash = work.client_hash,
                                        .value = work.ticket_job->opened,
-                                       .payload = opened,
                                        .expires_s = work.ticket->end_time},
-                                      turn.now_s());
+                                      turn.now_s(), [&](OpenedTicket& opened) {
+                                        opened.key = work.ticket_job->key;
+                                        opened.pac_signatures = exchange.context->pac_signatures;
+                                        work.authenticator_job->keys->copy_to(opened.session_keys);
+                                      });
   turn.desk.tickets_seen.count_offer(offered);
   cache.wipe_expired_now_and_then(turn.now_s());
-  wipe({reinterpret_cast<std::uint8_t*>(&opened), sizeof(opened)});
 }
 
 }  // namespace usher::auth

@@ -61,8 +61,8 @@ class BasicPageStore {
   static constexpr std::uint64_t kIndexMask = kTagUnit - 1;
   static constexpr std::uint64_t kEmpty = kIndexMask;
 
-  [[nodiscard]] std::uint32_t pop() noexcept;  // Kept::kNone if there is none.
-  void push(std::uint32_t index) noexcept;
+  [[nodiscard]] std::uint32_t pop() noexcept;                   // Kept::kNone if there is none.
+  void push(std::uint32_t first, std::uint32_t last) noexcept;  // A chain of pages, by links_.
 
   std::span<Page> pages_;
   std::span<Link> links_;
@@ -78,7 +78,7 @@ BasicPageStore<Atomic>::BasicPageStore(std::span<Page> pages, std::span<Link> li
     : pages_(pages), links_(links), head_(kEmpty) {
   assert(pages.size() == links.size() && pages.size() <= kCapacityMax);
   for (auto index = static_cast<std::uint32_t>(pages.size()); index-- > 0;) {
-    push(index);
+    push(index, index);
   }
 }
 
@@ -110,7 +110,7 @@ bool BasicPageStore<Atomic>::keep(std::span<const Bytes> parts, Kept& out) noexc
         at = 0;
       }
       const Bytes piece = rest.first(std::min(rest.size(), kPageSize - at));
-      std::ranges::copy(piece, std::span(pages_[page]).subspan(at).begin());
+      copy(piece, std::span(pages_[page]).subspan(at));
       at += piece.size();
       rest = rest.subspan(piece.size());
     }
@@ -124,7 +124,7 @@ void BasicPageStore<Atomic>::read(const Kept& kept, MutableBytes out) const noex
   for (std::uint32_t page = kept.first_page; !out.empty();
        page = links_[page].load(std::memory_order_relaxed)) {
     const Bytes piece = Bytes(pages_[page]).first(std::min(out.size(), kPageSize));
-    std::ranges::copy(piece, out.begin());
+    copy(piece, out);
     out = out.subspan(piece.size());
   }
 }
@@ -132,13 +132,16 @@ void BasicPageStore<Atomic>::read(const Kept& kept, MutableBytes out) const noex
 template <template <class> class Atomic>
 void BasicPageStore<Atomic>::release(Kept& kept) noexcept {
   std::size_t rest = kept.size;
+  std::uint32_t last = kept.first_page;
   for (std::uint32_t page = kept.first_page; page != Kept::kNone;) {
     const std::size_t used = std::min(rest, kPageSize);
     wipe(std::span(pages_[page]).first(used));
     rest -= used;
-    const std::uint32_t next = links_[page].load(std::memory_order_relaxed);
-    push(page);
-    page = next;
+    last = page;
+    page = links_[page].load(std::memory_order_relaxed);
+  }
+  if (last != Kept::kNone) {
+    push(kept.first_page, last);
   }
   kept = {};
 }
@@ -175,14 +178,14 @@ std::uint32_t BasicPageStore<Atomic>::pop() noexcept {
 }
 
 template <template <class> class Atomic>
-void BasicPageStore<Atomic>::push(std::uint32_t index) noexcept {
+void BasicPageStore<Atomic>::push(std::uint32_t first, std::uint32_t last) noexcept {
   // Relaxed: `head` is only copied into the link, never followed.
   std::uint64_t head = head_.load(std::memory_order_relaxed);
   std::uint64_t pushed;
   do {
-    links_[index].store(static_cast<std::uint32_t>(head & kIndexMask), std::memory_order_relaxed);
-    pushed = ((head & ~kIndexMask) + kTagUnit) | index;
-    // Release publishes the link and the wiped page to the acquire that pops it.
+    links_[last].store(static_cast<std::uint32_t>(head & kIndexMask), std::memory_order_relaxed);
+    pushed = ((head & ~kIndexMask) + kTagUnit) | first;
+    // Release publishes the links and the wiped pages to the acquire that pops them.
   } while (!head_.compare_exchange_weak(head, pushed, std::memory_order_release,
                                         std::memory_order_relaxed));
 }

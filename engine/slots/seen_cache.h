@@ -163,19 +163,27 @@ class BasicSeenCache {
   struct News {
     std::uint64_t client_hash = 0;  // Equal for whatever one client offers, whose share it is.
     Bytes value;
-    const Payload& payload;
     std::int64_t expires_s = 0;  // From this second on it is not found. Any clock, that of find.
   };
 
   // offer copies the key and its news into the cache, or declines. After a find that missed, with
-  // the same Sought. Any thread; never waits.
+  // the same Sought. Any thread; never waits. What it copies gets its payload from
+  // write_payload(Payload&), which fills in one as Payload{} makes it, in its place.
   //
   // Admitted is what the same client has offered before, lately; the first offer leaves a word in a
   // filter, whose places clients do not share. In its set a client has at most kSeenWaysPerClient
   // ways, and what it offers then replaces its own older one. Otherwise an empty way is taken, one
   // that has expired, or one that was not found since an admission last came by; a pinned one
   // never. An entry is wiped to its end before its room is used anew.
-  [[nodiscard]] Offered offer(const Sought& sought, const News& news, std::int64_t now_s) noexcept;
+  template <class WritePayload>
+  [[nodiscard]] Offered offer(const Sought& sought, const News& news, std::int64_t now_s,
+                              WritePayload write_payload) noexcept;
+
+  // prefetch_offer begins to fetch what an offer of that client's will read first; seek does so for
+  // find.
+  void prefetch_offer(std::uint64_t client_hash) const noexcept {
+    filter_.prefetch(hash_.of(client_hash));
+  }
 
   // forget wipes all entries of a generation, wipe_expired all that cannot be found any more, and
   // wipe_all all. Each says how many. What is pinned is not found any more from now on, and is
@@ -249,9 +257,12 @@ class BasicSeenCache {
   template <class Gone>
   std::uint32_t doom_all(Gone gone) noexcept;
 
-  [[nodiscard]] Offered admit(Set& set, const Sought& sought, const News& news,
-                              std::int64_t now_s) noexcept;
-  void fill(Set& set, std::uint32_t way, const Sought& sought, const News& news) noexcept;
+  template <class WritePayload>
+  [[nodiscard]] Offered admit(Set& set, const Sought& sought, const News& news, std::int64_t now_s,
+                              WritePayload write_payload) noexcept;
+  template <class WritePayload>
+  void fill(Set& set, std::uint32_t way, const Sought& sought, const News& news,
+            WritePayload write_payload) noexcept;
 
   template <class T>
   [[nodiscard]] static std::span<T> take(MutableBytes& memory, std::size_t count) noexcept;
@@ -402,8 +413,10 @@ void BasicSeenCache<Payload, Atomic>::wipe_room(std::uint32_t index) noexcept {
 }
 
 template <class Payload, template <class> class Atomic>
+template <class WritePayload>
 Offered BasicSeenCache<Payload, Atomic>::offer(const Sought& sought, const News& news,
-                                               std::int64_t now_s) noexcept {
+                                               std::int64_t now_s,
+                                               WritePayload write_payload) noexcept {
   if (sought.key.size() > options_.key_size_max || news.value.size() > options_.value_size_max) {
     return Offered::kTooLarge;
   }
@@ -418,14 +431,16 @@ Offered BasicSeenCache<Payload, Atomic>::offer(const Sought& sought, const News&
   if (set.admitting.exchange(1, std::memory_order_acquire) != 0) {
     return Offered::kBusy;
   }
-  const Offered offered = admit(set, sought, news, now_s);
+  const Offered offered = admit(set, sought, news, now_s, write_payload);
   set.admitting.store(0, std::memory_order_release);
   return offered;
 }
 
 template <class Payload, template <class> class Atomic>
+template <class WritePayload>
 Offered BasicSeenCache<Payload, Atomic>::admit(Set& set, const Sought& sought, const News& news,
-                                               std::int64_t now_s) noexcept {
+                                               std::int64_t now_s,
+                                               WritePayload write_payload) noexcept {
   if (find(sought, now_s)) {
     return Offered::kPresent;
   }
@@ -443,7 +458,7 @@ Offered BasicSeenCache<Payload, Atomic>::admit(Set& set, const Sought& sought, c
   if (choice.word != Set::kEmpty) {
     wipe_room(index_of(set, choice.way));
   }
-  fill(set, choice.way, sought, news);
+  fill(set, choice.way, sought, news, write_payload);
   // Release publishes the entry. seq_cst, as are forgets_ here and both in doom_all: this thread
   // looks for a forget after it has published, a forget for entries after it has counted itself. In
   // their one order one of the two comes second and sees the other.
@@ -460,8 +475,9 @@ Offered BasicSeenCache<Payload, Atomic>::admit(Set& set, const Sought& sought, c
 }
 
 template <class Payload, template <class> class Atomic>
+template <class WritePayload>
 void BasicSeenCache<Payload, Atomic>::fill(Set& set, std::uint32_t way, const Sought& sought,
-                                           const News& news) noexcept {
+                                           const News& news, WritePayload write_payload) noexcept {
   set.entries[way] = {.generation = sought.generation,
                       .expires_s = news.expires_s,
                       .client_hash = news.client_hash,
@@ -469,9 +485,9 @@ void BasicSeenCache<Payload, Atomic>::fill(Set& set, std::uint32_t way, const So
                       .value_size = static_cast<std::uint32_t>(news.value.size())};
   set.numbers[way] = ++set.admitted;
   const std::uint32_t index = index_of(set, way);
-  std::memcpy(room(index).data(), &news.payload, sizeof(Payload));
-  std::ranges::copy(sought.key, key_of(index).begin());
-  std::ranges::copy(news.value, value_of(index).begin());
+  write_payload(*::new (static_cast<void*>(room(index).data())) Payload{});
+  copy(sought.key, key_of(index));
+  copy(news.value, value_of(index));
 }
 
 // doom_all dooms what `gone` says.

@@ -49,11 +49,13 @@ class SeenHash {
   [[nodiscard]] Wide multiplier(std::size_t at) const noexcept {
     return Wide{key_[at + 1]} << 64 | key_[at];
   }
-  static std::uint64_t load(const std::uint8_t* from) noexcept {
-    std::uint64_t word;
-    std::memcpy(&word, from, sizeof(word));
-    return word;
+  static std::uint64_t load(Bytes from) noexcept { return load_le<std::uint64_t>(from); }
+  // pair is the part of the sum that the words i and i + 1, those of `two`, make.
+  [[nodiscard]] Wide pair(std::size_t i, Bytes two) const noexcept {
+    return Wide{load(two) + key_[i]} * (load(two.subspan(sizeof(std::uint64_t))) + key_[i + 1]);
   }
+  [[nodiscard]] Wide sum_of_all(Bytes bytes) const noexcept;
+  [[nodiscard]] Wide sum_of_some(Bytes bytes) const noexcept;
   static std::uint64_t high(Wide value) noexcept { return static_cast<std::uint64_t>(value >> 64); }
 
   SeenHashKey key_;
@@ -69,32 +71,47 @@ class SeenHash {
 // linear and no pseudo-random function; nobody outside sees it.
 inline std::uint64_t SeenHash::of(Bytes bytes, std::uint64_t number) const noexcept {
   const std::size_t size = bytes.size();
-  const std::uint8_t* front = bytes.data();
-  const std::uint8_t* tail = nullptr;
-  std::size_t distance = sizeof(std::uint64_t);
-  std::array<std::uint8_t, kWholeMax> whole;
-  if (size > kWholeMax) {
-    tail = front + (size - kTail);
-    distance = (size - kTail) / kSpread;  // At least a word.
-  } else {
-    whole.fill(0);
-    if (size != 0) {
-      std::memcpy(whole.data(), bytes.data(), size);
-    }
-    front = whole.data();
-    tail = front + (kWholeMax - kTail);
-  }
-  Wide sum = 0;
-  for (std::size_t i = 0; i < kSpread; i += 2) {
-    sum += Wide{load(front + i * distance) + key_[i]} *
-           (load(front + (i + 1) * distance) + key_[i + 1]);
-  }
-  for (std::size_t i = kSpread; i < kWords; i += 2, tail += 2 * sizeof(std::uint64_t)) {
-    sum += Wide{load(tail) + key_[i]} * (load(tail + sizeof(std::uint64_t)) + key_[i + 1]);
-  }
+  const Wide sum = size > kWholeMax ? sum_of_some(bytes) : sum_of_all(bytes);
   return high(multiplier(kWords) * static_cast<std::uint64_t>(sum) +
               multiplier(kWords + 2) * high(sum) + multiplier(kWords + 4) * size +
               multiplier(kWords + 6) * number);
+}
+
+// sum_of_all takes every octet. The last pair of words ends where the bytes end, and may have
+// octets in common with the one before: of one size, different bytes make different words.
+inline SeenHash::Wide SeenHash::sum_of_all(Bytes bytes) const noexcept {
+  constexpr std::size_t kPair = 2 * sizeof(std::uint64_t);
+  const std::size_t size = bytes.size();
+  Wide sum = 0;
+  std::size_t i = 0;  // Words.
+  for (; i * sizeof(std::uint64_t) + kPair <= size; i += 2) {
+    sum += pair(i, bytes.subspan(i * sizeof(std::uint64_t), kPair));
+  }
+  if (size % kPair == 0) {
+    return sum;
+  }
+  if (size >= kPair) {
+    return sum + pair(i, bytes.last(kPair));
+  }
+  std::array<std::uint8_t, kPair> padded{};
+  std::memcpy(padded.data(), bytes.data(), size);
+  return sum + pair(i, padded);
+}
+
+// sum_of_some takes words that lie spread over the bytes, and the last kTail octets.
+inline SeenHash::Wide SeenHash::sum_of_some(Bytes bytes) const noexcept {
+  constexpr std::size_t kWord = sizeof(std::uint64_t);
+  const std::size_t distance = (bytes.size() - kTail) / kSpread;  // At least a word.
+  Wide sum = 0;
+  for (std::size_t i = 0; i < kSpread; i += 2) {
+    sum += Wide{load(bytes.subspan(i * distance, kWord)) + key_[i]} *
+           (load(bytes.subspan((i + 1) * distance, kWord)) + key_[i + 1]);
+  }
+  const Bytes tail = bytes.last(kTail);
+  for (std::size_t i = kSpread; i < kWords; i += 2) {
+    sum += pair(i, tail.subspan((i - kSpread) * kWord, 2 * kWord));
+  }
+  return sum;
 }
 
 }  // namespace usher

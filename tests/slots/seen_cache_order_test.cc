@@ -60,12 +60,9 @@ class SeenCacheOrder : public ::testing::Test {
   void offered_before(const Thing& thing) { EXPECT_EQ(offer(thing), kFirstTime); }
   Offered offer(const Thing& thing) { return offer(thing, cache->seek(kGeneration, thing.key)); }
   Offered offer(const Thing& thing, const Cache::Sought& sought) {
-    return cache->offer(sought,
-                        {.client_hash = thing.client,
-                         .value = thing.value,
-                         .payload = thing.payload,
-                         .expires_s = thing.expires_s},
-                        kNow);
+    return cache->offer(
+        sought, {.client_hash = thing.client, .value = thing.value, .expires_s = thing.expires_s},
+        kNow, [&](Payload& payload) { payload = thing.payload; });
   }
   Cache::Hit find(const Thing& thing, std::int64_t now_s = kNow) {
     return cache->find(cache->seek(kGeneration, thing.key), now_s);

@@ -54,12 +54,10 @@ class SeenCacheTest : public ::testing::Test {
   }
   Offered offer_once(const Thing& thing, std::int64_t now_s = kNow,
                      std::uint64_t generation = kGeneration) {
-    return cache->offer(cache->seek(generation, thing.key),
-                        {.client_hash = thing.client,
-                         .value = thing.value,
-                         .payload = thing.payload,
-                         .expires_s = thing.expires_s},
-                        now_s);
+    return cache->offer(
+        cache->seek(generation, thing.key),
+        {.client_hash = thing.client, .value = thing.value, .expires_s = thing.expires_s}, now_s,
+        [&](Payload& payload) { payload = thing.payload; });
   }
   Offered offer(const Thing& thing, std::int64_t now_s = kNow,
                 std::uint64_t generation = kGeneration) {
@@ -480,11 +478,10 @@ TEST_F(SeenCacheWipe, WhatWasSoughtBeforeAForgetIsNotAdmitted) {
   ASSERT_EQ(offer_once(thing), Offered::kFirstTime);
   const Cache::Sought before = cache->seek(kGeneration, thing.key);
   EXPECT_EQ(cache->forget(kGeneration), 0u);
-  const Cache::News news = {.client_hash = thing.client,
-                            .value = thing.value,
-                            .payload = thing.payload,
-                            .expires_s = thing.expires_s};
-  EXPECT_EQ(cache->offer(before, news, kNow), Offered::kForgotten);
+  const Cache::News news = {
+      .client_hash = thing.client, .value = thing.value, .expires_s = thing.expires_s};
+  const auto write_payload = [&](Payload& payload) { payload = thing.payload; };
+  EXPECT_EQ(cache->offer(before, news, kNow, write_payload), Offered::kForgotten);
   EXPECT_TRUE(is_zero(rooms()));
   EXPECT_FALSE(find(thing));
   EXPECT_EQ(offer(thing), Offered::kAdmitted) << "sought after it";
@@ -493,16 +490,15 @@ TEST_F(SeenCacheWipe, WhatWasSoughtBeforeAForgetIsNotAdmitted) {
 TEST_F(SeenCacheWipe, NorIsWhatWasSoughtBeforeEverythingIsWiped) {
   const Thing thing(1);
   ASSERT_EQ(offer_once(thing), Offered::kFirstTime);
-  const Cache::News news = {.client_hash = thing.client,
-                            .value = thing.value,
-                            .payload = thing.payload,
-                            .expires_s = thing.expires_s};
+  const Cache::News news = {
+      .client_hash = thing.client, .value = thing.value, .expires_s = thing.expires_s};
+  const auto write_payload = [&](Payload& payload) { payload = thing.payload; };
   const Cache::Sought before = cache->seek(kGeneration, thing.key);
   EXPECT_EQ(cache->wipe_expired(kNow), 0u);
   const Cache::Sought other = cache->seek(kGeneration, thing.key);
   EXPECT_EQ(cache->wipe_all(), 0u);
-  EXPECT_EQ(cache->offer(before, news, kNow), Offered::kForgotten);
-  EXPECT_EQ(cache->offer(other, news, kNow), Offered::kForgotten);
+  EXPECT_EQ(cache->offer(before, news, kNow, write_payload), Offered::kForgotten);
+  EXPECT_EQ(cache->offer(other, news, kNow, write_payload), Offered::kForgotten);
   EXPECT_TRUE(is_zero(rooms()));
 }
 

@@ -51,13 +51,11 @@ class SeenCacheThreads : public ::testing::Test {
   void expect(bool held) { wrong += held ? 0u : 1u; }
 
   void offer(const Cache::Sought& sought, std::uint32_t number, SeenCounter& counter) {
-    Payload payload;
-    payload.octets.fill(static_cast<std::uint8_t>(number));
-    const Cache::News news = {.client_hash = number / 2,
-                              .value = values[number],
-                              .payload = payload,
-                              .expires_s = kLater};
-    counter.count_offer(cache->offer(sought, news, kNow));
+    const Cache::News news = {
+        .client_hash = number / 2, .value = values[number], .expires_s = kLater};
+    counter.count_offer(cache->offer(sought, news, kNow, [number](Payload& payload) {
+      payload.octets.fill(static_cast<std::uint8_t>(number));
+    }));
   }
 
   void work(std::uint32_t seed, SeenCounter& counter) {
@@ -124,12 +122,11 @@ class OwnedSeenCacheTest : public ::testing::Test {
       .entry_count = 4096, .key_size_max = 8192, .value_size_max = 8192};
 
   static Offered offer(Cache& cache, std::uint32_t number, const Octets& key) {
-    const Payload payload;
     const Octets value = octets(number, 700, 'V');
-    const Cache::News news = {
-        .client_hash = number, .value = value, .payload = payload, .expires_s = kLater};
-    (void)cache.offer(cache.seek(1, key), news, kNow);
-    return cache.offer(cache.seek(1, key), news, kNow);
+    const Cache::News news = {.client_hash = number, .value = value, .expires_s = kLater};
+    const auto no_payload = [](Payload&) {};
+    (void)cache.offer(cache.seek(1, key), news, kNow, no_payload);
+    return cache.offer(cache.seek(1, key), news, kNow, no_payload);
   }
   // vm_flags is what /proc/self/smaps says of the mapping that holds `address`.
   static std::string vm_flags(const void* address) {
