@@ -1,5 +1,5 @@
-// Accepts N minted tokens with Usher, alone or in batches, or with MIT, for bench/instructions to
-// count what that takes.
+// Accepts minted tokens with Usher, alone or in batches, or with MIT, for bench/instructions to
+// count what that takes: each with a ticket of its own, or with the tickets of a few in turn.
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -57,15 +57,19 @@ int main(int argc, char** argv) {
     std::from_chars(argv[at], argv[at] + std::strlen(argv[at]), value);
     return value;
   };
-  const std::string_view who = argc == 3 || argc == 4 ? argv[1] : "";
+  const std::string_view who = argc >= 3 && argc <= 6 ? argv[1] : "";
   const std::size_t count = argc > 2 ? number(2) : 0;
   const std::size_t batch = argc > 3 ? number(3) : 1;
-  if ((who != "usher" && who != "mit") || count == 0 || batch == 0 || batch > usher::kBatchMax) {
-    std::fputs("usage: accept_count usher|mit COUNT [BATCH]\n", stderr);
+  // A ticket each, if it is not said: none is seen twice.
+  const std::size_t tickets = argc > 4 ? number(4) : count + kWarmUp;
+  const std::size_t ticket_size = argc > 5 ? number(5) : 0;
+  if ((who != "usher" && who != "mit") || count == 0 || batch == 0 || batch > usher::kBatchMax ||
+      tickets == 0) {
+    std::fputs("usage: accept_count usher|mit COUNT [BATCH [TICKETS [TICKET_BYTES]]]\n", stderr);
     return 2;
   }
-  // A ticket each: none is seen twice.
-  const KerberosTokens tokens({.count = count + kWarmUp, .tickets = count + kWarmUp});
+  const KerberosTokens tokens(
+      {.count = count + kWarmUp, .ticket_size = ticket_size, .tickets = tickets});
   std::size_t established = 0;
   if (who == "usher") {
     Door door(tokens.service());

@@ -44,7 +44,7 @@ class Secret {
   // assign copies `bytes`, at most kMax of them, from a place whose owner wipes it.
   void assign(Bytes bytes) noexcept {
     assert(bytes.size() <= kMax);
-    std::ranges::copy(bytes, reset(bytes.size()).begin());
+    copy(bytes, reset(bytes.size()));
   }
 
   // reset wipes and returns `size` zero bytes to be filled in.

@@ -19,7 +19,7 @@ bool Context::keep(std::size_t n, Bytes bytes) noexcept {
   if (bytes.size() > storage.size() - offset) {
     return false;
   }
-  std::ranges::copy(bytes, std::span(storage).subspan(offset).begin());
+  copy(bytes, std::span(storage).subspan(offset));
   part_sizes[n] = static_cast<std::uint16_t>(bytes.size());
   return true;
 }
@@ -37,9 +37,9 @@ Bytes Context::write_client_name(MutableBytes out) const noexcept {
   if (size > out.size()) {
     return {};
   }
-  std::ranges::copy(first, out.begin());
+  copy(first, out);
   out[first.size()] = is_ntlm() ? '\\' : '@';
-  std::ranges::copy(second, out.subspan(first.size() + 1).begin());
+  copy(second, out.subspan(first.size() + 1));
   return out.first(size);
 }
 

@@ -17,6 +17,9 @@ using krb5::ErrorCode;
 constexpr std::size_t kErrorSizeMax = 896;
 static_assert(kErrorSizeMax + 64 <= kReplySizeMax);
 
+// What an AP-REP's own headers and those of RFC 2743's framing take at most.
+constexpr std::size_t kReplyHeadroom = 96;
+
 // The part of Context::storage that keeps the session key while a third leg is owed: its etype in
 // four bytes, little-endian, and the key.
 constexpr std::size_t kSessionKeyPart = 3;
@@ -144,7 +147,7 @@ bool keep_session_key(Exchange& exchange) noexcept {
   std::array<std::uint8_t, sizeof(key.etype) + kKeySizeMax> bytes{};
   const MutableBytes kept = std::span(bytes).first(sizeof(key.etype) + key.value.size());
   store_le(kept, static_cast<std::uint32_t>(key.etype));
-  std::ranges::copy(key.value, kept.subspan(sizeof(key.etype)).begin());
+  copy(key.value, kept.subspan(sizeof(key.etype)));
   if (!exchange.context->keep(kSessionKeyPart, kept)) {
     exchange.refuse(Status::kNameTooLong);
   }
@@ -161,16 +164,17 @@ bool stage_reply(Turn& turn, Exchange& exchange) noexcept {
   // Per-message tokens of RC4 cannot say which key they are made with, so there is no new one; only
   // in DCE style do clients look for it.
   const bool has_subkey = subkey_profile.family != crypto::Family::kRc4 || context.dce_style;
-  const MutableBytes confounder = desk.arena.take(profile.confounder_size);
-  const MutableBytes subkey = desk.arena.take(has_subkey ? subkey_profile.key_size : 0);
-  std::array<std::uint8_t, 4> sequence{};
-  if (!desk.random->fill(confounder) || !desk.random->fill(subkey) ||
-      !desk.random->fill(sequence)) {
+  const std::size_t subkey_size = has_subkey ? subkey_profile.key_size : 0;
+  constexpr std::size_t kSequenceSize = sizeof(context.acceptor_sequence);
+  const MutableBytes fresh = desk.arena.take(profile.confounder_size + subkey_size + kSequenceSize);
+  if (!desk.random->fill(fresh)) {
     exchange.refuse(Status::kInternal);
     return false;
   }
+  const Bytes confounder = fresh.first(profile.confounder_size);
+  const Bytes subkey = fresh.subspan(profile.confounder_size, subkey_size);
   // 30 bits, so that no peer reads it as negative and none sees it wrap.
-  context.acceptor_sequence = load_le<std::uint32_t>(sequence) & 0x3fffffffu;
+  context.acceptor_sequence = load_le<std::uint32_t>(fresh.last(kSequenceSize)) & 0x3fffffffu;
   if (has_subkey) {
     context.key.assign(subkey);
     context.key_etype = std::int32_t(subkey_profile.etype);
@@ -185,7 +189,9 @@ bool stage_reply(Turn& turn, Exchange& exchange) noexcept {
                                       .has_seq_number = true,
                                       .seq_number = context.acceptor_sequence});
   assert(plain.ok());
+  // In front of the ciphertext there is room for the token around it.
   const std::size_t cipher_size = profile.overhead() + plain.written().size();
+  work.reply_room = desk.arena.take(kReplyHeadroom + cipher_size);
   work.seal_job =
       &desk.seals.add({.profile = &profile,
                        .session_key = work.ticket->key.value,
@@ -193,16 +199,16 @@ bool stage_reply(Turn& turn, Exchange& exchange) noexcept {
                        .confounder = confounder,
                        .plain = plain.written(),
                        .room = desk.arena.take(crypto::sealing_room(plain.written().size())),
-                       .cipher = desk.arena.take(cipher_size)});
+                       .cipher = work.reply_room.last(cipher_size)});
   return true;
 }
 
-void on_reply_sealed(Turn& turn, Exchange& exchange) noexcept {
+void on_reply_sealed(Exchange& exchange) noexcept {
   const crypto::SealJob& job = *exchange.kerberos.seal_job;
   if (job.outcome != Outcome::kDone) {
     return exchange.refuse(Status::kInternal);
   }
-  der::Writer token(turn.desk.arena.take(512));
+  der::Writer token(exchange.kerberos.reply_room);
   krb5::write_ap_rep(token, {.etype = std::int32_t(job.profile->etype), .cipher = job.cipher});
   if (!exchange.context->dce_style) {
     gss::frame_kerberos(token, gss::KerberosTokenId::kApRep);

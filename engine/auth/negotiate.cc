@@ -84,16 +84,15 @@ Choice choose(const Exchange& exchange, const spnego::NegTokenInit& init) noexce
   return choice;
 }
 
-// use_spnego reads a NegTokenInit and chooses.
+// use_spnego reads a NegTokenInit, which came in RFC 2743's framing or without, and chooses.
 //= RFC 4178 4.2.1: reqFlags are not protected, and ignored.
-void use_spnego(Exchange& exchange) noexcept {
+void use_spnego(Exchange& exchange, Bytes token) noexcept {
   if (exchange.request->credential->package != Package::kNegotiate) {
     return exchange.refuse(Status::kMechanismNotAllowed);
   }
   Context& context = *exchange.context;
   context.spnego = true;
-  const Bytes token = exchange.request->token;
-  const Result<spnego::NegTokenInit> init = spnego::parse_neg_token_init(token);
+  const Result<spnego::NegTokenInit> init = spnego::parse_bare_neg_token_init(token);
   if (!init.ok()) {
     return exchange.refuse(Status::kMalformedSpnego, init.fault(), token);
   }
@@ -103,7 +102,7 @@ void use_spnego(Exchange& exchange) noexcept {
   }
   context.mechanism = choice.mechanism;
   if (init->mech_types.size() <= kMechTypesSizeMax) {
-    std::ranges::copy(init->mech_types, context.mech_types.begin());
+    copy(init->mech_types, context.mech_types);
     context.mech_types_size = static_cast<std::uint16_t>(init->mech_types.size());
   }
   //= RFC 4178 5: the MICs are exchanged unless the mechanism chosen is the favourite of both sides,
@@ -206,13 +205,13 @@ void on_first_token(Turn&, Exchange& exchange) noexcept {
     case gss::TokenKind::kNtlm:
       return use_bare(exchange, Mechanism::kNtlm);
     case gss::TokenKind::kNegTokenInit:
-      return use_spnego(exchange);
+      return use_spnego(exchange, token);
     case gss::TokenKind::kGssInitial: {
       const Result<gss::InitialToken> framed = gss::parse_initial_token(token);
       if (!framed.ok()) {
         return exchange.refuse(Status::kMalformedGss, framed.fault(), token);
       }
-      return framed->mechanism == Mechanism::kSpnego ? use_spnego(exchange)
+      return framed->mechanism == Mechanism::kSpnego ? use_spnego(exchange, framed->inner)
                                                      : use_bare(exchange, framed->mechanism);
     }
     case gss::TokenKind::kApReq:
@@ -298,7 +297,7 @@ void write_reply(Turn&, Exchange& exchange) noexcept {
     if (exchange.mech_reply.size() > out.size()) {
       return exchange.live() ? exchange.refuse(Status::kReplyTooLong) : void();
     }
-    std::ranges::copy(exchange.mech_reply, out.begin());
+    copy(exchange.mech_reply, out);
     exchange.reply->reply_size = static_cast<std::uint32_t>(exchange.mech_reply.size());
     return;
   }

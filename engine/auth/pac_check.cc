@@ -192,7 +192,7 @@ Status stage_server_signature(Turn& turn, Exchange& exchange) noexcept {
   //= MS-PAC 2.8.1: the keyed hash is of the entire PAC with the Signature of both
   //= PAC_SIGNATURE_DATA structures set to zero, made with the key the ticket is encrypted with.
   const MutableBytes covered = turn.desk.arena.take(octets.size());
-  std::ranges::copy(octets, covered.begin());
+  copy(octets, covered);
   for (const Bytes value : {pac.server_signature.value, pac.kdc_signature.value}) {
     const auto offset = static_cast<std::size_t>(value.data() - octets.data());
     std::ranges::fill(covered.subspan(offset, value.size()), std::uint8_t{0});
@@ -213,9 +213,9 @@ Bytes write_plain_name(const krb5::PrincipalName& name, MutableBytes out) noexce
     const std::size_t slash = size == 0 ? 0 : 1;
     fits = fits && slash + component.size() <= out.size() - size;
     if (fits) {
-      std::ranges::copy(std::array<std::uint8_t, 1>{'/'}, out.subspan(size).begin());
+      copy(std::array<std::uint8_t, 1>{'/'}, out.subspan(size));
       size += slash;
-      std::ranges::copy(component, out.subspan(size).begin());
+      copy(component, out.subspan(size));
       size += component.size();
     }
   });

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cassert>
+#include <memory>
 #include <span>
 
 #include "engine/crypto/key_ring.h"
@@ -98,7 +99,7 @@ class Batch {
   // add requires !full(); the reference is good until clear().
   Job& add(const Job& job) noexcept {
     assert(!full());
-    return jobs_[count_++] = job;
+    return *std::construct_at(&jobs_[count_++], job);
   }
 
  private:
