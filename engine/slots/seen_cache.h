@@ -485,7 +485,7 @@ void BasicSeenCache<Payload, Atomic>::fill(Set& set, std::uint32_t way, const So
                       .value_size = static_cast<std::uint32_t>(news.value.size())};
   set.numbers[way] = ++set.admitted;
   const std::uint32_t index = index_of(set, way);
-  write_payload(*::new (static_cast<void*>(room(index).data())) Payload{});
+  write_payload(*std::construct_at(reinterpret_cast<Payload*>(room(index).data())));
   copy(sought.key, key_of(index));
   copy(news.value, value_of(index));
 }

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <numeric>
 #include <string>
 #include <vector>
 
@@ -261,129 +260,6 @@ TEST(DerReader, RefusesWhatABodyLeavesUnread) {
           [&](Reader& body) { body.each([&](Reader& rest) { sum += rest.u32(); }); });
   EXPECT_TRUE(again.ok());
   EXPECT_EQ(sum, 11u);
-}
-
-// What bytes_in and u32_in do in one step is what `in` does in two, whatever stands there.
-TEST(DerReader, ReadsAFieldAsInDoes) {
-  std::string long_number = "a0 81 83 02 81 80";
-  for (int i = 0; i < 128; ++i) {
-    long_number += "01";
-  }
-  for (const char* text : {long_number.c_str(),
-                           "a0 03 02 01 05",
-                           "a0 03 02 01 05 0500",
-                           "a0 05 02 03 01e240",
-                           "a0 04 02 02 00ff",
-                           "a0 04 02 01 05 06",
-                           "a0 02 02 01 05",
-                           "a0 03 02 02 05 06",
-                           "a0 03 02 01",
-                           "a0 03 02",
-                           "a0 03",
-                           "a0",
-                           "",
-                           "a0 00",
-                           "a0 01 02",
-                           "a0 03 04 01 05",
-                           "a1 03 02 01 05",
-                           "a0 02 02 00",
-                           "a0 03 02 01 80",
-                           "a0 80 02 01 05 0000",
-                           "a0 81 03 02 01 05",
-                           "a0 04 02 81 01 05",
-                           "a0 7f 02 01 05",
-                           "a0 ff",
-                           "a0 03 02 80 05"}) {
-    const auto message = hex(text);
-    Parse one(message);
-    Reader reader(one);
-    const Bytes contents = reader.bytes_in(der::context(0), Tag::kInteger);
-    Parse two(message);
-    Reader twin(two);
-    Bytes expected;
-    twin.in(der::context(0), [&](Reader& field) { expected = field.bytes(Tag::kInteger); });
-    EXPECT_EQ(one.finish(0).fault(), two.finish(0).fault()) << text;
-    if (two.ok()) {
-      EXPECT_EQ(contents.data(), expected.data()) << text;
-      EXPECT_EQ(contents.size(), expected.size()) << text;
-      EXPECT_EQ(reader.mark(), twin.mark()) << text;
-    } else {
-      EXPECT_TRUE(contents.empty()) << text;
-    }
-
-    Parse three(message);
-    Reader number(three);
-    const std::uint32_t value = number.u32_in(der::context(0));
-    Parse four(message);
-    Reader number_twin(four);
-    std::uint32_t expected_value = 0;
-    number_twin.in(der::context(0), [&](Reader& field) { expected_value = field.u32(); });
-    EXPECT_EQ(three.finish(0).fault(), four.finish(0).fault()) << text;
-    EXPECT_EQ(value, four.ok() ? expected_value : 0u) << text;
-  }
-}
-
-// pair_of is [0] around an OCTET STRING of `size`.
-std::vector<std::uint8_t> pair_of(std::size_t size) {
-  const std::vector<std::uint8_t> contents(size, 0x55);
-  std::vector<std::uint8_t> room(size + 16);
-  Writer writer(room);
-  writer.in(der::context(0), [&](Writer& field) { field.bytes(Tag::kOctetString, contents); });
-  return {writer.written().begin(), writer.written().end()};
-}
-
-// expect_same_pair reads `message` in one step and in two.
-void expect_same_pair(Bytes message, bool is_right) {
-  Parse one(message);
-  Reader reader(one);
-  const Bytes contents = reader.bytes_in(der::context(0), Tag::kOctetString);
-  Parse two(message);
-  Reader twin(two);
-  Bytes expected;
-  twin.in(der::context(0), [&](Reader& field) { expected = field.bytes(Tag::kOctetString); });
-  Parse three(message);
-  Reader third(three);
-  Bytes inside;
-  third.in(der::context(0), Tag::kOctetString, [&](Reader& body) { inside = body.rest(); });
-  EXPECT_EQ(one.finish(0).fault(), two.finish(0).fault());
-  EXPECT_EQ(three.finish(0).fault(), two.finish(0).fault());
-  ASSERT_EQ(two.ok(), is_right);
-  if (is_right) {
-    EXPECT_EQ(contents.data(), expected.data());
-    EXPECT_EQ(contents.size(), expected.size());
-    EXPECT_EQ(inside.data(), expected.data());
-    EXPECT_EQ(inside.size(), expected.size());
-    EXPECT_EQ(reader.mark(), twin.mark());
-    EXPECT_EQ(third.mark(), twin.mark());
-  }
-}
-
-// Headers of one, two, three and four octets, and where one form ends for either of two.
-TEST(DerReader, ReadsAFieldOfAnySizeAsInDoes) {
-  std::vector<std::size_t> sizes(700);
-  std::iota(sizes.begin(), sizes.end(), 0);
-  for (std::size_t size = 0xfff0; size <= 0x10010; ++size) {
-    sizes.push_back(size);
-  }
-  for (const std::size_t size : sizes) {
-    SCOPED_TRACE(size);
-    std::vector<std::uint8_t> message = pair_of(size);
-    expect_same_pair(message, true);
-    expect_same_pair(std::span(message).first(message.size() - 1), false);
-    message.push_back(0);  // Behind the element: the next one's business.
-    expect_same_pair(message, true);
-    // A length that is one too large or too small, of the outer or the inner element.
-    const std::size_t outer_last = message[1] < 0x80 ? 1 : 1 + (message[1] & 0x7fu);
-    const std::size_t inner_last =
-        outer_last + 2 + (message[outer_last + 2] < 0x80 ? 0 : message[outer_last + 2] & 0x7fu);
-    for (const std::size_t at : {outer_last, inner_last}) {
-      for (const int change : {-1, 1}) {
-        std::vector<std::uint8_t> wrong = message;
-        wrong[at] = static_cast<std::uint8_t>(wrong[at] + change);
-        expect_same_pair(wrong, false);
-      }
-    }
-  }
 }
 
 TEST(DerReader, TakesOnlyItsOwnTagInNextIs) {
