@@ -133,10 +133,18 @@ typedef struct _USHER_OPTIONS {
   const char* ReplayFile;
 
   // Asynchronous calls (async.h), of which usher_start comes before the first. A program that was
-  // built before there were any passes a Size without these three, and gets the defaults.
+  // built before there were any passes a Size without these and what follows, and gets the
+  // defaults.
   uint32_t AsyncWorkers;   // Threads that do accepts: as many as processors; at most 256.
   uint32_t AsyncContexts;  // Of SspiCreateAsyncContext, alive at once: 4096; at most 2^16.
   uint32_t AsyncQueue;     // Operations that may wait for each worker: 1024; at most 2^16.
+
+  // Opened tickets remembered, so that they need not be opened again: 4096; at most 2^20; rounded
+  // up to a power of two, and to 8. Each takes 17 KiB of address space, but memory only once there
+  // is a ticket there, one or two pages of 4 KiB for a small one, four for one of 4.5 KB. A ticket
+  // that finds no room is opened anew each time. The policy kerberos.ticket-cache=off has none of a
+  // credential's remembered; usher_ticket_counts tells what they were good for.
+  uint32_t TicketEntries;
 } USHER_OPTIONS, *PUSHER_OPTIONS;
 #define USHER_OPTIONS_SIZE_1 offsetof(USHER_OPTIONS, AsyncWorkers)
 
@@ -145,6 +153,25 @@ typedef struct _USHER_OPTIONS {
 // already, SEC_E_INVALID_PARAMETER if a number is out of range or the replay file cannot be used,
 // SEC_E_INSUFFICIENT_MEMORY.
 USHER_API SECURITY_STATUS usher_start(const USHER_OPTIONS* options);
+
+// USHER_TICKET_COUNTS is what remembering tickets was good for, in all sign-ons of the process by
+// whatever call; a child of fork goes on from its parent's. A ticket is remembered when it comes
+// the second time within an hour, so a client's first two sign-ons find nothing.
+typedef struct _USHER_TICKET_COUNTS {
+  uint32_t Size;  // sizeof(USHER_TICKET_COUNTS)
+  uint32_t Reserved;
+  uint64_t Found;       // Tickets looked for and found,
+  uint64_t NotFound;    // and not found; each was opened.
+  uint64_t Remembered;  // Tickets put there.
+  uint64_t Replaced;    // Of those, in the place of one that could have been found again.
+  uint64_t Declined;    // Not put there: most of them because it was their first time, and
+  uint64_t NoRoom;      // so many because all that lay in their place was in use.
+} USHER_TICKET_COUNTS, *PUSHER_TICKET_COUNTS;
+
+// usher_ticket_counts tells it. Numbers are each exact and not all of the same moment; before the
+// first sign-on all are 0. SEC_E_INVALID_PARAMETER if Size is not this library's. Any thread, at
+// any time; no lock.
+USHER_API SECURITY_STATUS usher_ticket_counts(USHER_TICKET_COUNTS* counts);
 
 // USHER_ACCEPT is one call of AcceptSecurityContext: its arguments, by their names there, and what
 // it returns.

@@ -239,10 +239,11 @@ SECURITY_STATUS read_options(const USHER_OPTIONS* given, USHER_OPTIONS& out) noe
   out = {};
   std::memcpy(&out, given, given->Size);
   if (out.SlotCount > kSlotCountMax || out.HalfOpenSeconds > kHalfOpenSecondsMax ||
-      out.ReplayEntries > kReplayEntryCountMax || out.ClockSkewSecondsMax > kSkewSecondsMax) {
+      out.ReplayEntries > kReplayEntryCountMax || out.ClockSkewSecondsMax > kSkewSecondsMax ||
+      out.TicketEntries > kTicketCacheEntriesMax) {
     return refuse(SEC_E_INVALID_PARAMETER,
                   "USHER_OPTIONS: more than 2^20 slots, 3600 half-open seconds, 2^28 replay "
-                  "entries or a day of clock skew");
+                  "entries, a day of clock skew or 2^20 ticket entries");
   }
   if (out.AsyncWorkers > kAsyncWorkersMax || out.AsyncContexts > kAsyncContextsMax ||
       out.AsyncQueue > kAsyncQueueMax) {
@@ -274,6 +275,7 @@ extern "C" SECURITY_STATUS usher_start(const USHER_OPTIONS* given) {
   sspi::set(engine_options.half_open_s, options.HalfOpenSeconds);
   sspi::set(engine_options.replay_entry_count, options.ReplayEntries);
   sspi::set(engine_options.skew_max_s, options.ClockSkewSecondsMax);
+  sspi::set(engine_options.ticket_count, options.TicketEntries);
   if (options.ReplayFile != nullptr && options.ReplayFile[0] != '\0') {
     engine_options.replay_file = options.ReplayFile;
   }
@@ -291,5 +293,22 @@ extern "C" SECURITY_STATUS usher_start(const USHER_OPTIONS* given) {
   sspi::set(sspi::g_async_options.workers, options.AsyncWorkers);
   sspi::set(sspi::g_async_options.contexts, options.AsyncContexts);
   sspi::set(sspi::g_async_options.queue, options.AsyncQueue);
+  return SEC_E_OK;
+}
+
+extern "C" SECURITY_STATUS usher_ticket_counts(USHER_TICKET_COUNTS* counts) {
+  if (counts == nullptr || counts->Size != sizeof(USHER_TICKET_COUNTS)) {
+    return usher::sspi::refuse(SEC_E_INVALID_PARAMETER,
+                               "USHER_TICKET_COUNTS: Size is not this library's");
+  }
+  const usher::SeenCounts seen = usher::Desk::all_ticket_counts();
+  *counts = {.Size = sizeof(USHER_TICKET_COUNTS),
+             .Reserved = 0,
+             .Found = seen.hits,
+             .NotFound = seen.misses,
+             .Remembered = seen.admitted,
+             .Replaced = seen.evicted,
+             .Declined = seen.declined,
+             .NoRoom = seen.no_room};
   return SEC_E_OK;
 }

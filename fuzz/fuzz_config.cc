@@ -84,6 +84,7 @@ std::string stated(const Config& config) {
   out.integer("workers", config.workers);
   out.integer("half_open_seconds", config.half_open_seconds);
   out.integer("replay_entries", config.replay_entries);
+  out.integer("ticket_entries", config.ticket_entries);
   out.integer("idle_seconds", config.idle_seconds);
   out.integer("request_seconds", config.request_seconds);
   out.integer("drain_seconds", config.drain_seconds);
@@ -112,6 +113,7 @@ void check_bounds(const Config& config) {
   within_bounds(config.workers, 1, 256);
   within_bounds(config.half_open_seconds, 1, kDay);
   within_bounds(config.replay_entries, 2048, kReplayEntryCountMax);
+  within_bounds(config.ticket_entries, 8, kTicketCacheEntriesMax);
   within_bounds(config.idle_seconds, 1, kDay);
   within_bounds(config.request_seconds, 1, kDay);
   within_bounds(config.drain_seconds, 1, kDay);

@@ -13,6 +13,8 @@
 namespace usher::auth {
 namespace {
 
+constinit SeenTally g_tickets_seen;
+
 // asks_for_hint says whether no token at all is in order: the first call of SPNEGO.
 bool asks_for_hint(const Exchange& exchange) noexcept {
   return exchange.opened_now && exchange.request->credential->package == Package::kNegotiate;
@@ -256,16 +258,20 @@ std::unique_ptr<Desk> Desk::make(std::size_t tokens, std::unique_ptr<RandomSourc
   // Not initialised: pages that no token reaches are never touched.
   std::unique_ptr<std::uint8_t[]> memory(new (std::nothrow)
                                              std::uint8_t[TurnDesk::arena_size(tokens)]);
-  if (lanes == nullptr || random == nullptr || memory == nullptr) {
+  SeenTally::Lent counter = g_tickets_seen.lend();
+  if (lanes == nullptr || random == nullptr || memory == nullptr || !counter) {
     return nullptr;
   }
   return std::unique_ptr<Desk>(new (std::nothrow) TurnDesk(tokens, std::move(kit), std::move(lanes),
-                                                           std::move(random), std::move(memory)));
+                                                           std::move(random), std::move(memory),
+                                                           std::move(counter)));
 }
 
 SeenCounts Desk::ticket_counts() const noexcept {
   return static_cast<const TurnDesk&>(*this).tickets_seen.counts();
 }
+
+SeenCounts Desk::all_ticket_counts() noexcept { return g_tickets_seen.counts(); }
 
 bool make_bindings(Desk& desk, const BindingFields& fields, ChannelBindings& out) noexcept {
   return make_bindings(*static_cast<TurnDesk&>(desk).kit, fields, out);

@@ -96,8 +96,11 @@ class Desk {
       std::unique_ptr<crypto::Kit> kit = nullptr) noexcept;
   virtual ~Desk() = default;
 
-  // ticket_counts tells how often this desk has found tickets that were opened before. Any thread.
+  // ticket_counts tells how often this desk has found tickets that were opened before, and
+  // all_ticket_counts how often all desks of the process have, also those that are gone. Any
+  // thread, no lock.
   [[nodiscard]] SeenCounts ticket_counts() const noexcept;
+  [[nodiscard]] static SeenCounts all_ticket_counts() noexcept;
 
   Desk(const Desk&) = delete;
   Desk& operator=(const Desk&) = delete;

@@ -13,7 +13,7 @@
 #include "engine/crypto/lanes.h"
 #include "engine/crypto/proof_batch.h"
 #include "engine/crypto/ticket_batch.h"
-#include "engine/slots/seen_counts.h"
+#include "engine/slots/seen_tally.h"
 #include "parsers/authorization_data.h"
 #include "parsers/gss.h"
 #include "parsers/krb5.h"
@@ -146,12 +146,13 @@ static_assert(kIdentitySizeMax + 2 * kReplySizeMax + kDelegatedPartSizeMax +
 struct TurnDesk final : Desk {
   TurnDesk(std::size_t tokens, std::unique_ptr<crypto::Kit> its_kit,
            std::unique_ptr<crypto::Lanes> its_lanes, std::unique_ptr<RandomSource> its_random,
-           std::unique_ptr<std::uint8_t[]> memory) noexcept
+           std::unique_ptr<std::uint8_t[]> memory, SeenTally::Lent counter) noexcept
       : capacity(tokens),
         kit(std::move(its_kit)),
         lanes(std::move(its_lanes)),
         random(std::move(its_random)),
-        arena(std::move(memory), arena_size(tokens)) {}
+        arena(std::move(memory), arena_size(tokens)),
+        tickets_seen(std::move(counter)) {}
 
   static constexpr std::size_t arena_size(std::size_t tokens) noexcept {
     return tokens * (2 * kTokenSizeMax + kArenaPerTokenExtra);
@@ -169,7 +170,7 @@ struct TurnDesk final : Desk {
   crypto::Batch<crypto::SealJob> seals;
   crypto::Batch<crypto::ProofJob> proofs;
   std::array<crypto::SessionKeys, kBatchMax> session_keys;  // One for each of `authenticators`.
-  SeenCounter tickets_seen;
+  SeenTally::Lent tickets_seen;
 };
 
 // Turn is what every stage needs besides the exchange itself.

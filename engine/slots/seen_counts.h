@@ -15,6 +15,7 @@ struct SeenCounts {
   std::uint64_t admitted = 0;  // Offers that were copied; those that replaced something included.
   std::uint64_t evicted = 0;   // Entries that had to go for one of these.
   std::uint64_t declined = 0;  // All other offers.
+  std::uint64_t no_room = 0;   // Of these, for want of a place.
 
   SeenCounts& operator+=(const SeenCounts& more) noexcept {
     hits += more.hits;
@@ -22,6 +23,16 @@ struct SeenCounts {
     admitted += more.admitted;
     evicted += more.evicted;
     declined += more.declined;
+    no_room += more.no_room;
+    return *this;
+  }
+  SeenCounts& operator-=(const SeenCounts& less) noexcept {
+    hits -= less.hits;
+    misses -= less.misses;
+    admitted -= less.admitted;
+    evicted -= less.evicted;
+    declined -= less.declined;
+    no_room -= less.no_room;
     return *this;
   }
   friend bool operator==(const SeenCounts&, const SeenCounts&) = default;
@@ -39,6 +50,9 @@ class alignas(kCacheLine) SeenCounter {
     if (replaced) {
       add(evicted_);
     }
+    if (offered == Offered::kNoRoom) {
+      add(no_room_);
+    }
   }
 
   // counts: any thread; the numbers need not be of one moment.
@@ -47,7 +61,8 @@ class alignas(kCacheLine) SeenCounter {
             .misses = misses_.load(std::memory_order_relaxed),
             .admitted = admitted_.load(std::memory_order_relaxed),
             .evicted = evicted_.load(std::memory_order_relaxed),
-            .declined = declined_.load(std::memory_order_relaxed)};
+            .declined = declined_.load(std::memory_order_relaxed),
+            .no_room = no_room_.load(std::memory_order_relaxed)};
   }
 
  private:
@@ -61,6 +76,7 @@ class alignas(kCacheLine) SeenCounter {
   std::atomic<std::uint64_t> admitted_{0};
   std::atomic<std::uint64_t> evicted_{0};
   std::atomic<std::uint64_t> declined_{0};
+  std::atomic<std::uint64_t> no_room_{0};
 };
 
 }  // namespace usher

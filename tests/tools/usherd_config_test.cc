@@ -5,10 +5,13 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 #include <string>
 #include <vector>
+
+#include "tools/usherd/settings.h"
 
 namespace usherd {
 namespace {
@@ -56,6 +59,7 @@ connections = 200
 workers = 2
 half_open_seconds = 7
 replay_entries = 4096
+ticket_entries = 16
 idle_seconds = 8
 request_seconds = 9
 drain_seconds = 10
@@ -94,6 +98,7 @@ mic = "always"
   EXPECT_EQ(config->workers, 2);
   EXPECT_EQ(config->half_open_seconds, 7);
   EXPECT_EQ(config->replay_entries, 4096);
+  EXPECT_EQ(config->ticket_entries, 16);
   EXPECT_EQ(config->idle_seconds, 8);
   EXPECT_EQ(config->request_seconds, 9);
   EXPECT_EQ(config->drain_seconds, 10);
@@ -155,6 +160,76 @@ TEST_F(UsherdConfig, TakesAnAuthorityInPlaceOfAccounts) {
   EXPECT_NE(errors_.str().find("authority: expected packages to allow NTLM"), std::string::npos);
 }
 
+TEST_F(UsherdConfig, TakesAsManyTicketsAsThereCanBe) {
+  for (const std::int64_t count : {8, 1 << 20}) {
+    const auto config = load("keytab = \"k\"\nticket_entries = " + std::to_string(count));
+    ASSERT_TRUE(config) << errors_.str();
+    EXPECT_EQ(config->ticket_entries, count);
+  }
+  EXPECT_EQ(load("keytab = \"k\"")->ticket_entries, 4096);
+}
+
+// What --help says is what an operator gets who says nothing, and may be said.
+class UsherdHelp : public UsherdConfig, public ::testing::WithParamInterface<std::size_t> {
+ protected:
+  // shown is the default of a setting as --help has it; empty if it says that there is none.
+  std::string shown(std::string_view key) {
+    EXPECT_FALSE(load_flags({"usherd", "--help"}));
+    const std::string help = out_.str();
+    const std::string some = " (" + std::string(key) + "; default ";
+    const std::string none = " (" + std::string(key) + "; no default)\n";
+    const std::size_t at = help.find(some);
+    EXPECT_NE(at == std::string::npos, help.find(none) == std::string::npos) << key << help;
+    if (at == std::string::npos) {
+      return {};
+    }
+    const std::string line = help.substr(at + some.size(), help.find('\n', at) - at - some.size());
+    EXPECT_TRUE(line.ends_with(')')) << line;
+    return line.substr(0, line.size() - 1);
+  }
+};
+
+TEST_P(UsherdHelp, TellsTheDefault) {
+  const Setting& setting = settings()[GetParam()];
+  const std::string value = shown(setting.key);
+  // Something has to be said, or nobody could sign on.
+  const std::string given = setting.key == "keytab" ? "--accounts" : "--keytab";
+  const auto silent = load_flags({"usherd", given, "k"});
+  ASSERT_TRUE(silent) << errors_.str();
+  EXPECT_EQ(value, setting.value(*silent));
+  if (value.empty()) {
+    return;
+  }
+  const auto said = load_flags({"usherd", given, "k", std::string(setting.flag), value});
+  ASSERT_TRUE(said) << errors_.str();
+  for (const Setting& each : settings()) {
+    EXPECT_EQ(each.value(*said), each.value(*silent)) << each.key;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Table, UsherdHelp, ::testing::Range(std::size_t{0}, settings().size()),
+                         [](const auto& param_info) {
+                           std::string name(settings()[param_info.param].key);
+                           std::ranges::replace(name, '.', '_');
+                           return name;
+                         });
+
+TEST_F(UsherdConfig, EachSettingSaysWhatWasRead) {
+  const auto config = load_flags({"usherd", "--keytab", "k", "--slots", "7", "--listen-tcp", "x:1",
+                                  "--listen-tcp", "y:2", "--listen-unix-mode", "640",
+                                  "--ntlm-dns-domain", "d.test", "--packages", "kerberos"});
+  ASSERT_TRUE(config) << errors_.str();
+  const auto value = [&](std::string_view key) {
+    return std::ranges::find(settings(), key, &Setting::key)->value(*config);
+  };
+  EXPECT_EQ(value("slots"), "7");
+  EXPECT_EQ(value("listen.tcp"), "x:1 y:2");
+  EXPECT_EQ(value("listen.unix"), "");
+  EXPECT_EQ(value("listen.unix_mode"), "0o640");
+  EXPECT_EQ(value("ntlm.dns_domain"), "d.test");
+  EXPECT_EQ(value("packages"), "kerberos");
+}
+
 TEST_F(UsherdConfig, AnswersHelpAndVersion) {
   EXPECT_FALSE(load_flags({"usherd", "--version"}));
   EXPECT_EQ(exit_code_, 0);
@@ -198,6 +273,10 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"TooSmall", "slots = 0", ":2: slots: expected an integer from 1"},
         Mistake{"TooLarge", "slots = 1048577", ":2: slots: expected an integer from 1"},
         Mistake{"ListExpected", "listen.tcp = \"x:1\"", ":2: listen.tcp: expected a list"},
+        Mistake{"TooFewTickets", "ticket_entries = 7",
+                ":2: ticket_entries: expected an integer from 8 to 1048576"},
+        Mistake{"TooManyTickets", "ticket_entries = 1048577",
+                ":2: ticket_entries: expected an integer from 8 to 1048576"},
         Mistake{"PortTooLarge", "listen.tcp = [\"127.0.0.1:70000\"]",
                 ":2: listen.tcp: expected a list of \"HOST:PORT\", ports from 0 to 65535"},
         Mistake{"NoPort", "listen.tcp = [\"127.0.0.1\"]", ":2: listen.tcp: expected a list"},

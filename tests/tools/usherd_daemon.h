@@ -161,15 +161,20 @@ class UsherdDaemon : public ::testing::Test {
   }
   Octets kerberos_token() { return kerberos_token(service_); }
   Octets kerberos_token(const usher::mint::Service& service) {
+    return token_with(ticket_of(service));
+  }
+  usher::mint::Ticket ticket_of(const usher::mint::Service& service) {
     const std::int64_t now = std::time(nullptr);
-    usher::mint::TicketFields ticket;
-    ticket.auth_time = now - 60;
-    ticket.end_time = now + 3600;
+    usher::mint::TicketFields fields;
+    fields.auth_time = now - 60;
+    fields.end_time = now + 3600;
+    return mint_.ticket(service, fields);
+  }
+  Octets token_with(const usher::mint::Ticket& ticket) {
     usher::mint::AuthenticatorFields authenticator;
-    authenticator.ctime = now;
+    authenticator.ctime = std::time(nullptr);
     authenticator.cusec = ++cusec_;
-    return usher::mint::spnego_token(
-        mint_.ap_req(mint_.ticket(service, ticket), authenticator).message);
+    return usher::mint::spnego_token(mint_.ap_req(ticket, authenticator).message);
   }
   Octets ntlm_answer(usher::Bytes challenge, const std::u16string& password) {
     usher::mint::AuthenticateFields fields;

@@ -2,7 +2,10 @@
 // keys without dropping a connection, and ends without dropping a request.
 #include "tests/tools/usherd_daemon.h"
 
+#include <array>
 #include <chrono>
+#include <regex>
+#include <string>
 #include <thread>
 
 namespace usherd {
@@ -96,6 +99,42 @@ TEST_F(UsherdDaemon, WorkersShareWhatAProxySpreadsOverConnections) {
     const Octets answer = ntlm_answer(challenge, u"Al1ce-Passw0rd");
     EXPECT_EQ(auth(second, "NTLM", answer, lines).status, 200);
   }
+}
+
+TEST_F(UsherdDaemon, LogsWhatRememberedTicketsWereGoodFor) {
+  Process daemon(flags({"--workers", "2", "--ticket-entries", "8"}));
+  Client client = Client::tcp(daemon.port());
+  const usher::mint::Ticket ticket = ticket_of(service_);
+  for (int n = 0; n < 3; ++n) {
+    EXPECT_EQ(auth(client, "Negotiate", token_with(ticket)).status, 200);
+  }
+  client.close();
+  daemon.signal(SIGTERM);
+  EXPECT_EQ(daemon.wait(), 0) << daemon.log();
+  // A minute may end, as the first does at the start, between two of them.
+  const std::regex line(
+      "info ticket cache: found ([0-9]+) of ([0-9]+) tickets, remembered ([0-9]+)");
+  std::array<int, 3> sums{};
+  const std::string log = daemon.log();
+  for (std::sregex_iterator at(log.begin(), log.end(), line), end; at != end; ++at) {
+    for (std::size_t n = 0; n < sums.size(); ++n) {
+      sums[n] += std::stoi((*at)[n + 1]);
+    }
+  }
+  EXPECT_EQ(sums, (std::array{1, 3, 1})) << log;
+}
+
+TEST_F(UsherdDaemon, SaysNothingOfTicketsThatPolicyHasNotRemembered) {
+  Process daemon(flags({"--policy", "kerberos.ticket-cache=off"}));
+  Client client = Client::tcp(daemon.port());
+  const usher::mint::Ticket ticket = ticket_of(service_);
+  for (int n = 0; n < 3; ++n) {
+    EXPECT_EQ(auth(client, "Negotiate", token_with(ticket)).status, 200);
+  }
+  client.close();
+  daemon.signal(SIGTERM);
+  EXPECT_EQ(daemon.wait(), 0) << daemon.log();
+  EXPECT_EQ(daemon.log().find("ticket cache"), std::string::npos) << daemon.log();
 }
 
 TEST_F(UsherdDaemon, LogsNoToken) {

@@ -84,6 +84,28 @@ TEST(UsherdHttp, RefusesAReplayWithARejectToken) {
   EXPECT_NE(http.log.str().find("a replay"), std::string::npos);
 }
 
+TEST(UsherdLog, TellsOfTicketsWhatIsNew) {
+  Harness http;
+  const std::string line = "ticket cache: ";
+  http.verdicts.tickets({});
+  EXPECT_EQ(http.log.str().find(line), std::string::npos) << "nothing was looked for";
+  http.verdicts.tickets({.hits = 5, .misses = 2, .admitted = 1, .declined = 1});
+  EXPECT_NE(http.log.str().find(line + "found 5 of 7 tickets, remembered 1, 0 of them in another's "
+                                       "place, no room for 0"),
+            std::string::npos)
+      << http.log.str();
+  const usher::SeenCounts later{
+      .hits = 6, .misses = 12, .admitted = 5, .evicted = 3, .declined = 7, .no_room = 2};
+  http.verdicts.tickets(later);
+  EXPECT_NE(http.log.str().find(line + "found 1 of 11 tickets, remembered 4, 3 of them in "
+                                       "another's place, no room for 2"),
+            std::string::npos)
+      << http.log.str();
+  const std::string before = http.log.str();
+  http.verdicts.tickets(later);
+  EXPECT_EQ(http.log.str(), before);
+}
+
 class UsherdNtlm : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(UsherdNtlm, SignsOnInThreeLegs) {

@@ -199,11 +199,15 @@ void set_flags(Config& config, const Flags& flags) {
   }
 }
 
-// What no single setting can tell.
-void check_together(Config& config) {
+void listen_somewhere(Config& config) {
   if (config.listen_tcp.empty() && config.listen_unix.empty()) {
     config.listen_tcp = {"127.0.0.1:8080"};
   }
+}
+
+// What no single setting can tell.
+void check_together(Config& config) {
+  listen_somewhere(config);
   if (const char* const wrong = usher::auth::fault_of(config.policy); wrong != nullptr) {
     throw Mistake(wrong);
   }
@@ -244,11 +248,15 @@ void describe(CLI::App& app, Flags& flags) {
       ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_flag("--check", flags.check_only, "try settings, files, folders and addresses, then end");
+  Config defaults;
+  listen_somewhere(defaults);
   flags.values.resize(settings().size());
   for (std::size_t n = 0; n < flags.values.size(); ++n) {
     const Setting& setting = settings()[n];
     std::string meaning(setting.meaning);
-    meaning.append(" (").append(setting.key).append(")");
+    const std::string value = setting.value(defaults);
+    meaning.append(" (").append(setting.key);
+    meaning.append(value.empty() ? "; no default" : "; default " + value).append(")");
     app.add_option(std::string(setting.flag), flags.values[n], meaning)
         ->type_name("VALUE")
         ->expected(1)

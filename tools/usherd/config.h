@@ -29,6 +29,7 @@ struct Config {
   std::int64_t workers = 1;
   std::int64_t half_open_seconds = usher::kHalfOpenSecondsDefault;
   std::int64_t replay_entries = usher::kReplayEntryCountDefault;
+  std::int64_t ticket_entries = usher::kTicketCacheEntriesDefault;
   std::int64_t authority_seconds = 5;
   std::int64_t authority_threads = 4;
   std::int64_t authority_questions = 256;

@@ -71,6 +71,8 @@ std::string Daemon::open() {
   options.slot_count = static_cast<std::uint32_t>(config_.slots);
   options.half_open_s = config_.half_open_seconds;
   options.replay_entry_count = static_cast<std::uint32_t>(config_.replay_entries);
+  options.ticket_count =
+      config_.policy.cache_tickets ? static_cast<std::uint32_t>(config_.ticket_entries) : 0;
   options.skew_max_s = std::max(options.skew_max_s, config_.policy.skew_s);
   options.replay_file = config_.replay_file.empty() ? nullptr : config_.replay_file.c_str();
   if (config_.check_only && options.replay_file != nullptr && is_missing(config_.replay_file)) {
@@ -83,7 +85,8 @@ std::string Daemon::open() {
   usher::ReplayFile::Reason why_not{};
   engine_ = usher::Engine::make(options, &why_not);
   if (!engine_) {
-    return why_not[0] != '\0' ? why_not.data() : "not enough memory for slots and replay_entries";
+    return why_not[0] != '\0' ? why_not.data()
+                              : "not enough memory for slots, replay_entries and ticket_entries";
   }
   if (!config_.connection_header.empty()) {
     table_ = std::make_unique<ContextTable>(2 * static_cast<std::size_t>(config_.slots));
@@ -147,6 +150,7 @@ int Daemon::tick() {
   if (now >= minute_) {
     minute_ = now + std::chrono::minutes(1);
     verdicts_.replays(engine_->environment().replays.counts());
+    verdicts_.tickets(ticket_counts());
     engine_->forget_expired_tickets();
     watch_->suspect(now);  // Some file systems tell nobody what others do there.
   }
@@ -200,12 +204,21 @@ void Daemon::stop() {
   }
 }
 
+usher::SeenCounts Daemon::ticket_counts() const noexcept {
+  usher::SeenCounts counts;
+  for (const Seat& seat : seats_) {
+    counts += seat.desk->ticket_counts();
+  }
+  return counts;
+}
+
 bool Daemon::join() {
   for (Seat& seat : seats_) {
     if (seat.thread.joinable()) {
       seat.thread.join();
     }
   }
+  verdicts_.tickets(ticket_counts());
   return !failed_;
 }
 

@@ -45,7 +45,8 @@ class Daemon {
   void files_happened() { watch_->read_events(std::chrono::steady_clock::now()); }
 
   // tick does what is due: reloads files that have changed, and once a minute logs what the replay
-  // cache refused. Returns how many milliseconds it may wait until the next one.
+  // cache refused and what the ticket cache was good for. Returns how many milliseconds it may wait
+  // until the next one.
   [[nodiscard]] int tick();
 
   // drain lets requests that have begun be answered; stop does not.
@@ -54,7 +55,7 @@ class Daemon {
 
   [[nodiscard]] bool running() const noexcept { return running_.load() > 0; }
 
-  // join waits for the threads; true if every worker did what it should.
+  // join waits for the threads and logs the last minute; true if every worker did what it should.
   [[nodiscard]] bool join();
 
   // close ends what join has left, at the end of the process. An authority may keep threads of ours
@@ -64,6 +65,7 @@ class Daemon {
 
  private:
   void load_again();
+  [[nodiscard]] usher::SeenCounts ticket_counts() const noexcept;
   struct Seat {
     std::unique_ptr<usher::Desk> desk;
     std::unique_ptr<HttpFrontEnd> front_end;

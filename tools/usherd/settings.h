@@ -1,4 +1,4 @@
-// Every setting once: its key in the file, its flag, what it takes, where it goes.
+// Every setting once: its key in the file, its flag, what it takes, where it goes, where it is.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +26,10 @@ struct Setting {
   std::function<bool(Config&, const std::string&)> set_text{};
   std::function<bool(Config&, std::int64_t)> set_integer{};
   std::function<bool(Config&, const std::vector<std::string>&)> set_texts{};
+
+  // value is what a Config says, in the form that the setting's flag takes, several with spaces
+  // between them; empty for none.
+  std::function<std::string(const Config&)> value{};
 };
 
 [[nodiscard]] std::span<const Setting> settings();

@@ -76,4 +76,16 @@ void VerdictLog::replays(const usher::ReplayCounts& counts) noexcept {
   replays_ = counts;
 }
 
+void VerdictLog::tickets(const usher::SeenCounts& counts) noexcept {
+  usher::SeenCounts news = counts;
+  news -= tickets_;
+  if (news.hits + news.misses != 0) {
+    logger_.info(
+        "ticket cache: found {} of {} tickets, remembered {}, {} of them in another's place, no "
+        "room for {}",
+        news.hits, news.hits + news.misses, news.admitted, news.evicted, news.no_room);
+  }
+  tickets_ = counts;
+}
+
 }  // namespace usherd

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "engine/auth/replay_cache.h"
+#include "engine/slots/seen_counts.h"
 #include "engine/status.h"
 
 namespace usherd {
@@ -31,9 +32,14 @@ class VerdictLog {
   // start. For one thread.
   void replays(const usher::ReplayCounts& counts) noexcept;
 
+  // tickets tells, as info, what the ticket cache was good for since the last call, if anything
+  // was looked for there; `counts` is since its start. For the same thread.
+  void tickets(const usher::SeenCounts& counts) noexcept;
+
  private:
   spdlog::logger& logger_;
   usher::ReplayCounts replays_;
+  usher::SeenCounts tickets_;
 };
 
 // text_of names what a parser found wrong.
