@@ -55,8 +55,8 @@ static_assert(sizeof(std::uintptr_t) == 8, "a handle holds a generation and an i
 
 // construct makes `count` new Ts in the pages, which it maps.
 template <class T>
-std::span<T> construct(io::Pages& pages, std::size_t count) noexcept {
-  pages = io::Pages::map(count * sizeof(T));
+std::span<T> construct(Pages& pages, std::size_t count) noexcept {
+  pages = Pages::map(count * sizeof(T));
   if (pages.empty()) {
     return {};
   }

@@ -8,7 +8,7 @@
 #include <optional>
 #include <span>
 
-#include "engine/io/pages.h"
+#include "engine/slots/pages.h"
 #include "engine/slots/waiting_mailbox.h"
 #include "engine/sspi_lane.h"
 #include "engine/sspi_operation.h"
@@ -104,15 +104,15 @@ class AsyncSystem {
 
   AsyncOptions options_;
   std::uint8_t epoch_ = 0;  // Part of all handles: one more after each fork.
-  io::Pages slot_pages_;
-  io::Pages operation_pages_;
+  Pages slot_pages_;
+  Pages operation_pages_;
   std::span<Operation> operations_;
   std::optional<SlotPool> pool_;
   QueueTable queues_;
   std::array<std::atomic<int>, USHER_COMPLETIONS_MAX> queue_fds_;  // -1: none. For the child.
 
   const Engine* engine_ = nullptr;
-  io::Pages mark_pages_;
+  Pages mark_pages_;
   std::span<std::atomic<std::uint32_t>> marks_;  // By context: the generation that is marked.
   std::unique_ptr<std::unique_ptr<Lane>[]> lanes_;
   std::unique_ptr<LaneThread*[]> lane_threads_;  // Each lane's; never freed, for it is running.

@@ -9,9 +9,9 @@
 
 #include "engine/io/front_end.h"
 #include "engine/io/index_queue.h"
-#include "engine/io/pages.h"
 #include "engine/io/ring.h"
 #include "engine/io/worker.h"
+#include "engine/slots/pages.h"
 #include "parsers/bytes.h"
 
 namespace usher::io {

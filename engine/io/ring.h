@@ -11,7 +11,7 @@
 #include <span>
 
 #include "engine/io/front_end.h"
-#include "engine/io/pages.h"
+#include "engine/slots/pages.h"
 #include "parsers/bytes.h"
 
 namespace usher::io {

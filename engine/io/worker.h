@@ -10,9 +10,9 @@
 
 #include "engine/auth/accept.h"
 #include "engine/io/front_end.h"
-#include "engine/io/pages.h"
 #include "engine/io/submissions.h"
 #include "engine/limits.h"
+#include "engine/slots/pages.h"
 #include "parsers/bytes.h"
 
 namespace usher::io {

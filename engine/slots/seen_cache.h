@@ -17,7 +17,7 @@
 
 #include "engine/limits.h"
 #include "engine/secret.h"
-#include "engine/slots/secret_pages.h"
+#include "engine/slots/pages.h"
 #include "engine/slots/seen_filter.h"
 #include "engine/slots/seen_hash.h"
 #include "engine/slots/seen_set.h"
@@ -290,7 +290,7 @@ class OwnedSeenCache {
     if (!SeenCache<Payload>::is_valid(options)) {
       return nullptr;
     }
-    SecretPages pages = SecretPages::map(SeenCache<Payload>::memory_size(options));
+    Pages pages = Pages::map_for_secrets(SeenCache<Payload>::memory_size(options));
     return std::unique_ptr<OwnedSeenCache>(
         pages.empty() ? nullptr : new (std::nothrow) OwnedSeenCache(pages, options, key));
   }
@@ -299,11 +299,10 @@ class OwnedSeenCache {
   [[nodiscard]] SeenCache<Payload>* operator->() noexcept { return &cache_; }
 
  private:
-  OwnedSeenCache(SecretPages& pages, const SeenCacheOptions& options,
-                 const SeenHashKey& key) noexcept
+  OwnedSeenCache(Pages& pages, const SeenCacheOptions& options, const SeenHashKey& key) noexcept
       : pages_(std::move(pages)), cache_(pages_.bytes(), options, key) {}
 
-  SecretPages pages_;
+  Pages pages_;
   SeenCache<Payload> cache_;  // Wiped before its memory is given back.
 };
 

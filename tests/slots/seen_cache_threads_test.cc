@@ -162,7 +162,7 @@ TEST_F(OwnedSeenCacheTest, ItsMemoryStaysOutOfDumpsAndSurvivesAFork) {
 }
 
 TEST_F(OwnedSeenCacheTest, RoomThatWasNeverUsedIsNeverTouched) {
-  const SecretPages pages = SecretPages::map(Cache::memory_size(kLarge));
+  const Pages pages = Pages::map_for_secrets(Cache::memory_size(kLarge));
   ASSERT_FALSE(pages.empty());
   const auto page_size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   Cache cache(pages.bytes(), kLarge, testing::seen_hash_key());
