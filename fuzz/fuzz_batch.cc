@@ -34,15 +34,6 @@ struct Outcome {
   bool replay = false;
 };
 
-// ConstantRandom gives every draw the same octets. Replies carry server challenges, confounders and
-// subkeys, and which token draws first is what the runs differ in: this way nothing else does.
-struct ConstantRandom final : RandomSource {
-  [[nodiscard]] bool fill(MutableBytes out) noexcept override {
-    std::ranges::fill(out, std::uint8_t{0x5a});
-    return true;
-  }
-};
-
 auth::Desk& desk() {
   static const std::unique_ptr<auth::Desk> one =
       auth::Desk::make(kExchanges, std::make_unique<ConstantRandom>(), make_kit());

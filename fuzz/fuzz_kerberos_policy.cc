@@ -2,86 +2,13 @@
 // is stricter accepts no more and nobody else, and says what he is strict about.
 #include <algorithm>
 
-#include "fuzz/support/ap_req_layers.h"
+#include "fuzz/support/policy_choice.h"
 #include "fuzz/support/reach.h"
 #include "fuzz/support/session_layers.h"
-#include "parsers/host_addresses.h"
 #include "parsers/spnego.h"
 
 namespace usher::fuzz {
 namespace {
-
-constexpr std::size_t kChoiceSize = 3;
-
-// Choice is what an input's first three octets make of policy and call.
-struct Choice {
-  auth::Policy policy;
-  Door::Options options;
-  bool see_client = false;  // The connection has the bindings and the address that the client has.
-
-  explicit Choice(Bytes octets) {
-    const std::uint32_t bits =
-        octets[0] | std::uint32_t{octets[1]} << 8 | std::uint32_t{octets[2]} << 16;
-    const auto bit = [bits](unsigned n) { return (bits >> n & 1) != 0; };
-    const auto of_three = [bits](unsigned n) { return (bits >> n & 3) % 3; };
-    policy.allow_rc4 = bit(0);
-    policy.allow_weaker_keys = bit(1);
-    policy.require_mutual = bit(2);
-    policy.check_transited = !bit(3);
-    policy.check_addresses = bit(4);
-    policy.accept_delegation = bit(5);
-    policy.check_replays = !bit(7);
-    policy.target_policy = auth::TargetPolicy(of_three(8));
-    if (policy.target_policy == auth::TargetPolicy::kListed) {
-      policy.targets = {bit(10) ? "HTTP/other.example.test" : "http/WEB.example.test"};
-    }
-    policy.pac = auth::PacPolicy(of_three(11));
-    policy.bindings = auth::BindingPolicy(of_three(13));
-    policy.zero_bindings_present = bit(15);
-    options.error_tokens = true;
-    options.take_delegation = bit(22);
-    options.knows_krbtgt = bit(6);
-    options.bindings.given = bit(16);
-    see_client = bit(17);
-    options.binding_demand = {.allow_missing = bit(18), .proxy = bit(19), .audit = bit(20)};
-    options.allow_replay = bit(21);
-  }
-
-  // lax accepts whatever anybody may.
-  static Choice lax() {
-    Choice choice(std::array<std::uint8_t, kChoiceSize>{});
-    choice.policy.allow_rc4 = choice.policy.allow_weaker_keys = true;
-    choice.policy.check_transited = false;
-    choice.policy.target_policy = auth::TargetPolicy::kAny;
-    choice.policy.pac = auth::PacPolicy::kIgnore;
-    choice.policy.bindings = auth::BindingPolicy::kNever;
-    return choice;
-  }
-};
-
-// Client is what a token's own client knows of its connection.
-struct Client {
-  std::optional<ApReqLayers> layers;  // What the rest points into.
-  Bytes bindings;
-  krb5::HostAddress address;
-};
-
-void look(Bytes token, Client& client) {
-  client.layers = open_layers(token);
-  if (!client.layers) {
-    return;
-  }
-  const auto authenticator = krb5::parse_authenticator(client.layers->authenticator);
-  const auto ticket = krb5::parse_enc_ticket_part(client.layers->ticket);
-  if (authenticator.ok()) {
-    const Result<gss::GssChecksum> checksum = gss::parse_gss_checksum(authenticator->checksum);
-    client.bindings = checksum.ok() ? checksum->bindings : Bytes{};
-  }
-  const auto addresses = krb5::parse_host_addresses(ticket.ok() ? ticket->addresses : Bytes{});
-  if (addresses.ok()) {
-    krb5::each_address(*addresses, [&](const krb5::HostAddress& one) { client.address = one; });
-  }
-}
 
 // Outcome is a verdict and, of a sign-on, who it was.
 struct Outcome {
@@ -176,18 +103,15 @@ bool is_asked_for(Status status, const Choice& choice) {
 
 // The input is what is chosen, in three octets, and a token.
 void run_one(Bytes input) {
-  if (input.size() <= kChoiceSize) {
+  if (input.size() <= Choice::kSize) {
     return;
   }
-  Choice choice(input.first(kChoiceSize));
-  const Bytes token = input.subspan(kChoiceSize);
+  Choice choice(input.first(Choice::kSize));
+  const Bytes token = input.subspan(Choice::kSize);
   Client client;
   if (choice.see_client) {
     look(token, client);
-    auth::ChannelBindings& bindings = choice.options.bindings;
-    std::ranges::copy(client.bindings, bindings.hash.begin());
-    bindings.initiator_address_type = client.address.type;
-    bindings.initiator_address = client.address.address;
+    choice.see(client);
   }
   Outcome outcome;
   {
@@ -214,16 +138,16 @@ void run_one(Bytes input) {
 extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size,
                                                std::size_t size_max, unsigned seed) {
   using namespace usher::fuzz;
-  if (size <= kChoiceSize || size_max <= kChoiceSize) {
+  if (size <= Choice::kSize || size_max <= Choice::kSize) {
     return usher::fuzz::hand_back({data, size}, data, size_max);
   }
   Mutator mutator(seed);
   if (mutator.chance(40)) {
-    data[mutator.below(kChoiceSize)] ^= static_cast<std::uint8_t>(1u << mutator.below(8));
+    data[mutator.below(Choice::kSize)] ^= static_cast<std::uint8_t>(1u << mutator.below(8));
     return size;
   }
   const Octets token =
-      mutate_ap_req({data + kChoiceSize, size - kChoiceSize}, size_max - kChoiceSize, seed);
-  std::copy(token.begin(), token.end(), data + kChoiceSize);
-  return kChoiceSize + token.size();
+      mutate_ap_req({data + Choice::kSize, size - Choice::kSize}, size_max - Choice::kSize, seed);
+  std::copy(token.begin(), token.end(), data + Choice::kSize);
+  return Choice::kSize + token.size();
 }

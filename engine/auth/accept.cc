@@ -13,7 +13,13 @@
 namespace usher::auth {
 namespace {
 
-constinit SeenTally g_tickets_seen;
+// Never destroyed: threads may outlive main, and count until they end.
+union TicketsSeen {
+  constexpr TicketsSeen() noexcept : tally() {}
+  ~TicketsSeen() {}
+  SeenTally tally;
+};
+constinit TicketsSeen g_tickets_seen;
 
 // asks_for_hint says whether no token at all is in order: the first call of SPNEGO.
 bool asks_for_hint(const Exchange& exchange) noexcept {
@@ -258,7 +264,7 @@ std::unique_ptr<Desk> Desk::make(std::size_t tokens, std::unique_ptr<RandomSourc
   // Not initialised: pages that no token reaches are never touched.
   std::unique_ptr<std::uint8_t[]> memory(new (std::nothrow)
                                              std::uint8_t[TurnDesk::arena_size(tokens)]);
-  SeenTally::Lent counter = g_tickets_seen.lend();
+  SeenTally::Lent counter = g_tickets_seen.tally.lend();
   if (lanes == nullptr || random == nullptr || memory == nullptr || !counter) {
     return nullptr;
   }
@@ -271,7 +277,7 @@ SeenCounts Desk::ticket_counts() const noexcept {
   return static_cast<const TurnDesk&>(*this).tickets_seen.counts();
 }
 
-SeenCounts Desk::all_ticket_counts() noexcept { return g_tickets_seen.counts(); }
+SeenCounts Desk::all_ticket_counts() noexcept { return g_tickets_seen.tally.counts(); }
 
 bool make_bindings(Desk& desk, const BindingFields& fields, ChannelBindings& out) noexcept {
   return make_bindings(*static_cast<TurnDesk&>(desk).kit, fields, out);

@@ -9,22 +9,28 @@
 
 namespace usher {
 
-// SeenTally owns counters and lends each to one thread after another. A counter goes on where its
-// last borrower left it, so the sum over all of them is what was ever counted, and counting costs
-// its thread what it costs without. There are as many as were lent at once. They are never freed,
-// because threads may outlive main: a tally is for static storage. A child of fork goes on with the
-// sums; counters that other threads of the parent had borrowed stay lent there.
-class SeenTally {
+// BasicSeenTally owns counters and lends each to one thread after another. A counter goes on where
+// its last borrower left it, so the sum over all of them is what was ever counted, and counting
+// costs its thread what it costs without. There are as many as were lent at once. A child of fork
+// goes on with the sums; counters that other threads of the parent had borrowed stay lent there.
+// `Atomic` is std::atomic, or what tests/interleave.h substitutes.
+template <template <class> class Atomic>
+class BasicSeenTally {
   struct Node {
     SeenCounter counter;
-    std::atomic<bool> lent{true};
-    Node* next = nullptr;
+    Atomic<bool> lent{true};
+    Node* next = nullptr;  // Set before others see the node.
   };
 
  public:
-  constexpr SeenTally() noexcept = default;
-  SeenTally(const SeenTally&) = delete;
-  SeenTally& operator=(const SeenTally&) = delete;
+  constexpr BasicSeenTally() noexcept = default;
+  ~BasicSeenTally() {  // Nothing is lent any more.
+    for (Node* node = head_.load(std::memory_order_acquire); node != nullptr;) {
+      delete std::exchange(node, node->next);
+    }
+  }
+  BasicSeenTally(const BasicSeenTally&) = delete;
+  BasicSeenTally& operator=(const BasicSeenTally&) = delete;
 
   // Lent is a borrowed counter, from lend to its end. One thread at a time counts with it.
   class Lent {
@@ -53,7 +59,7 @@ class SeenTally {
     }
 
    private:
-    friend class SeenTally;
+    friend class BasicSeenTally;
     explicit Lent(Node* node) noexcept : node_(node), before_(node->counter.counts()) {}
     Node* node_ = nullptr;
     SeenCounts before_;
@@ -63,6 +69,7 @@ class SeenTally {
   [[nodiscard]] Lent lend() noexcept {
     // Acquire, here and below: nodes are seen as whoever pushed them has made them.
     for (Node* node = head_.load(std::memory_order_acquire); node != nullptr; node = node->next) {
+      // Relaxed: a guess, confirmed by the exchange. Acquire: what was counted before is seen.
       if (!node->lent.load(std::memory_order_relaxed) &&
           !node->lent.exchange(true, std::memory_order_acquire)) {
         return Lent(node);
@@ -73,6 +80,8 @@ class SeenTally {
       return {};
     }
     node->next = head_.load(std::memory_order_relaxed);
+    // Release publishes the node; those behind it were published before, and later pushes carry
+    // that on, each being a read-modify-write.
     while (!head_.compare_exchange_weak(node->next, node, std::memory_order_release,
                                         std::memory_order_relaxed)) {
     }
@@ -90,7 +99,9 @@ class SeenTally {
   }
 
  private:
-  std::atomic<Node*> head_{nullptr};
+  Atomic<Node*> head_{nullptr};
 };
+
+using SeenTally = BasicSeenTally<std::atomic>;
 
 }  // namespace usher

@@ -2,6 +2,7 @@
 // does the same thing every time, and every check of the product on.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -49,6 +50,15 @@ World& world();
 // make_kit is Kit::make(); under MemorySanitizer its results count as initialised, because OpenSSL
 // is not instrumented, and its arguments are checked on the way in, which OpenSSL would not do.
 std::unique_ptr<crypto::Kit> make_kit();
+
+// ConstantRandom gives every draw the same octets. Replies carry server challenges, confounders and
+// subkeys: where two runs must say the same, nothing else makes them differ.
+struct ConstantRandom final : RandomSource {
+  [[nodiscard]] bool fill(MutableBytes out) noexcept override {
+    std::fill(out.begin(), out.end(), std::uint8_t{0x5a});
+    return true;
+  }
+};
 
 // random is where desk and mints draw from; restart_random makes it begin anew.
 mint::SeededRandom& shared_random();

@@ -31,6 +31,7 @@ SEEN = "engine/slots/seen_cache.h"
 SEEN_SET = "engine/slots/seen_set.h"
 SEEN_FILTER = "engine/slots/seen_filter.h"
 SEEN_HASH = "engine/slots/seen_hash.h"
+SEEN_TALLY = "engine/slots/seen_tally.h"
 DOORBELL = "engine/slots/doorbell.h"
 COLLECTED = "engine/slots/collected.h"
 
@@ -50,6 +51,7 @@ TESTS = {
     SEEN_SET: ["tests/slots/seen_cache_order_test.cc", "tests/slots/seen_cache_test.cc"],
     SEEN_FILTER: ["tests/slots/seen_hash_test.cc"],
     SEEN_HASH: ["tests/slots/seen_hash_test.cc"],
+    SEEN_TALLY: ["tests/slots/seen_tally_order_test.cc", "tests/slots/seen_tally_test.cc"],
 }
 
 
@@ -70,6 +72,7 @@ PAGES_UNIT = "tests/slots/page_store_test.cc"
 REPLAY_UNIT = "tests/auth/replay_cache_test.cc"
 SEEN_UNIT = "tests/slots/seen_cache_test.cc"
 SEEN_THREADS = "tests/slots/seen_cache_threads_test.cc"
+TALLY_UNIT = "tests/slots/seen_tally_test.cc"
 
 MUTANTS = [
     # One of the two alone would do: a slot comes back to the head by a pop and a push.
@@ -422,6 +425,17 @@ MUTANTS = [
     Mutant("taken_by_load_and_clear", COLLECTED,
            "newest_.exchange(nullptr, std::memory_order_acquire);",
            "newest_.load(std::memory_order_acquire);\n    newest_.exchange(nullptr, std::memory_order_acquire);"),
+    Mutant("counter_lent_by_load_and_store", SEEN_TALLY, "!node->lent.exchange(true, std::memory_order_acquire)",
+           "(node->lent.store(true, std::memory_order_relaxed), true)"),
+    Mutant("counter_lent_while_it_is_lent", SEEN_TALLY, "!node->lent.load(std::memory_order_relaxed) &&",
+           "(node->lent.load(std::memory_order_relaxed) || true) ||"),
+    Mutant("counter_pushed_by_load_and_store", SEEN_TALLY,
+           """!head_.compare_exchange_weak(node->next, node, std::memory_order_release,
+                                        std::memory_order_relaxed)""",
+           "(head_.exchange(node, std::memory_order_release), false)"),
+    Mutant("counter_begins_where_it_was_left", SEEN_TALLY, "return counts -= before_;", "return counts;"),
+    Mutant("moved_counter_is_given_back_twice", SEEN_TALLY, "node_(std::exchange(other.node_, nullptr))",
+           "node_(other.node_)", TALLY_UNIT),
 ]
 
 

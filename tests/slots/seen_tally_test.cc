@@ -14,7 +14,7 @@ namespace usher {
 namespace {
 
 TEST(SeenTally, CountsEachKindOnce) {
-  static SeenTally tally;
+  SeenTally tally;
   EXPECT_EQ(tally.counts(), SeenCounts{});
   SeenTally::Lent counter = tally.lend();
   ASSERT_TRUE(counter);
@@ -33,7 +33,7 @@ TEST(SeenTally, CountsEachKindOnce) {
 }
 
 TEST(SeenTally, KeepsWhatWasCountedAndBeginsAnewForTheNextBorrower) {
-  static SeenTally tally;
+  SeenTally tally;
   for (std::uint64_t round = 1; round <= 3; ++round) {
     SeenTally::Lent counter = tally.lend();
     ASSERT_TRUE(counter);
@@ -46,7 +46,7 @@ TEST(SeenTally, KeepsWhatWasCountedAndBeginsAnewForTheNextBorrower) {
 }
 
 TEST(SeenTally, LendsEachCounterToOneAtATime) {
-  static SeenTally tally;
+  SeenTally tally;
   std::optional<SeenTally::Lent> first(tally.lend());
   SeenTally::Lent second = tally.lend();
   first->count_find(true);
@@ -61,7 +61,7 @@ TEST(SeenTally, LendsEachCounterToOneAtATime) {
 }
 
 TEST(SeenTally, LosesNothingOfThreadsThatComeAndGo) {
-  static SeenTally tally;
+  SeenTally tally;
   constexpr std::size_t kThreads = 4;
   constexpr std::uint64_t kRounds = 500;
   constexpr std::uint64_t kFinds = 7;
