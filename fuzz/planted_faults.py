@@ -149,7 +149,7 @@ FAULTS = [
           ".pac_signatures = exchange.context->pac_signatures}", ".pac_signatures = kPacServer}",
           ["auth/ticket_cache"], ["ticket_cache"]),
     Fault("remembered_ticket_not_looked_at", "engine/auth/kerberos_accept.cc", "if (!check_ticket(turn, exchange)) {",
-          "if (!check_ticket(turn, exchange) && !work.seen) {", ["auth/ticket_cache"], ["ticket_cache"]),
+          "if (!work.seen && !check_ticket(turn, exchange)) {", ["auth/ticket_cache"], ["ticket_cache"]),
     Fault("critical_data_let_through", "parsers/authorization_data.cc", "element = {.if_relevant = depth_ > 0};",
           "element = {.if_relevant = true};", ["parsers/authorization_data"], ["authorization_data", *AP_REQ]),
     Fault("ntlm_proof_of_eight_octets", "engine/crypto/proof_batch.cc",

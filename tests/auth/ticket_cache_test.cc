@@ -239,6 +239,18 @@ TEST_F(RememberedTicket, IsOpenedAnewWithoutItsKeys) {
   EXPECT_EQ(sign_on(), Status::kNoKeyOfEtype);
 }
 
+TEST_F(RememberedTicket, KeepsWhichOfThePacsSignaturesWereVerified) {
+  door_.know_krbtgt();
+  take_ticket();
+  ASSERT_EQ(sign_on(), Status::kEstablished);
+  const std::uint8_t cold = door_.look(held_.back())->pac_signatures;
+  EXPECT_EQ(cold, kPacServer | kPacKdc | kPacTicket | kPacFull);
+  ASSERT_EQ(sign_on(), Status::kEstablished);
+  ASSERT_EQ(sign_on(), Status::kEstablished);
+  ASSERT_EQ(counts().hits, 1u);
+  EXPECT_EQ(door_.look(held_.back())->pac_signatures, cold);
+}
+
 TEST_F(RememberedTicket, IsNotLookedForIfThePolicySaysSo) {
   ASSERT_EQ(set_policy(door_.credential.policy, "kerberos.ticket-cache", "off"), "");
   take_ticket();
