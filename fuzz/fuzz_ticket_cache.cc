@@ -423,9 +423,13 @@ class Both {
     if (seen.status() == Status::kContinue) {
       finish_dce_style(credential, choice, token, seen, opened);
     }
+    is_welcome_ = succeeded(seen.status());
     remembering_.end(seen);
     forgetful_.end(opened);
   }
+
+  // is_welcome says whether the last one was let in.
+  [[nodiscard]] bool is_welcome() const { return is_welcome_; }
 
   // change is what happens between two presentations.
   void change(const Visitor& visitor) {
@@ -471,6 +475,7 @@ class Both {
   Hall forgetful_{memory(1), clock_, nullptr};
   Memories memories_;
   int succeeded_ = 0;
+  bool is_welcome_ = false;
 };
 
 }  // namespace
@@ -494,7 +499,11 @@ void run_one(Bytes input) {
     if (n == kEventBefore) {
       both.change(visitor);
     }
-    both.present(n, visitor);
+    // Whoever is refused is refused again, until something changes.
+    const bool again = n > 0 && n < kEventBefore && script.turns[n] == script.turns[0];
+    if (!again || both.is_welcome()) {
+      both.present(n, visitor);
+    }
   }
 }
 
