@@ -92,8 +92,8 @@ class Reader {
       const std::size_t size = octets >> 8 & 0xff;
       const std::size_t inner_size = octets >> 24;
       const auto tags = std::uint32_t{std::uint8_t(outer)} | std::uint32_t{std::uint8_t(tag)} << 16;
-      if ((octets & 0x00ff00ff) == tags && size == inner_size + 2 && size < 0x80 &&
-          size <= unread_.size() - 2) {
+      const std::size_t left = unread_.size() - 2;
+      if ((octets & 0x00ff00ff) == tags && size == inner_size + 2 && size < 0x80 && size <= left) {
         return take(4, inner_size);
       }
     }
