@@ -34,16 +34,26 @@ requires std::is_unsigned_v<T>
   return value;  // Every supported target is little-endian; see the static_assert in limits.h.
 }
 
+// swap_octets turns one byte order into the other.
+template <class T>
+requires std::is_unsigned_v<T>
+[[nodiscard]] constexpr T swap_octets(T value) noexcept {
+  if constexpr (sizeof(T) == 1) {
+    return value;
+  } else if constexpr (sizeof(T) == sizeof(std::uint16_t)) {
+    return __builtin_bswap16(value);
+  } else if constexpr (sizeof(T) == sizeof(std::uint32_t)) {
+    return __builtin_bswap32(value);
+  } else {
+    static_assert(sizeof(T) == sizeof(std::uint64_t));
+    return __builtin_bswap64(value);
+  }
+}
+
 // load_be is load_le for network byte order.
 template <class T>
 requires std::is_unsigned_v<T>
-[[nodiscard]] constexpr T load_be(Bytes bytes) noexcept {
-  T value = 0;
-  for (const std::uint8_t octet : bytes.first(sizeof(T))) {
-    value = static_cast<T>(value << 8 | octet);
-  }
-  return value;
-}
+[[nodiscard]] inline T load_be(Bytes bytes) noexcept { return swap_octets(load_le<T>(bytes)); }
 
 // store_le writes `value` little-endian to the front of `out`, which must hold at least sizeof(T)
 // bytes.
@@ -57,11 +67,6 @@ inline void store_le(MutableBytes out, T value) noexcept {
 // store_be is store_le for network byte order.
 template <class T>
 requires std::is_unsigned_v<T>
-constexpr void store_be(MutableBytes out, T value) noexcept {
-  const MutableBytes target = out.first(sizeof(T));
-  for (std::size_t i = 0; i < sizeof(T); ++i) {
-    target[i] = static_cast<std::uint8_t>(value >> 8 * (sizeof(T) - 1 - i));
-  }
-}
+inline void store_be(MutableBytes out, T value) noexcept { store_le(out, swap_octets(value)); }
 
 }  // namespace usher

@@ -22,11 +22,17 @@ namespace usher::der {
       return {};
     }
   }
-  std::int64_t value = negative ? -1 : 0;
-  for (const std::uint8_t octet : contents) {
-    value = value * 256 + octet;
+  std::uint64_t octets = 0;
+  if (contents.size() >= sizeof(std::uint32_t)) {
+    octets = load_be<std::uint32_t>(contents);
+    octets = contents.size() > sizeof(std::uint32_t) ? octets << 8 | contents.back() : octets;
+  } else {
+    for (const std::uint8_t octet : contents) {
+      octets = octets << 8 | octet;
+    }
   }
-  return {.is_one = true, .value = value};
+  const std::size_t unused_bits = 64 - 8 * contents.size();
+  return {.is_one = true, .value = static_cast<std::int64_t>(octets << unused_bits) >> unused_bits};
 }
 
 std::uint32_t Reader::integer_begin(Bytes contents) const noexcept {
@@ -141,6 +147,15 @@ namespace {
 constexpr std::size_t kTimeSize = 15;
 constexpr std::size_t kPairCount = kTimeSize / 2;
 
+// Two digits for each number below 100.
+constexpr auto kDigits = [] {
+  std::array<std::uint16_t, 100> digits{};
+  for (unsigned n = 0; n < digits.size(); ++n) {
+    digits[n] = static_cast<std::uint16_t>(('0' + n / 10) | ('0' + n % 10) << 8);
+  }
+  return digits;
+}();
+
 // The seconds of 0000-01-01T00:00:00Z and 9999-12-31T23:59:59Z.
 constexpr std::int64_t kTimeMin = -62'167'219'200;
 constexpr std::int64_t kTimeMax = 253'402'300'799;
@@ -174,8 +189,7 @@ TimeText::TimeText(std::int64_t seconds) noexcept {
       year / 100,       year % 100, unsigned(date.month()), unsigned(date.day()), second / 3600,
       second / 60 % 60, second % 60};
   for (std::size_t i = 0; i < pairs.size(); ++i) {
-    text_[2 * i] = static_cast<std::uint8_t>('0' + pairs[i] / 10);
-    text_[2 * i + 1] = static_cast<std::uint8_t>('0' + pairs[i] % 10);
+    store_le(std::span(text_).subspan(2 * i), kDigits[pairs[i]]);
   }
   text_.back() = 'Z';
 }

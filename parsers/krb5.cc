@@ -101,6 +101,14 @@ void write_encryption_key(Writer& writer, const EncryptionKey& key) noexcept {
   });
 }
 
+// in_place makes a Result of what parse_into reads.
+template <class T>
+Result<T> in_place(Bytes message) noexcept {
+  T read;
+  const ParseFault fault = parse_into(message, read);
+  return fault.code == ParseCode::kOk ? Result<T>(read) : Result<T>(fault);
+}
+
 }  // namespace
 
 std::size_t write_principal_text(const PrincipalName& name, Bytes realm_name,
@@ -121,9 +129,8 @@ std::size_t write_principal_text(const PrincipalName& name, Bytes realm_name,
   return text.finish();
 }
 
-[[gnu::flatten]] Result<ApReq> parse_ap_req(Bytes message) noexcept {
+[[gnu::flatten]] ParseFault parse_into(Bytes message, ApReq& request) noexcept {
   Parse parse(message);
-  ApReq request;
   fields::message_body(parse, kApReqType, 4, [&](Reader& body) {
     fields::constant(body, 0, fields::kProtocolVersion);
     fields::constant(body, 1, kApReqType);
@@ -131,8 +138,10 @@ std::size_t write_principal_text(const PrincipalName& name, Bytes realm_name,
     body.in(der::context(3), [&](Reader& field) { request.ticket = fields::ticket(field); });
     request.authenticator = fields::encrypted_data(body, 4);
   });
-  return parse.finish(request);
+  return parse.fault();
 }
+
+Result<ApReq> parse_ap_req(Bytes message) noexcept { return in_place<ApReq>(message); }
 
 [[gnu::flatten]] Result<Ticket> parse_ticket(Bytes message) noexcept {
   Parse parse(message);
@@ -142,9 +151,8 @@ std::size_t write_principal_text(const PrincipalName& name, Bytes realm_name,
   return parse.finish(ticket);
 }
 
-[[gnu::flatten]] Result<EncTicketPart> parse_enc_ticket_part(Bytes plain) noexcept {
+[[gnu::flatten]] ParseFault parse_into(Bytes plain, EncTicketPart& part) noexcept {
   Parse parse(plain);
-  EncTicketPart part;
   fields::message_body(parse, kEncTicketPartTag, 10, [&](Reader& body) {
     part.flags = fields::flags(body, 0);
     part.key = fields::encryption_key(body, 1);
@@ -163,12 +171,15 @@ std::size_t write_principal_text(const PrincipalName& name, Bytes realm_name,
     body.maybe(der::context(10),
                [&](Reader& field) { part.authorization_data = fields::typed_list(field); });
   });
-  return parse.finish(part);
+  return parse.fault();
 }
 
-[[gnu::flatten]] Result<Authenticator> parse_authenticator(Bytes plain) noexcept {
+Result<EncTicketPart> parse_enc_ticket_part(Bytes plain) noexcept {
+  return in_place<EncTicketPart>(plain);
+}
+
+[[gnu::flatten]] ParseFault parse_into(Bytes plain, Authenticator& authenticator) noexcept {
   Parse parse(plain);
-  Authenticator authenticator;
   fields::message_body(parse, kAuthenticatorTag, 8, [&](Reader& body) {
     fields::constant(body, 0, fields::kProtocolVersion);
     authenticator.crealm = fields::realm(body, 1);
@@ -194,7 +205,11 @@ std::size_t write_principal_text(const PrincipalName& name, Bytes realm_name,
       authenticator.authorization_data = fields::typed_list(field);
     });
   });
-  return parse.finish(authenticator);
+  return parse.fault();
+}
+
+Result<Authenticator> parse_authenticator(Bytes plain) noexcept {
+  return in_place<Authenticator>(plain);
 }
 
 Result<ApRep> parse_ap_rep(Bytes message) noexcept {

@@ -178,6 +178,12 @@ struct ErrorData {  // KERB-ERROR-DATA, MS-KILE 2.2.2
 [[nodiscard]] Result<EncApRepPart> parse_enc_ap_rep_part(Bytes plain) noexcept;
 [[nodiscard]] Result<KrbError> parse_krb_error(Bytes message) noexcept;
 
+// parse_into does so for who has a place for what is read: `out` is a new one, and filled in as far
+// as there was no fault.
+[[nodiscard]] ParseFault parse_into(Bytes message, ApReq& out) noexcept;
+[[nodiscard]] ParseFault parse_into(Bytes plain, EncTicketPart& out) noexcept;
+[[nodiscard]] ParseFault parse_into(Bytes plain, Authenticator& out) noexcept;
+
 // parse_error_data reads a KERB-ERROR-DATA, which is what the e-data of a KRB-ERROR may hold; other
 // things may stand there, and then it fails like the functions above.
 [[nodiscard]] Result<ErrorData> parse_error_data(Bytes e_data) noexcept;

@@ -110,7 +110,7 @@ void read_deferred(Parse& parse, ndr::Reader& reader, const Pointers& pointers,
 
 }  // namespace
 
-Result<LogonInfo> parse_logon_info(Bytes buffer) noexcept {
+[[gnu::flatten]] Result<LogonInfo> parse_logon_info(Bytes buffer) noexcept {
   Parse parse(buffer);
   ndr::Reader reader(parse);
   LogonInfo info;

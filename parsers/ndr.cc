@@ -26,31 +26,6 @@ void Reader::headers() noexcept {
   require(u32() != 0);
 }
 
-std::uint16_t Reader::u16() noexcept {
-  cursor_.align(2);
-  return cursor_.u16();
-}
-
-std::uint32_t Reader::u32() noexcept {
-  cursor_.align(4);
-  return cursor_.u32();
-}
-
-std::uint64_t Reader::file_time() noexcept {
-  const std::uint64_t low = u32();
-  return low | std::uint64_t{u32()} << 32;
-}
-
-Bytes Reader::octets(std::uint32_t count) noexcept { return cursor_.bytes(count); }
-
-UnicodeString Reader::unicode_string() noexcept {
-  cursor_.align(4);
-  const Bytes fixed = cursor_.bytes(UnicodeString::kSize);
-  const UnicodeString string = fixed.empty() ? UnicodeString{} : UnicodeString::load(fixed);
-  require(string.well_formed());  //= MS-DTYP 2.3.10
-  return string;
-}
-
 Bytes Reader::characters(const UnicodeString& string) noexcept {
   if (string.referent == 0) {
     return {};

@@ -45,12 +45,27 @@ class Reader {
   // common header length; kOutOfBounds if the object promises to be longer than the buffer.
   void headers() noexcept;
 
-  std::uint16_t u16() noexcept;
-  std::uint32_t u32() noexcept;                // Also a pointer's referent: 0 is null.
-  std::uint64_t file_time() noexcept;          // Two 32-bit halves, aligned to 4 (MS-DTYP 2.3.3).
-  Bytes octets(std::uint32_t count) noexcept;  // Unaligned.
+  std::uint16_t u16() noexcept {
+    cursor_.align(2);
+    return cursor_.u16();
+  }
+  std::uint32_t u32() noexcept {  // Also a pointer's referent: 0 is null.
+    cursor_.align(4);
+    return cursor_.u32();
+  }
+  std::uint64_t file_time() noexcept {  // Two 32-bit halves, aligned to 4 (MS-DTYP 2.3.3).
+    const std::uint64_t low = u32();
+    return low | std::uint64_t{u32()} << 32;
+  }
+  Bytes octets(std::uint32_t count) noexcept { return cursor_.bytes(count); }  // Unaligned.
 
-  UnicodeString unicode_string() noexcept;  // kBadValue unless it is well_formed.
+  UnicodeString unicode_string() noexcept {  // kBadValue unless it is well_formed.
+    cursor_.align(4);
+    const Bytes fixed = cursor_.bytes(UnicodeString::kSize);
+    const UnicodeString string = fixed.empty() ? UnicodeString{} : UnicodeString::load(fixed);
+    require(string.well_formed());  //= MS-DTYP 2.3.10
+    return string;
+  }
 
   // characters reads the deferred part of `string`: max count, offset, actual count and that many
   // UTF-16LE units (C706 14.3.4.2). kBadValue unless offset is 0, the actual count is length / 2,

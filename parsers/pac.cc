@@ -221,7 +221,7 @@ std::string_view checksum_name(std::int32_t type) noexcept {
   }
 }
 
-Result<Signature> parse_signature(Bytes buffer) noexcept {
+[[gnu::flatten]] Result<Signature> parse_signature(Bytes buffer) noexcept {
   Parse parse(buffer);
   Cursor cursor(parse);
   Signature out;
@@ -244,7 +244,7 @@ Result<Signature> parse_signature(Bytes buffer) noexcept {
   return parse.finish(out);
 }
 
-Result<ClientInfo> parse_client_info(Bytes buffer) noexcept {
+[[gnu::flatten]] Result<ClientInfo> parse_client_info(Bytes buffer) noexcept {
   Parse parse(buffer);
   Cursor cursor(parse);
   ClientInfo out;
@@ -256,7 +256,7 @@ Result<ClientInfo> parse_client_info(Bytes buffer) noexcept {
   return parse.finish(out);
 }
 
-Result<UpnDns> parse_upn_dns(Bytes buffer) noexcept {
+[[gnu::flatten]] Result<UpnDns> parse_upn_dns(Bytes buffer) noexcept {
   Parse parse(buffer);
   Cursor cursor(parse);
   UpnDns out;

@@ -81,7 +81,10 @@ class Parse {
     }
   }
 
-  // finish is the only way out: it yields `view` if nothing failed, and the fault otherwise.
+  // fault is the first that was recorded, or none: for what fills in a view of its caller's.
+  [[nodiscard]] ParseFault fault() const noexcept { return fault_; }
+
+  // finish is the other way out: it yields `view` if nothing failed, and the fault otherwise.
   template <class T>
   [[nodiscard]] Result<T> finish(const T& view) const noexcept {
     return ok() ? Result<T>(view) : Result<T>(fault_);

@@ -164,7 +164,7 @@ void each(Turn& turn, std::span<Exchange> exchanges, State state, Stage stage) n
 // prefetch begins to fetch the front of a token that will be read soon: it came from the network,
 // perhaps by way of another processor.
 void prefetch(Bytes token) noexcept {
-  constexpr std::size_t kFront = 1024;
+  constexpr std::size_t kFront = 8192;
   for (std::size_t at = 0; at < std::min(token.size(), kFront); at += kCacheLine) {
     __builtin_prefetch(&token[at]);
   }

@@ -58,12 +58,13 @@ bool decode_ap_req(Exchange& exchange) noexcept {
   if (!take_framing_off(exchange, message)) {
     return false;
   }
-  const Result<krb5::ApReq> ap_req = krb5::parse_ap_req(message);
-  if (!ap_req.ok()) {
-    exchange.refuse(Status::kMalformedApReq, ap_req.fault(), message);
+  std::optional<krb5::ApReq>& ap_req = exchange.kerberos.ap_req;
+  const ParseFault fault = krb5::parse_into(message, ap_req.emplace());
+  if (fault.code != ParseCode::kOk) {
+    ap_req.reset();
+    exchange.refuse(Status::kMalformedApReq, fault, message);
     return false;
   }
-  exchange.kerberos.ap_req = *ap_req;
   return true;
 }
 
@@ -214,11 +215,11 @@ void on_ticket_opened(Turn& turn, Exchange& exchange) noexcept {
   if (!check_key_owner(exchange)) {
     return;
   }
-  const Result<krb5::EncTicketPart> ticket = krb5::parse_enc_ticket_part(job.opened);
-  if (!ticket.ok()) {
-    return exchange.refuse(Status::kMalformedTicket, ticket.fault(), job.opened);
+  const ParseFault fault = krb5::parse_into(job.opened, work.ticket.emplace());
+  if (fault.code != ParseCode::kOk) {
+    work.ticket.reset();
+    return exchange.refuse(Status::kMalformedTicket, fault, job.opened);
   }
-  work.ticket = *ticket;
   if (!check_ticket(turn, exchange)) {
     return;
   }
@@ -248,11 +249,11 @@ void on_authenticator_opened(Turn& turn, Exchange& exchange) noexcept {
     return exchange.refuse(job.outcome == Outcome::kForged ? Status::kAuthenticatorKey
                                                            : Status::kInternal);
   }
-  const Result<krb5::Authenticator> authenticator = krb5::parse_authenticator(job.opened);
-  if (!authenticator.ok()) {
-    return exchange.refuse(Status::kMalformedAuthenticator, authenticator.fault(), job.opened);
+  const ParseFault fault = krb5::parse_into(job.opened, work.authenticator.emplace());
+  if (fault.code != ParseCode::kOk) {
+    work.authenticator.reset();
+    return exchange.refuse(Status::kMalformedAuthenticator, fault, job.opened);
   }
-  work.authenticator = *authenticator;
   if (check_authenticator(turn, exchange) && check_dce_style(exchange) &&
       check_bindings(exchange) && keep_names(exchange) && stage_pac(turn, exchange)) {
     turn.environment.replays.prefetch(job.fingerprint);

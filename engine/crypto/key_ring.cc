@@ -27,15 +27,19 @@ class Hash {
     state_ ^= state_ >> 29;
   }
   void add(Bytes bytes) noexcept {
+    constexpr std::size_t kWord = sizeof(std::uint64_t);
     add(std::uint64_t{bytes.size()});
-    for (; bytes.size() >= 8; bytes = bytes.subspan(8)) {
-      add(load_le<std::uint64_t>(bytes));
+    for (Bytes rest = bytes; rest.size() > kWord; rest = rest.subspan(kWord)) {
+      add(load_le<std::uint64_t>(rest));
     }
-    std::uint64_t rest = 0;
+    if (bytes.size() >= kWord) {  // The last word may have octets in common with the one before.
+      return add(load_le<std::uint64_t>(bytes.last(kWord)));
+    }
+    std::uint64_t word = 0;
     for (const std::uint8_t byte : bytes) {
-      rest = rest << 8 | byte;
+      word = word << 8 | byte;
     }
-    add(rest);
+    add(word);
   }
   [[nodiscard]] std::size_t value() const noexcept {
     return static_cast<std::size_t>(state_ ^ state_ >> 32);
