@@ -184,7 +184,8 @@ int main(int argc, char** argv) {
     works.push_back(std::make_unique<Work>(etype));
   }
   for (const Backend backend :
-       {Backend{"openssl", LanesChoice::kOpenssl}, Backend{"ipsec-mb", LanesChoice::kIpsecMb}}) {
+       {Backend{"openssl", LanesChoice::kOpenssl}, Backend{"ipsec-mb", LanesChoice::kIpsecMb},
+        Backend{"x86", LanesChoice::kX86}}) {
     all_lanes.push_back(crypto::Lanes::make(*kit, backend.choice));
     if (all_lanes.back() == nullptr) {
       std::fprintf(stderr, "left out: %s\n", backend.name);

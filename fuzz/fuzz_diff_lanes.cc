@@ -26,13 +26,16 @@ crypto::Kit& kit() {
   return *made;
 }
 
-// back_ends are OpenSSL's and, if it is there, ipsec-mb's.
+// back_ends are OpenSSL's and, if they are there, ipsec-mb's and this project's own.
 const std::vector<std::unique_ptr<Lanes>>& back_ends() {
   static const auto made = [] {
     std::vector<std::unique_ptr<Lanes>> all;
     all.push_back(Lanes::make(kit(), LanesChoice::kOpenssl));
     if (crypto::has_ipsec_mb()) {
       all.push_back(Lanes::make(kit(), LanesChoice::kIpsecMb));
+    }
+    if (crypto::has_x86_lanes()) {
+      all.push_back(Lanes::make(kit(), LanesChoice::kX86));
     }
     return all;
   }();

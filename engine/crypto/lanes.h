@@ -11,9 +11,10 @@
 
 namespace usher::crypto {
 
-// LanesChoice is which back end to take. kAuto is ipsec-mb where it is built in and the CPU has
-// AES-NI, and OpenSSL elsewhere.
-enum class LanesChoice : std::uint8_t { kAuto, kOpenssl, kIpsecMb };
+// LanesChoice is which back end to take. kX86 is this project's own AES and SHA-1 for CPUs with
+// AES-NI and AVX2; SHA-2 it leaves to ipsec-mb if that is there. kAuto is kX86, or ipsec-mb where
+// it is built in and the CPU has AES-NI, or OpenSSL.
+enum class LanesChoice : std::uint8_t { kAuto, kOpenssl, kIpsecMb, kX86 };
 
 // What a text needs in front of it to be hashed with a key that has no states yet: the padded key
 // goes there, so that nothing is copied. The bytes are the text's owner's, and are overwritten.
@@ -22,12 +23,12 @@ inline constexpr std::size_t kHmacHeadroom = 128;  // One block of SHA-384; othe
 // What a text needs behind it to be encrypted: its last block is filled up there.
 inline constexpr std::size_t kCtsTailroom = kAesBlockSize - 1;
 
-// CbcJob encrypts whole blocks from a zero IV, without padding. `out` is as large as `in`, other
-// memory.
-struct CbcJob {
-  const AesKey* key = nullptr;  // For encryption.
-  Bytes in;
-  MutableBytes out;
+// DeriveJob makes up to four keys of one base key, as many bytes each as that has (RFC 3961 5.1,
+// DR): one for each of DeriveInputs, unless its pointer is null.
+using DeriveInputs = std::array<std::array<std::uint8_t, kAesBlockSize>, 4>;
+struct DeriveJob {
+  Bytes base;  // 16 or 32 bytes.
+  std::array<std::uint8_t*, 4> keys{};
 };
 
 // CtsDecryptJob decrypts at least 16 bytes of CBC with ciphertext stealing (RFC 3962 5) and a zero
@@ -70,7 +71,7 @@ struct ReadyHmacJob {
 // then the outputs are not to be used. Sizes that no caller may pass are asserted.
 class Lanes {
  public:
-  // make returns null if memory fails, or if ipsec-mb is chosen and not there. It allocates, and
+  // make returns null if memory fails, or if what is chosen is not there. It allocates, and
   // asks the CPU what it has; nothing else does. `kit` must outlive the lanes: what is not worth
   // many lanes, or has none, is done with it. `tokens` is how many exchanges a call will usually be
   // about: for one alone, ipsec-mb takes half of the memory (200 KiB) and of the time to make it.
@@ -80,11 +81,15 @@ class Lanes {
   Lanes(const Lanes&) = delete;
   Lanes& operator=(const Lanes&) = delete;
 
-  [[nodiscard]] virtual bool cbc_encrypt(std::span<const CbcJob> jobs) noexcept = 0;
+  [[nodiscard]] virtual bool derive(const DeriveInputs& inputs,
+                                    std::span<const DeriveJob> jobs) noexcept = 0;
   [[nodiscard]] virtual bool cts_decrypt(std::span<const CtsDecryptJob> jobs) noexcept = 0;
   [[nodiscard]] virtual bool cts_encrypt(std::span<const CtsEncryptJob> jobs) noexcept = 0;
   [[nodiscard]] virtual bool hmac(Digest digest, std::span<const HmacJob> jobs) noexcept = 0;
   [[nodiscard]] virtual bool hmac(Digest digest, std::span<const ReadyHmacJob> jobs) noexcept = 0;
+
+  // prepare does what HmacKey::prepare does, for many keys that have been assigned.
+  virtual void prepare(Digest digest, std::span<HmacKey* const> keys) noexcept;
 
   [[nodiscard]] Kit& kit() const noexcept { return kit_; }
 
@@ -97,8 +102,8 @@ class Lanes {
       std::array<std::uint8_t, kHmacHeadroom> headroom;
       std::array<std::uint8_t, 16> text;
     };
-    std::array<AesKey, kBatchMax> base_keys;
-    std::array<CbcJob, kDerivedMax> cbc;
+    std::array<DeriveJob, kBatchMax> derive;
+    std::array<HmacKey*, 2 * kBatchMax> hmac_keys;
     std::array<CtsDecryptJob, kBatchMax> cts_decrypt;
     std::array<CtsEncryptJob, kBatchMax> cts_encrypt;
     std::array<HmacJob, kDerivedMax> hmac;
@@ -106,17 +111,18 @@ class Lanes {
     std::array<Text, kDerivedMax> texts;
     std::array<std::array<std::uint8_t, kHmacSizeMax>, kDerivedMax> hmacs;
   };
-  [[nodiscard]] Workspace& workspace() noexcept { return workspace_; }
+  [[nodiscard]] Workspace& workspace() noexcept { return *workspace_; }
 
  protected:
   explicit Lanes(Kit& kit) noexcept : kit_(kit) {}
 
  private:
   Kit& kit_;
-  Workspace workspace_{};
+  std::unique_ptr<Workspace> workspace_;  // Not of lanes inside of others.
 };
 
-// has_ipsec_mb says whether LanesChoice::kIpsecMb can be had in this process.
+// These say whether LanesChoice::kIpsecMb and kX86 can be had in this process.
 [[nodiscard]] bool has_ipsec_mb() noexcept;
+[[nodiscard]] bool has_x86_lanes() noexcept;
 
 }  // namespace usher::crypto

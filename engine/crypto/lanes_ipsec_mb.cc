@@ -138,7 +138,7 @@ class IpsecMbLanes final : public Lanes {
                                   : init_mb_mgr_sse);
   }
 
-  bool cbc_encrypt(std::span<const CbcJob> jobs) noexcept override;
+  bool derive(const DeriveInputs& inputs, std::span<const DeriveJob> jobs) noexcept override;
   bool cts_decrypt(std::span<const CtsDecryptJob> jobs) noexcept override;
   bool cts_encrypt(std::span<const CtsEncryptJob> jobs) noexcept override;
   bool hmac(Digest digest, std::span<const HmacJob> jobs) noexcept override;
@@ -210,6 +210,7 @@ class IpsecMbLanes final : public Lanes {
   std::array<Text, kChunk> texts_;
   std::array<Outer, kChunk> outers_;
   std::array<Block, kChunk> blocks_;
+  std::array<AesKey, kChunk / std::tuple_size_v<DeriveInputs>> base_keys_;
 };
 
 // Threshold says from how many texts at once a manager beats what is left of it: OpenSSL, then the
@@ -296,18 +297,33 @@ bool IpsecMbLanes::run_cipher(std::size_t count, IMB_CIPHER_DIRECTION direction,
              key_size == 16 ? IMB_KEY_128_BYTES : IMB_KEY_256_BYTES) == number;
 }
 
-bool IpsecMbLanes::cbc_encrypt(std::span<const CbcJob> jobs) noexcept {
-  return in_chunks(
-      jobs, [](const CbcJob& job) { return job.in.size(); },
-      [this](std::span<const CbcJob* const> some) {
-        for (std::size_t i = 0; i < some.size(); ++i) {
-          const CbcJob& job = *some[i];
-          assert(job.in.size() % kAesBlockSize == 0 && job.out.size() == job.in.size());
-          put_cipher(i, *job.key, job.in.data(), job.out.data(), job.in.size(), kZeroIv.data());
+// derive gives a few base keys at a time to the library: four jobs each.
+bool IpsecMbLanes::derive(const DeriveInputs& inputs, std::span<const DeriveJob> jobs) noexcept {
+  std::array<std::array<std::uint8_t, 2 * kAesBlockSize>, std::tuple_size_v<DeriveInputs>> chains{};
+  for (std::size_t n = 0; n < inputs.size(); ++n) {
+    std::ranges::copy(inputs[n], chains[n].begin());
+  }
+  bool done = true;
+  while (!jobs.empty() && done) {
+    const std::span<const DeriveJob> some = jobs.first(std::min(jobs.size(), base_keys_.size()));
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < some.size(); ++i) {
+      const DeriveJob& job = some[i];
+      base_keys_[i].expand(job.base, AesDirection::kEncrypt);
+      for (std::size_t n = 0; n < chains.size(); ++n) {
+        if (job.keys[n] != nullptr) {
+          put_cipher(count++, base_keys_[i], chains[n].data(), job.keys[n], job.base.size(),
+                     kZeroIv.data());
         }
-        return run_cipher(some.size(), IMB_DIR_ENCRYPT, some[0]->key->key().size());
-      },
-      [this](const CbcJob& job) { return kit().cbc_encrypt(job.key->key(), job.in, job.out); });
+      }
+    }
+    done = count == 0 || run_cipher(count, IMB_DIR_ENCRYPT, some[0].base.size());
+    for (std::size_t i = 0; i < some.size(); ++i) {
+      base_keys_[i].clear();
+    }
+    jobs = jobs.subspan(some.size());
+  }
+  return done;
 }
 
 // Stolen is how a text of more than one block lies under ciphertext stealing, as swapped as RFC
@@ -523,7 +539,7 @@ std::unique_ptr<Lanes> make_ipsec_mb_lanes(Kit& kit, std::size_t tokens) noexcep
   return lanes;
 }
 
-void write_schedule(Bytes key, AesDirection direction, std::uint8_t* schedule) noexcept {
+void write_ipsec_mb_schedule(Bytes key, AesDirection direction, std::uint8_t* schedule) noexcept {
   if (!has_ipsec_mb()) {
     return;
   }
@@ -538,17 +554,10 @@ void write_schedule(Bytes key, AesDirection direction, std::uint8_t* schedule) n
   wipe(encryption);
 }
 
-void write_state(Digest digest, Bytes pad, std::uint8_t* state) noexcept {
-  if (!has_ipsec_mb()) {
-    return;
-  }
-  switch (digest) {
-    case Digest::kSha1:
-      return sha1_one_block_sse(pad.data(), state);
-    case Digest::kSha256:
-      return sha256_one_block_sse(pad.data(), state);
-    case Digest::kSha384:
-      return sha384_one_block_sse(pad.data(), state);
+void write_ipsec_mb_state(Digest digest, Bytes pad, std::uint8_t* state) noexcept {
+  assert(digest != Digest::kSha1);
+  if (has_ipsec_mb()) {
+    (digest == Digest::kSha256 ? sha256_one_block_sse : sha384_one_block_sse)(pad.data(), state);
   }
 }
 

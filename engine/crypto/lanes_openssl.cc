@@ -1,6 +1,10 @@
 // Lanes over the Kit: one operation after the other.
+#define OPENSSL_SUPPRESS_DEPRECATED  // Only the old functions let a SHA-1 begin in the middle.
+#include <openssl/sha.h>
+
 #include <algorithm>
 #include <new>
+#include <utility>
 
 #include "engine/crypto/lanes_parts.h"
 
@@ -11,10 +15,8 @@ class OpensslLanes final : public Lanes {
  public:
   explicit OpensslLanes(Kit& kit) noexcept : Lanes(kit) {}
 
-  bool cbc_encrypt(std::span<const CbcJob> jobs) noexcept override {
-    return std::ranges::all_of(jobs, [this](const CbcJob& job) {
-      return kit().cbc_encrypt(job.key->key(), job.in, job.out);
-    });
+  bool derive(const DeriveInputs& inputs, std::span<const DeriveJob> jobs) noexcept override {
+    return std::ranges::all_of(jobs, [&](const DeriveJob& job) { return one(inputs, job); });
   }
   bool cts_decrypt(std::span<const CtsDecryptJob> jobs) noexcept override {
     return std::ranges::all_of(jobs, [this](const CtsDecryptJob& job) {
@@ -36,9 +38,30 @@ class OpensslLanes final : public Lanes {
       return hmac_alone(kit(), digest, job.key->key(), job.text, job.out);
     });
   }
+
+ private:
+  // Each block of a key encrypts the one before: CBC with a zero IV over the input and zeros.
+  bool one(const DeriveInputs& inputs, const DeriveJob& job) noexcept {
+    bool done = true;
+    for (std::size_t n = 0; n < inputs.size(); ++n) {
+      if (job.keys[n] != nullptr) {
+        std::array<std::uint8_t, 2 * kAesBlockSize> chain{};
+        std::ranges::copy(inputs[n], chain.begin());
+        done = done && kit().cbc_encrypt(job.base, std::span(chain).first(job.base.size()),
+                                         {job.keys[n], job.base.size()});
+      }
+    }
+    return done;
+  }
 };
 
 }  // namespace
+
+void Lanes::prepare(Digest digest, std::span<HmacKey* const> keys) noexcept {
+  for (HmacKey* const key : keys) {
+    key->prepare(digest);
+  }
+}
 
 bool hmac_alone(Kit& kit, Digest digest, Bytes key, Bytes text, MutableBytes out) noexcept {
   const Bytes parts[] = {text};
@@ -53,14 +76,38 @@ bool hmac_alone(Kit& kit, Digest digest, Bytes key, Bytes text, MutableBytes out
   return false;
 }
 
+void add_sha1_blocks(std::uint32_t* state, const std::uint8_t* text, std::size_t blocks) noexcept {
+  SHA_CTX sha1{};
+  std::uint32_t* const words[] = {&sha1.h0, &sha1.h1, &sha1.h2, &sha1.h3, &sha1.h4};
+  for (std::size_t i = 0; i < std::size(words); ++i) {
+    *words[i] = state[i];
+  }
+  // It takes in whole blocks at once, and keeps nothing of them.
+  SHA1_Update(&sha1, text, blocks * block_size_of(Digest::kSha1));
+  for (std::size_t i = 0; i < std::size(words); ++i) {
+    state[i] = *words[i];
+    *words[i] = 0;
+  }
+  asm volatile("" : : "r"(&sha1) : "memory");
+}
+
 std::unique_ptr<Lanes> make_openssl_lanes(Kit& kit) noexcept {
   return std::unique_ptr<Lanes>(new (std::nothrow) OpensslLanes(kit));
 }
 
 std::unique_ptr<Lanes> Lanes::make(Kit& kit, LanesChoice choice, std::size_t tokens) noexcept {
+  const bool x86 = choice == LanesChoice::kX86 || (choice == LanesChoice::kAuto && has_x86_lanes());
   const bool ipsec_mb =
-      choice == LanesChoice::kIpsecMb || (choice == LanesChoice::kAuto && has_ipsec_mb());
-  return ipsec_mb ? make_ipsec_mb_lanes(kit, tokens) : make_openssl_lanes(kit);
+      choice == LanesChoice::kIpsecMb || (choice != LanesChoice::kOpenssl && has_ipsec_mb());
+  std::unique_ptr<Lanes> lanes =
+      ipsec_mb ? make_ipsec_mb_lanes(kit, tokens) : make_openssl_lanes(kit);
+  if (lanes != nullptr && x86) {
+    lanes = make_x86_lanes(kit, std::move(lanes));
+  }
+  if (lanes != nullptr) {
+    lanes->workspace_.reset(new (std::nothrow) Workspace());
+  }
+  return lanes != nullptr && lanes->workspace_ != nullptr ? std::move(lanes) : nullptr;
 }
 
 }  // namespace usher::crypto

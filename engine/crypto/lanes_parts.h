@@ -12,14 +12,25 @@ namespace usher::crypto {
 // Null if memory fails or has_ipsec_mb() is false.
 [[nodiscard]] std::unique_ptr<Lanes> make_ipsec_mb_lanes(Kit& kit, std::size_t tokens) noexcept;
 
+// Null if memory fails or has_x86_lanes() is false. `others` do what it has no own code for.
+[[nodiscard]] std::unique_ptr<Lanes> make_x86_lanes(Kit& kit,
+                                                    std::unique_ptr<Lanes> others) noexcept;
+
 // hmac_alone makes one HMAC with OpenSSL.
 [[nodiscard]] bool hmac_alone(Kit& kit, Digest digest, Bytes key, Bytes text,
                               MutableBytes out) noexcept;
 
-// The forms of keys that ipsec-mb takes. Without it these do nothing.
-void write_schedule(Bytes key, AesDirection direction, std::uint8_t* schedule) noexcept;
-// `pad` is a padded key, one block; `state` takes 64 bytes.
-void write_state(Digest digest, Bytes pad, std::uint8_t* state) noexcept;
+// The forms of keys that the back ends besides OpenSSL take. Without those these do nothing.
+void write_x86_schedule(Bytes key, AesDirection direction, std::uint8_t* schedule) noexcept;
+void write_ipsec_mb_schedule(Bytes key, AesDirection direction, std::uint8_t* schedule) noexcept;
+// Of SHA-2 alone. `pad` is a padded key, one block; `state` takes 64 bytes.
+void write_ipsec_mb_state(Digest digest, Bytes pad, std::uint8_t* state) noexcept;
+
+// FIPS 180-4 5.3.1.
+inline constexpr std::array<std::uint32_t, 5> kSha1Start = {0x67452301, 0xefcdab89, 0x98badcfe,
+                                                            0x10325476, 0xc3d2e1f0};
+// add_sha1_blocks takes whole blocks of 64 bytes into a SHA-1 state of five words, with OpenSSL.
+void add_sha1_blocks(std::uint32_t* state, const std::uint8_t* text, std::size_t blocks) noexcept;
 
 // RFC 2104 2: the bytes that pad a key.
 inline constexpr std::uint8_t kInnerPad = 0x36;

@@ -6,16 +6,25 @@
 
 namespace usher::crypto {
 
-void AesKey::expand(AesDirection direction) noexcept {
-  assert(image_.size != 0);
-  write_schedule(key(), direction, image_.schedule.data());
+namespace {
+
+template <class Image>
+void wipe_image(Image& image) noexcept {
+  wipe({reinterpret_cast<std::uint8_t*>(&image), sizeof(image)});
 }
 
-void AesKey::clear() noexcept {
-  wipe(image_.schedule);
-  wipe(image_.key);
-  image_.size = 0;
+}  // namespace
+
+void AesKey::expand(AesDirection direction) noexcept {
+  assert(image_.size != 0);
+  if (has_x86_lanes()) {
+    write_x86_schedule(key(), direction, image_.schedule.data());
+  } else {
+    write_ipsec_mb_schedule(key(), direction, image_.schedule.data());
+  }
 }
+
+void AesKey::clear() noexcept { wipe_image(image_); }
 
 Digest digest_of(const EtypeProfile& profile) noexcept {
   assert(profile.family != Family::kRc4);
@@ -25,33 +34,30 @@ Digest digest_of(const EtypeProfile& profile) noexcept {
   return profile.etype == Etype::kAes128CtsSha256 ? Digest::kSha256 : Digest::kSha384;
 }
 
-void HmacKey::prepare(Digest digest, Bytes key) noexcept {
-  assert(key.size() <= key_.size());
-  size_ = static_cast<std::uint8_t>(key.size());
-  std::ranges::copy(key, key_.begin());
-  std::array<std::uint8_t, 128> inner;
-  std::array<std::uint8_t, 128> outer;
-  pad_key(digest, key, inner.data(), outer.data());
-  write_state(digest, std::span(inner).first(block_size_of(digest)), inner_.data());
-  write_state(digest, std::span(outer).first(block_size_of(digest)), outer_.data());
-  wipe(inner);
-  wipe(outer);
+void HmacKey::prepare(Digest digest) noexcept {
+  std::array<std::uint8_t, 128> pads[2];
+  pad_key(digest, key(), pads[0].data(), pads[1].data());
+  std::uint8_t* const states[] = {inner(), outer()};
+  for (std::size_t i = 0; i < 2; ++i) {
+    if (digest == Digest::kSha1) {
+      std::memcpy(states[i], kSha1Start.data(), sizeof(kSha1Start));
+      add_sha1_blocks(reinterpret_cast<std::uint32_t*>(states[i]), pads[i].data(), 1);
+    } else {
+      write_ipsec_mb_state(digest, std::span(pads[i]).first(block_size_of(digest)), states[i]);
+    }
+    wipe(pads[i]);
+  }
 }
 
-void HmacKey::clear() noexcept {
-  wipe(inner_);
-  wipe(outer_);
-  wipe(key_);
-  size_ = 0;
-}
+void HmacKey::clear() noexcept { wipe_image(image_); }
 
 void SessionKeys::copy_to(Image& image) const noexcept {
   image.has_authenticator = has_authenticator;
   image.has_reply = has_reply;
   image.authenticator_ke = authenticator_ke.image();
   image.reply_ke = reply_ke.image();
-  image.authenticator_ki = authenticator_ki;
-  image.reply_ki = reply_ki;
+  image.authenticator_ki = authenticator_ki.image();
+  image.reply_ki = reply_ki.image();
 }
 
 void SessionKeys::assign(const Image& image) noexcept {
@@ -59,15 +65,15 @@ void SessionKeys::assign(const Image& image) noexcept {
   has_reply = image.has_reply;
   authenticator_ke.assign(image.authenticator_ke);
   reply_ke.assign(image.reply_ke);
-  authenticator_ki = image.authenticator_ki;
-  reply_ki = image.reply_ki;
+  authenticator_ki.assign(image.authenticator_ki);
+  reply_ki.assign(image.reply_ki);
 }
 
 void SessionKeys::clear() noexcept {
   authenticator_ke.clear();
   reply_ke.clear();
-  wipe(authenticator_ki);
-  wipe(reply_ki);
+  authenticator_ki.clear();
+  reply_ki.clear();
   has_authenticator = false;
   has_reply = false;
 }

@@ -7,14 +7,15 @@
 #include <cstdint>
 
 #include "engine/crypto/etype.h"
+#include "engine/limits.h"
 #include "engine/secret.h"
 #include "parsers/bytes.h"
 
 namespace usher::crypto {
 
 // Both kinds of keys serve every back end of Lanes: they hold the key itself, which OpenSSL wants,
-// and, if ipsec-mb is there and the CPU has what it needs, what that wants in its place. So it does
-// not matter which thread's lanes use what another has made.
+// and, if another back end is there and the CPU has what it needs, what that wants in its place. So
+// it does not matter which thread's lanes use what another has made.
 //
 // They are plain memory without pointers, as large as they look, and wiped by their destructors.
 
@@ -47,7 +48,7 @@ class AesKey {
   struct Image {
     static constexpr std::size_t kRoundsMax = 15;  // AES-256; the first is the key itself.
     alignas(16) std::array<std::uint8_t, 16 * kRoundsMax> schedule{};
-    std::array<std::uint8_t, 32> key{};
+    std::array<std::uint8_t, kKeySizeMax> key{};
     std::uint8_t size = 0;
   };
   [[nodiscard]] const Image& image() const noexcept { return image_; }
@@ -56,7 +57,7 @@ class AesKey {
   void clear() noexcept;
 
   [[nodiscard]] Bytes key() const noexcept { return std::span(image_.key).first(image_.size); }
-  // schedule is ipsec-mb's, 16 bytes a round and aligned so.
+  // schedule is 16 bytes a round, and aligned so.
   [[nodiscard]] const std::uint8_t* schedule() const noexcept { return image_.schedule.data(); }
 
  private:
@@ -78,7 +79,7 @@ enum class Digest : std::uint8_t { kSha1, kSha256, kSha384 };
 }
 
 // HmacKey is an HMAC key of up to 32 bytes with the digest's states after the padded key (RFC 2104
-// 4), inner and outer, for a key that is known long before it is used.
+// 4), inner and outer, so that those are made once.
 class HmacKey {
  public:
   HmacKey() = default;
@@ -86,20 +87,41 @@ class HmacKey {
   HmacKey(const HmacKey&) = delete;
   HmacKey& operator=(const HmacKey&) = delete;
 
-  void prepare(Digest digest, Bytes key) noexcept;
+  // room is where to write a key of `size` bytes, for prepare(digest) or Lanes::prepare to take up.
+  [[nodiscard]] MutableBytes room(std::size_t size) noexcept {
+    assert(size <= kKeySizeMax);
+    image_.size = static_cast<std::uint8_t>(size);
+    return std::span(image_.key).first(size);
+  }
+  void prepare(Digest digest) noexcept;
+  void prepare(Digest digest, Bytes key) noexcept {
+    std::ranges::copy(key, room(key.size()).begin());
+    prepare(digest);
+  }
+
+  // SHA-1's and SHA-256's words as they are counted with, and SHA-384 has SHA-512's.
+  using State = std::array<std::uint8_t, 64>;
+  // Image is a key as bytes, for who keeps it elsewhere and wipes it there.
+  struct Image {
+    alignas(16) State inner{};
+    alignas(16) State outer{};
+    std::array<std::uint8_t, kKeySizeMax> key{};
+    std::uint8_t size = 0;
+  };
+  [[nodiscard]] const Image& image() const noexcept { return image_; }
+  void assign(const Image& image) noexcept { image_ = image; }
+
   void clear() noexcept;
 
-  [[nodiscard]] Bytes key() const noexcept { return std::span(key_).first(size_); }
-  [[nodiscard]] const std::uint8_t* inner() const noexcept { return inner_.data(); }
-  [[nodiscard]] const std::uint8_t* outer() const noexcept { return outer_.data(); }
+  [[nodiscard]] Bytes key() const noexcept { return std::span(image_.key).first(image_.size); }
+  [[nodiscard]] const std::uint8_t* inner() const noexcept { return image_.inner.data(); }
+  [[nodiscard]] const std::uint8_t* outer() const noexcept { return image_.outer.data(); }
+  // For who makes the states of many keys at once.
+  [[nodiscard]] std::uint8_t* inner() noexcept { return image_.inner.data(); }
+  [[nodiscard]] std::uint8_t* outer() noexcept { return image_.outer.data(); }
 
  private:
-  using State = std::array<std::uint8_t, 64>;  // SHA-384 has SHA-512's.
-
-  alignas(16) State inner_{};
-  alignas(16) State outer_{};
-  std::array<std::uint8_t, 32> key_{};
-  std::uint8_t size_ = 0;
+  Image image_;
 };
 
 }  // namespace usher::crypto

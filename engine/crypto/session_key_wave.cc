@@ -10,38 +10,17 @@
 namespace usher::crypto {
 namespace {
 
-// Inputs are those of all four keys.
-struct Inputs {
-  explicit Inputs(const EtypeProfile& profile) noexcept
-      : authenticator_ke(profile, KeyUsage::kApReqAuthenticator, Purpose::kEncryption),
-        authenticator_ki(profile, KeyUsage::kApReqAuthenticator, Purpose::kIntegrity),
-        reply_ke(profile, KeyUsage::kApRepEncPart, Purpose::kEncryption),
-        reply_ki(profile, KeyUsage::kApRepEncPart, Purpose::kIntegrity) {}
-
-  DerivationInput authenticator_ke;
-  DerivationInput authenticator_ki;
-  DerivationInput reply_ke;
-  DerivationInput reply_ki;
+// In the order of DeriveInputs.
+constexpr std::size_t kKeyCount = std::tuple_size_v<DeriveInputs>;
+struct Input {
+  KeyUsage usage;
+  Purpose purpose;
 };
-
-// each_key calls `derive` with an input and where its key is to go, for every key that is wanted.
-template <class Items, class Derive>
-void each_key(const EtypeProfile& profile, const Inputs& inputs, const Items& items,
-              Derive derive) noexcept {
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    SessionKeys& keys = *items[i].keys;
-    if (items[i].wanted.authenticator) {
-      derive(i, inputs.authenticator_ke.bytes(), keys.authenticator_ke.room(profile.key_size));
-      derive(i, inputs.authenticator_ki.bytes(),
-             std::span(keys.authenticator_ki).first(profile.integrity_key_size));
-    }
-    if (items[i].wanted.reply) {
-      derive(i, inputs.reply_ke.bytes(), keys.reply_ke.room(profile.key_size));
-      derive(i, inputs.reply_ki.bytes(),
-             std::span(keys.reply_ki).first(profile.integrity_key_size));
-    }
-  }
-}
+constexpr std::array<Input, kKeyCount> kInputs = {
+    Input{KeyUsage::kApReqAuthenticator, Purpose::kEncryption},
+    Input{KeyUsage::kApReqAuthenticator, Purpose::kIntegrity},
+    Input{KeyUsage::kApRepEncPart, Purpose::kEncryption},
+    Input{KeyUsage::kApRepEncPart, Purpose::kIntegrity}};
 
 }  // namespace
 
@@ -55,19 +34,32 @@ void SessionKeyWave::add(SessionKeys& keys, Bytes session_key, Wanted wanted) no
 }
 
 bool SessionKeyWave::derive_sha1() noexcept {
-  Lanes::Workspace& workspace = lanes_.workspace();
-  for (std::size_t i = 0; i < count_; ++i) {
-    workspace.base_keys[i].expand(items_[i].session_key, AesDirection::kEncrypt);
+  DeriveInputs inputs;
+  for (std::size_t n = 0; n < inputs.size(); ++n) {
+    const DerivationInput input(profile_, kInputs[n].usage, kInputs[n].purpose);
+    std::ranges::copy(input.bytes().first(kAesBlockSize), inputs[n].begin());
   }
-  std::size_t count = 0;
-  const Inputs inputs(profile_);
-  each_key(profile_, inputs, items(), [&](std::size_t item, Bytes input, MutableBytes key) {
-    workspace.cbc[count] = {.key = &workspace.base_keys[item], .in = input, .out = key};
-    ++count;
-  });
-  const bool done = lanes_.cbc_encrypt(std::span<const CbcJob>(workspace.cbc).first(count));
+  Lanes::Workspace& workspace = lanes_.workspace();
+  std::size_t mac_count = 0;
   for (std::size_t i = 0; i < count_; ++i) {
-    workspace.base_keys[i].clear();
+    const Item& item = items_[i];
+    SessionKeys& keys = *item.keys;
+    DeriveJob& job = workspace.derive[i] = {.base = item.session_key};
+    if (item.wanted.authenticator) {
+      job.keys[0] = keys.authenticator_ke.room(profile_.key_size).data();
+      job.keys[1] = keys.authenticator_ki.room(profile_.key_size).data();
+      workspace.hmac_keys[mac_count++] = &keys.authenticator_ki;
+    }
+    if (item.wanted.reply) {
+      job.keys[2] = keys.reply_ke.room(profile_.key_size).data();
+      job.keys[3] = keys.reply_ki.room(profile_.key_size).data();
+      workspace.hmac_keys[mac_count++] = &keys.reply_ki;
+    }
+  }
+  const bool done =
+      lanes_.derive(inputs, std::span<const DeriveJob>(workspace.derive).first(count_));
+  if (done) {
+    lanes_.prepare(Digest::kSha1, std::span(workspace.hmac_keys).first(mac_count));
   }
   return done;
 }
@@ -76,16 +68,25 @@ bool SessionKeyWave::derive_sha2() noexcept {
   Lanes::Workspace& workspace = lanes_.workspace();
   std::array<MutableBytes, Lanes::Workspace::kDerivedMax> keys;
   std::size_t count = 0;
-  each_key(profile_, Inputs(profile_), items(),
-           [&](std::size_t item, Bytes input, MutableBytes key) {
-             const MutableBytes text = std::span(workspace.texts[count].text).first(input.size());
-             std::ranges::copy(input, text.begin());
-             workspace.hmac[count] = {
-                 .key = items_[item].session_key,
-                 .text = text,
-                 .out = std::span(workspace.hmacs[count]).first(profile_.hmac_size)};
-             keys[count++] = key;
-           });
+  const auto add = [&](const Item& item, std::size_t n, MutableBytes key) {
+    const DerivationInput input(profile_, kInputs[n].usage, kInputs[n].purpose);
+    const MutableBytes text = std::span(workspace.texts[count].text).first(input.bytes().size());
+    std::ranges::copy(input.bytes(), text.begin());
+    workspace.hmac[count] = {.key = item.session_key,
+                             .text = text,
+                             .out = std::span(workspace.hmacs[count]).first(profile_.hmac_size)};
+    keys[count++] = key;
+  };
+  for (const Item& item : items()) {
+    if (item.wanted.authenticator) {
+      add(item, 0, item.keys->authenticator_ke.room(profile_.key_size));
+      add(item, 1, item.keys->authenticator_ki.room(profile_.integrity_key_size));
+    }
+    if (item.wanted.reply) {
+      add(item, 2, item.keys->reply_ke.room(profile_.key_size));
+      add(item, 3, item.keys->reply_ki.room(profile_.integrity_key_size));
+    }
+  }
   const bool done =
       lanes_.hmac(digest_of(profile_), std::span<const HmacJob>(workspace.hmac).first(count));
   for (std::size_t i = 0; i < count; ++i) {

@@ -1,9 +1,6 @@
 // What an accept derives from a ticket's session key.
 #pragma once
 
-#include <array>
-#include <cstdint>
-
 #include "engine/crypto/ready_keys.h"
 
 namespace usher::crypto {
@@ -18,8 +15,8 @@ struct SessionKeys {
   bool has_reply = false;
   AesKey authenticator_ke;
   AesKey reply_ke;
-  std::array<std::uint8_t, 32> authenticator_ki{};  // The first integrity_key_size bytes.
-  std::array<std::uint8_t, 32> reply_ki{};
+  HmacKey authenticator_ki;  // Prepared only for SHA-1; see session_key_wave.cc.
+  HmacKey reply_ki;
 
   SessionKeys() = default;
   ~SessionKeys() { clear(); }
@@ -32,8 +29,8 @@ struct SessionKeys {
     bool has_reply = false;
     AesKey::Image authenticator_ke;
     AesKey::Image reply_ke;
-    std::array<std::uint8_t, 32> authenticator_ki{};
-    std::array<std::uint8_t, 32> reply_ki{};
+    HmacKey::Image authenticator_ki;
+    HmacKey::Image reply_ki;
   };
   void copy_to(Image& image) const noexcept;
   void assign(const Image& image) noexcept;

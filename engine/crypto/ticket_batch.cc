@@ -163,31 +163,39 @@ MutableBytes covered(const Wave<Job>& wave, const Job& job) noexcept {
                                                    : body_with_iv_in(job, body);
 }
 
-bool make_hmacs(Wave<TicketJob>& wave) noexcept {
+// Of RFC 3962's the HMAC's states are known before; of RFC 8009's only a ticket's, because making
+// them takes longer than an HMAC.
+const HmacKey& mac_of(const TicketJob& job) noexcept { return job.key->ticket_hmac; }
+const HmacKey& mac_of(const AuthenticatorJob& job) noexcept { return job.keys->authenticator_ki; }
+const HmacKey& mac_of(const SealJob& job) noexcept { return job.keys->reply_ki; }
+
+// hmac_all makes the HMACs of a wave's jobs, each of the text that `text_of` finds.
+template <class Job, class TextOf>
+bool hmac_all(Wave<Job>& wave, TextOf text_of) noexcept {
   Workspace& workspace = wave.workspace();
-  std::size_t count = 0;
-  for (const TicketJob* const job : wave.jobs()) {
-    workspace.ready_hmac[count] = {.key = &job->key->ticket_hmac,
-                                   .text = covered(wave, *job),
-                                   .out = hmac_of(workspace, count, wave.profile())};
-    ++count;
+  const EtypeProfile& profile = wave.profile();
+  const Digest digest = digest_of(profile);
+  const std::span<Job* const> jobs = wave.jobs();
+  if (profile.family == Family::kAesSha1 || std::is_same_v<Job, TicketJob>) {
+    for (std::size_t i = 0; i < jobs.size(); ++i) {
+      workspace.ready_hmac[i] = {.key = &mac_of(*jobs[i]),
+                                 .text = text_of(*jobs[i]),
+                                 .out = hmac_of(workspace, i, profile)};
+    }
+    return wave.lanes().hmac(
+        digest, std::span<const ReadyHmacJob>(workspace.ready_hmac).first(jobs.size()));
   }
-  return wave.lanes().hmac(digest_of(wave.profile()),
-                           std::span<const ReadyHmacJob>(workspace.ready_hmac).first(count));
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    workspace.hmac[i] = {.key = mac_of(*jobs[i]).key(),
+                         .text = text_of(*jobs[i]),
+                         .out = hmac_of(workspace, i, profile)};
+  }
+  return wave.lanes().hmac(digest, std::span<const HmacJob>(workspace.hmac).first(jobs.size()));
 }
 
-bool make_hmacs(Wave<AuthenticatorJob>& wave) noexcept {
-  Workspace& workspace = wave.workspace();
-  std::size_t count = 0;
-  for (const AuthenticatorJob* const job : wave.jobs()) {
-    const Bytes ki = job->keys->authenticator_ki;
-    workspace.hmac[count] = {.key = ki.first(wave.profile().integrity_key_size),
-                             .text = covered(wave, *job),
-                             .out = hmac_of(workspace, count, wave.profile())};
-    ++count;
-  }
-  return wave.lanes().hmac(digest_of(wave.profile()),
-                           std::span<const HmacJob>(workspace.hmac).first(count));
+template <class Job>
+bool make_hmacs(Wave<Job>& wave) noexcept {
+  return hmac_all(wave, [&](const Job& job) { return covered(wave, job); });
 }
 
 // judge compares the tags; the jobs whose tag is wrong are decided and leave the wave.
@@ -270,19 +278,11 @@ bool encrypt(Wave<SealJob>& wave) noexcept {
 
 bool make_tags(Wave<SealJob>& wave) noexcept {
   const EtypeProfile& profile = wave.profile();
-  Workspace& workspace = wave.workspace();
-  std::size_t count = 0;
-  for (const SealJob* const job : wave.jobs()) {
-    const Bytes body = job->cipher.first(job->cipher.size() - profile.tag_size);
-    workspace.hmac[count] = {.key = Bytes(job->keys->reply_ki).first(profile.integrity_key_size),
-                             .text = profile.family == Family::kAesSha1
-                                         ? body_in(*job, body.size())
-                                         : body_with_iv_in(*job, body),
-                             .out = hmac_of(workspace, count, profile)};
-    ++count;
-  }
-  return wave.lanes().hmac(digest_of(profile),
-                           std::span<const HmacJob>(workspace.hmac).first(count));
+  return hmac_all(wave, [&](const SealJob& job) {
+    const Bytes body = job.cipher.first(job.cipher.size() - profile.tag_size);
+    return profile.family == Family::kAesSha1 ? body_in(job, body.size())
+                                              : body_with_iv_in(job, body);
+  });
 }
 
 void seal_wave(Wave<SealJob>& wave) noexcept {

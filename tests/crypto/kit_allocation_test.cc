@@ -63,11 +63,15 @@ class KitAllocation : public ::testing::Test {
     before_make_ = heap_calls();
     kit_ = Kit::make();
     ASSERT_NE(kit_, nullptr);
-    for (const LanesChoice choice : {LanesChoice::kOpenssl, LanesChoice::kIpsecMb}) {
-      if (choice == LanesChoice::kOpenssl || has_ipsec_mb()) {
-        lanes_.push_back(Lanes::make(*kit_, choice));
-        ASSERT_NE(lanes_.back(), nullptr);
-      }
+    lanes_.push_back(Lanes::make(*kit_, LanesChoice::kOpenssl));
+    if (has_ipsec_mb()) {
+      lanes_.push_back(Lanes::make(*kit_, LanesChoice::kIpsecMb));
+    }
+    if (has_x86_lanes()) {
+      lanes_.push_back(Lanes::make(*kit_, LanesChoice::kX86));
+    }
+    for (const auto& lanes : lanes_) {
+      ASSERT_NE(lanes, nullptr);
     }
   }
 

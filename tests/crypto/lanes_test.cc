@@ -69,9 +69,10 @@ class LanesTest : public ::testing::TestWithParam<Param> {
  protected:
   void SetUp() override {
     ASSERT_NE(kit_, nullptr);
-    if (GetParam().choice == LanesChoice::kIpsecMb && !has_ipsec_mb()) {
-      EXPECT_EQ(Lanes::make(*kit_, LanesChoice::kIpsecMb), nullptr);
-      GTEST_SKIP() << "there is no ipsec-mb, or the CPU is too old for it";
+    if ((GetParam().choice == LanesChoice::kIpsecMb && !has_ipsec_mb()) ||
+        (GetParam().choice == LanesChoice::kX86 && !has_x86_lanes())) {
+      EXPECT_EQ(Lanes::make(*kit_, GetParam().choice), nullptr);
+      GTEST_SKIP() << "it was not built in, or the CPU is too old for it";
     }
     lanes_ = Lanes::make(*kit_, GetParam().choice, GetParam().tokens);
     ASSERT_NE(lanes_, nullptr);
@@ -114,26 +115,48 @@ constexpr std::array kParams = {
     Param{LanesChoice::kOpenssl, kBatchMax, "Openssl"},
     Param{LanesChoice::kIpsecMb, kBatchMax, "IpsecMb"},
     Param{LanesChoice::kIpsecMb, 1, "IpsecMbForOne"},
+    Param{LanesChoice::kX86, kBatchMax, "X86"},
+    Param{LanesChoice::kX86, 1, "X86ForOne"},
 };
 INSTANTIATE_TEST_SUITE_P(Each, LanesTest, ::testing::ValuesIn(kParams),
                          [](const auto& param_info) { return param_info.param.name; });
 
-TEST_P(LanesTest, CbcOfEveryWidthIsTheKits) {
+// reference_key is RFC 3961 5.1's: the encryption of the input, and the encryption of that.
+Octets reference_key(Kit& kit, Bytes base, Bytes input) {
+  Octets chain(base.size());
+  std::ranges::copy(input, chain.begin());
+  Octets key(base.size());
+  EXPECT_TRUE(kit.cbc_encrypt(base, chain, key));
+  return key;
+}
+
+TEST_P(LanesTest, KeysDerivedAtEveryWidthAreTheKits) {
   for (const std::size_t key_size : {16u, 32u}) {
     for (std::size_t width = 1; width <= kBatchMax; ++width) {
-      std::vector<CbcJob> jobs(width);
+      DeriveInputs inputs;
+      std::ranges::for_each(inputs, [this](MutableBytes input) { fill(input); });
+      std::vector<DeriveJob> jobs(width);
+      std::vector<MutableBytes> keys(width);
       for (std::size_t i = 0; i < width; ++i) {
-        const std::size_t size = size_of(width, i) / kAesBlockSize * kAesBlockSize;
-        const MutableBytes in = in_[i]->take(size, width % 2 == 0);
-        fill(in);
-        keys_[i].expand(some(key_size), AesDirection::kEncrypt);
-        jobs[i] = {.key = &keys_[i], .in = in, .out = out_[i]->take(size, width % 2 == 0)};
+        const MutableBytes base = in_[i]->take(key_size, width % 2 == 0);
+        fill(base);
+        jobs[i].base = base;
+        keys[i] = out_[i]->take(inputs.size() * key_size, width % 2 == 0);
+        for (std::size_t n = 0; n < inputs.size(); ++n) {
+          // Every choice of them.
+          jobs[i].keys[n] = (i >> n) % 2 == 0 ? &keys[i][n * key_size] : nullptr;
+        }
+        std::ranges::fill(keys[i], std::uint8_t{0xa5});
       }
-      ASSERT_TRUE(lanes_->cbc_encrypt(jobs));
-      for (const CbcJob& job : jobs) {
-        Octets expected(job.in.size());
-        ASSERT_TRUE(kit_->cbc_encrypt(job.key->key(), job.in, expected));
-        ASSERT_TRUE(std::ranges::equal(job.out, expected)) << width << ", " << job.in.size();
+      ASSERT_TRUE(lanes_->derive(inputs, jobs));
+      for (std::size_t i = 0; i < width; ++i) {
+        for (std::size_t n = 0; n < inputs.size(); ++n) {
+          const Octets expected = jobs[i].keys[n] == nullptr
+                                      ? Octets(key_size, 0xa5)
+                                      : reference_key(*kit_, jobs[i].base, inputs[n]);
+          ASSERT_TRUE(std::ranges::equal(keys[i].subspan(n * key_size, key_size), expected))
+              << width << ", " << i << ", " << n;
+        }
       }
     }
   }
@@ -236,23 +259,46 @@ TEST_P(LanesTest, HmacOfReadyKeysIsTheKitsAndOnlyReadsTheText) {
   }
 }
 
+TEST_P(LanesTest, KeysPreparedTogetherAreThosePreparedAlone) {
+  for (const Digest digest : kDigests) {
+    for (std::size_t width = 1; width <= kBatchMax; ++width) {
+      std::array<HmacKey*, kBatchMax> keys;
+      std::vector<HmacKey> alone(width);
+      for (std::size_t i = 0; i < width; ++i) {
+        const Octets key = some(i % 3 == 0 ? 16 : i % 3 == 1 ? 24 : 32);
+        alone[i].prepare(digest, key);
+        hmac_keys_[i].clear();
+        std::ranges::copy(key, hmac_keys_[i].room(key.size()).begin());
+        keys[i] = &hmac_keys_[i];
+      }
+      lanes_->prepare(digest, std::span(keys).first(width));
+      for (std::size_t i = 0; i < width; ++i) {
+        ASSERT_TRUE(std::ranges::equal(hmac_keys_[i].key(), alone[i].key()));
+        ASSERT_EQ(hmac_keys_[i].image().inner, alone[i].image().inner) << width << ", " << i;
+        ASSERT_EQ(hmac_keys_[i].image().outer, alone[i].image().outer) << width << ", " << i;
+      }
+    }
+  }
+}
+
 TEST_P(LanesTest, MoreJobsThanABatchHasAreDoneToo) {
   constexpr std::size_t kMany = 4 * kBatchMax + 1;  // As the derivation of a batch's keys is.
-  const Octets in = some(32);
-  Octets expected(32);
-  keys_[0].expand(some(32), AesDirection::kEncrypt);
-  ASSERT_TRUE(kit_->cbc_encrypt(keys_[0].key(), in, expected));
-  std::vector<Octets> out(kMany, Octets(32));
-  std::vector<CbcJob> jobs(kMany);
+  const Octets key = some(32);
+  const Octets text = some(200);
+  Octets expected(20);
+  ASSERT_TRUE(reference(Digest::kSha1, key, text, expected));
+  hmac_keys_[0].prepare(Digest::kSha1, key);
+  std::vector<Octets> out(kMany, Octets(20));
+  std::vector<ReadyHmacJob> jobs(kMany);
   for (std::size_t i = 0; i < kMany; ++i) {
-    jobs[i] = {.key = &keys_[0], .in = in, .out = out[i]};
+    jobs[i] = {.key = &hmac_keys_[0], .text = text, .out = out[i]};
   }
-  ASSERT_TRUE(lanes_->cbc_encrypt(jobs));
+  ASSERT_TRUE(lanes_->hmac(Digest::kSha1, std::span<const ReadyHmacJob>(jobs)));
   EXPECT_EQ(std::ranges::count(out, expected), std::ptrdiff_t{kMany});
 }
 
 TEST_P(LanesTest, NothingIsDoneWhenThereIsNothingToDo) {
-  EXPECT_TRUE(lanes_->cbc_encrypt({}));
+  EXPECT_TRUE(lanes_->derive(DeriveInputs{}, {}));
   EXPECT_TRUE(lanes_->cts_decrypt({}));
   EXPECT_TRUE(lanes_->cts_encrypt({}));
   EXPECT_TRUE(lanes_->hmac(Digest::kSha1, std::span<const HmacJob>()));

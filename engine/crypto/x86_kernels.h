@@ -1,0 +1,62 @@
+// SHA-1 and AES for the instructions that x86 has for them: the loops, in files that are compiled
+// for those instructions alone. lanes_x86.cc says when they run and what on.
+//
+// Those files must not instantiate anything of the standard library's: a linker keeps one copy of
+// such a function for the whole program, and might keep that which not every CPU can run. Hence
+// plain pointers here.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace usher::crypto::x86 {
+
+inline constexpr std::size_t kSha1Words = 5;
+inline constexpr std::size_t kSha1LanesMax = 16;
+
+// Sha1Lanes is a SHA-1 for each lane: its state, in words as the algorithm counts them (FIPS 180-4
+// 6.1), and where its next 64 bytes are.
+struct Sha1Lanes {
+  alignas(64) std::uint32_t state[kSha1Words][kSha1LanesMax];
+  const std::uint8_t* text[kSha1LanesMax];
+};
+
+// Each takes in as many whole blocks of 64 bytes, `blocks` of them, in all of its lanes; `text`
+// then points behind them. The time depends on `blocks` only.
+inline constexpr std::size_t kSha1Avx2Lanes = 8;
+inline constexpr std::size_t kSha1Avx512Lanes = 16;
+void sha1_avx2(Sha1Lanes& lanes, std::size_t blocks) noexcept;
+void sha1_avx512(Sha1Lanes& lanes, std::size_t blocks) noexcept;
+
+// Schedules are of 16 * (kRounds + 1) bytes, aligned to 16: the round keys in the order of their
+// use. Those of decryption are made for the equivalent inverse cipher (FIPS 197 5.3.5).
+void aes_expand(const std::uint8_t* key, std::size_t key_size, bool decrypt,
+                std::uint8_t* schedule) noexcept;
+
+// CBC with ciphertext stealing and a zero IV (RFC 3962 5). All keys of a call have `key_size`, all
+// texts at least 16 bytes. Encryption also overwrites its text and the 15 bytes behind it.
+struct AesDecryption {
+  const std::uint8_t* schedule;
+  const std::uint8_t* in;
+  std::uint8_t* out;  // Other memory.
+  std::size_t size;
+};
+struct AesEncryption {
+  const std::uint8_t* schedule;
+  std::uint8_t* text;
+  std::uint8_t* out;  // Other memory.
+  std::size_t size;
+};
+void aes_cts_decrypt(const AesDecryption* texts, std::size_t count, std::size_t key_size) noexcept;
+void aes_cts_encrypt(const AesEncryption* texts, std::size_t count, std::size_t key_size) noexcept;
+
+// AesDerivation is DR (RFC 3961 5.1) of one base key for four inputs of one block: `key_size` bytes
+// each, or nothing where the pointer is null.
+struct AesDerivation {
+  const std::uint8_t* base;
+  std::uint8_t* keys[4];
+};
+void aes_derive(const std::uint8_t (&inputs)[4][16], const AesDerivation* derivations,
+                std::size_t count, std::size_t key_size) noexcept;
+
+}  // namespace usher::crypto::x86
