@@ -9,7 +9,6 @@ namespace {
 using Block = __m128i;
 constexpr std::size_t kBlockSize = 16;
 
-constexpr std::size_t kKeysMax = 15;  // Of 14 rounds.
 constexpr int rounds_of(std::size_t key_size) { return key_size == 16 ? 10 : 14; }
 
 inline Block load(const std::uint8_t* from) {
@@ -25,11 +24,9 @@ inline Block key_at(const std::uint8_t* schedule, int round) {
 
 // FIPS 197 5.2. AESENCLAST substitutes and adds the constant; of four equal words, the shifting of
 // rows that it does as well makes the same four.
-template <int kWord, bool kRotate>
+template <bool kRotate>
 inline Block next_key(Block before, Block last, int constant) {
-  constexpr int w = 4 * kWord;
-  const Block spread = kRotate ? _mm_set1_epi32((((w * 256 + w + 3) * 256 + w + 2) * 256) + w + 1)
-                               : _mm_set1_epi32((((w + 3) * 256 + w + 2) * 256 + w + 1) * 256 + w);
+  const Block spread = _mm_set1_epi32(kRotate ? 0x0c0f0e0d : 0x0f0e0d0c);  // The last word.
   const Block word = _mm_aesenclast_si128(_mm_shuffle_epi8(last, spread), _mm_set1_epi32(constant));
   // Each word is the sum of those before it and itself.
   before = _mm_xor_si128(before, _mm_slli_si128(before, 4));
@@ -37,46 +34,60 @@ inline Block next_key(Block before, Block last, int constant) {
   return _mm_xor_si128(before, word);
 }
 
-inline void expand_128(const std::uint8_t* key, Block* schedule) {
-  constexpr int kConstants[] = {1, 2, 4, 8, 16, 32, 64, 128, 0x1b, 0x36};
-  schedule[0] = load(key);
-  for (int i = 1; i <= 10; ++i) {
-    schedule[i] = next_key<3, true>(schedule[i - 1], schedule[i - 1], kConstants[i - 1]);
-  }
-}
-
-inline void expand_256(const std::uint8_t* key, Block* schedule) {
-  schedule[0] = load(key);
-  schedule[1] = load(key + kBlockSize);
-  for (int i = 2; i <= 14; ++i) {
-    schedule[i] = i % 2 == 0 ? next_key<3, true>(schedule[i - 2], schedule[i - 1], 1 << (i / 2 - 1))
-                             : next_key<3, false>(schedule[i - 2], schedule[i - 1], 0);
-  }
-}
-
-template <int kRounds>
-inline void expand(const std::uint8_t* key, Block* schedule) {
-  if constexpr (kRounds == 10) {
-    expand_128(key, schedule);
+// put stores a round key where it is used. FIPS 197 5.3.5: those of decryption backwards, all but
+// the outermost through InvMixColumns.
+template <int kRounds, bool kDecrypt>
+inline void put(std::uint8_t* schedule, int round, Block key) {
+  Block* const at = reinterpret_cast<Block*>(schedule);
+  if constexpr (!kDecrypt) {
+    _mm_store_si128(at + round, key);
   } else {
-    expand_256(key, schedule);
+    const bool outermost = round == 0 || round == kRounds;
+    _mm_store_si128(at + (kRounds - round), outermost ? key : _mm_aesimc_si128(key));
   }
 }
 
-// FIPS 197 5.3.5: the round keys backwards, all but the outermost through InvMixColumns.
-template <int kRounds>
-void expand_for(const std::uint8_t* key, bool decrypt, std::uint8_t* out) {
-  Block* const schedule = reinterpret_cast<Block*>(out);
-  if (!decrypt) {
-    return expand<kRounds>(key, schedule);
+// expand_some makes kMany schedules side by side: one alone waits six cycles for each round key.
+template <int kRounds, bool kDecrypt, std::size_t kMany>
+[[gnu::always_inline]] inline void expand_some(const AesExpansion* keys) {
+  constexpr int kConstants[] = {1, 2, 4, 8, 16, 32, 64, 128, 0x1b, 0x36};
+  Block before[kMany];
+  Block last[kMany];
+  for (std::size_t n = 0; n < kMany; ++n) {
+    before[n] = load(keys[n].key);
+    put<kRounds, kDecrypt>(keys[n].schedule, 0, before[n]);
+    last[n] = before[n];
+    if constexpr (kRounds == 14) {
+      last[n] = load(keys[n].key + kBlockSize);
+      put<kRounds, kDecrypt>(keys[n].schedule, 1, last[n]);
+    }
   }
-  Block encryption[kKeysMax];
-  expand<kRounds>(key, encryption);
-  schedule[0] = encryption[kRounds];
-  for (int i = 1; i < kRounds; ++i) {
-    schedule[i] = _mm_aesimc_si128(encryption[kRounds - i]);
+#pragma GCC unroll 14
+  for (int round = kRounds == 10 ? 1 : 2; round <= kRounds; ++round) {
+    for (std::size_t n = 0; n < kMany; ++n) {
+      Block next;
+      if constexpr (kRounds == 10) {
+        next = next_key<true>(last[n], last[n], kConstants[round - 1]);
+      } else if (round % 2 == 0) {
+        next = next_key<true>(before[n], last[n], kConstants[round / 2 - 1]);
+      } else {
+        next = next_key<false>(before[n], last[n], 0);
+      }
+      put<kRounds, kDecrypt>(keys[n].schedule, round, next);
+      before[n] = last[n];
+      last[n] = next;
+    }
   }
-  schedule[kRounds] = encryption[0];
+}
+
+template <int kRounds, bool kDecrypt>
+void expand_all(const AesExpansion* keys, std::size_t count) {
+  for (; count >= 4; keys += 4, count -= 4) {
+    expand_some<kRounds, kDecrypt, 4>(keys);
+  }
+  for (; count > 0; ++keys, --count) {
+    expand_some<kRounds, kDecrypt, 1>(keys);
+  }
 }
 
 // encrypt takes one block of each of kMany chains a step further, each with its own key.
@@ -227,69 +238,128 @@ inline void decrypt_cbc(const std::uint8_t* schedule, const std::uint8_t* in, st
   }
 }
 
-// Of a text of more than one block, the last is cut, to `cut_size` bytes; on the wire the one
-// before has come behind it (RFC 3962 5), which is why here the cut one is last.
+// decrypt_whole decrypts all of a text but the last block, which may be cut.
 template <int kRounds>
-void decrypt_stolen(const AesDecryption& text) {
-  const std::size_t cut = cut_of(text.size);
-  const std::size_t cut_size = text.size - cut;
+inline void decrypt_whole(const AesDecryption& text) {
+  const std::size_t size = text.size == kBlockSize ? kBlockSize : cut_of(text.size);
   Block iv = _mm_setzero_si128();
   std::size_t at = 0;
-  for (; cut - at > 8 * kBlockSize; at += 8 * kBlockSize) {
+  for (; size - at >= 8 * kBlockSize; at += 8 * kBlockSize) {
     decrypt_cbc<kRounds, 8>(text.schedule, text.in + at, text.out + at, iv);
     iv = load(text.in + at + 7 * kBlockSize);
   }
-  for (; cut - at > 4 * kBlockSize; at += 4 * kBlockSize) {
+  if (size - at >= 4 * kBlockSize) {
     decrypt_cbc<kRounds, 4>(text.schedule, text.in + at, text.out + at, iv);
     iv = load(text.in + at + 3 * kBlockSize);
+    at += 4 * kBlockSize;
   }
-  for (; cut - at > kBlockSize; at += kBlockSize) {
+  if (size - at >= 2 * kBlockSize) {
+    decrypt_cbc<kRounds, 2>(text.schedule, text.in + at, text.out + at, iv);
+    iv = load(text.in + at + kBlockSize);
+    at += 2 * kBlockSize;
+  }
+  if (size > at) {
     decrypt_cbc<kRounds, 1>(text.schedule, text.in + at, text.out + at, iv);
-    iv = load(text.in + at);
   }
-  // The last whole block is the cut text, filled up with zeros, xor what was sent of the block
-  // before it: its end is that block's.
-  Block whole[1] = {load(text.in + at)};
-  decrypt<kRounds>(text.schedule, whole);
+}
+
+// Stolen is what is left of a text of more than one block when all but the cut one are decrypted.
+// That one was encrypted last, though it has come behind the one before (RFC 3962 5).
+struct Stolen {
+  Block iv;        // Of the whole block before the cut one.
+  Block cut_text;  // What the cut block says, in the front.
+  Block block;     // What was stolen from, put together again; it says what the whole one does.
+};
+
+inline Stolen find_stolen(const AesDecryption& text) {
+  const std::size_t cut = cut_of(text.size);
+  const std::size_t cut_size = text.size - cut;
+  const std::size_t whole = cut - kBlockSize;
+  const Block iv = whole == 0 ? _mm_setzero_si128() : load(text.in + whole - kBlockSize);
+  // Decrypted, the whole block is the cut text, filled up with zeros, xor what was sent of the
+  // block that is stolen from: its end is that block's.
+  const Block made = _mm_xor_si128(load(text.out + whole), iv);
   const Block sent = to_front(load(text.in + text.size - kBlockSize), kBlockSize - cut_size);
-  const Block kept = to_back(to_front(whole[0], cut_size), cut_size);
-  const Block cut_text = _mm_xor_si128(whole[0], sent);
-  Block stolen[1] = {_mm_or_si128(sent, kept)};
-  decrypt<kRounds>(text.schedule, stolen);
-  stolen[0] = _mm_xor_si128(stolen[0], iv);
-  store(text.out + at, stolen[0]);
+  const Block kept = to_back(to_front(made, cut_size), cut_size);
+  return {.iv = iv, .cut_text = _mm_xor_si128(made, sent), .block = _mm_or_si128(sent, kept)};
+}
+
+inline void put_stolen(const AesDecryption& text, const Stolen& stolen, Block decrypted) {
+  const std::size_t cut = cut_of(text.size);
+  const std::size_t cut_size = text.size - cut;
+  const Block whole_text = _mm_xor_si128(decrypted, stolen.iv);
+  store(text.out + cut - kBlockSize, whole_text);
   // The last 16 bytes in one piece, because behind them nothing may be written.
   store(text.out + text.size - kBlockSize,
-        _mm_or_si128(to_front(stolen[0], cut_size), to_back(cut_text, kBlockSize - cut_size)));
+        _mm_or_si128(to_front(whole_text, cut_size),
+                     to_back(stolen.cut_text, kBlockSize - cut_size)));
+}
+
+// decrypt_stolen does so for kMany texts side by side, each with its own key.
+template <int kRounds, std::size_t kMany>
+inline void decrypt_stolen(const AesDecryption* const (&texts)[kMany]) {
+  Stolen stolen[kMany];
+  Block state[kMany];
+  for (std::size_t n = 0; n < kMany; ++n) {
+    stolen[n] = find_stolen(*texts[n]);
+    state[n] = _mm_xor_si128(stolen[n].block, key_at(texts[n]->schedule, 0));
+  }
+#pragma GCC unroll 14
+  for (int round = 1; round < kRounds; ++round) {
+    for (std::size_t n = 0; n < kMany; ++n) {
+      state[n] = _mm_aesdec_si128(state[n], key_at(texts[n]->schedule, round));
+    }
+  }
+  for (std::size_t n = 0; n < kMany; ++n) {
+    put_stolen(*texts[n], stolen[n],
+               _mm_aesdeclast_si128(state[n], key_at(texts[n]->schedule, kRounds)));
+  }
 }
 
 template <int kRounds>
 void decrypt_all(const AesDecryption* texts, std::size_t count) {
+  constexpr std::size_t kMany = 4;
+  const AesDecryption* some[kMany];
+  std::size_t waiting = 0;
   for (std::size_t n = 0; n < count; ++n) {
+    decrypt_whole<kRounds>(texts[n]);
     if (texts[n].size == kBlockSize) {
-      decrypt_cbc<kRounds, 1>(texts[n].schedule, texts[n].in, texts[n].out, _mm_setzero_si128());
-    } else {
-      decrypt_stolen<kRounds>(texts[n]);
+      continue;
     }
+    some[waiting++] = &texts[n];
+    if (waiting == kMany) {
+      decrypt_stolen<kRounds>(some);
+      waiting = 0;
+    }
+  }
+  for (std::size_t n = 0; n < waiting; ++n) {
+    const AesDecryption* const one[1] = {some[n]};
+    decrypt_stolen<kRounds>(one);
   }
 }
 
 // RFC 3961 5.1: the first block of a key is its input, encrypted, each of the others the one
 // before.
 template <int kRounds, std::size_t kMany>
-inline void derive_some(const Block* schedule, const std::uint8_t (*inputs)[kBlockSize],
-                        std::uint8_t* const* keys) {
-  const std::uint8_t* schedules[kMany];
-  Block state[kMany];
+void derive_some(const std::uint8_t (*inputs)[kBlockSize], const AesDerivation* derivations) {
+  constexpr std::size_t kKeys = 4;
+  alignas(kBlockSize) std::uint8_t room[kMany][kBlockSize * (kRounds + 1)];
+  AesExpansion keys[kMany];
   for (std::size_t n = 0; n < kMany; ++n) {
-    schedules[n] = reinterpret_cast<const std::uint8_t*>(schedule);
-    state[n] = load(inputs[n]);
+    keys[n] = {derivations[n].base, room[n]};
+  }
+  expand_some<kRounds, false, kMany>(keys);
+  const std::uint8_t* schedules[kMany * kKeys];
+  Block state[kMany * kKeys];
+  for (std::size_t n = 0; n < kMany * kKeys; ++n) {
+    schedules[n] = room[n / kKeys];
+    state[n] = load(inputs[n % kKeys]);
   }
   for (std::size_t at = 0; at < (kRounds == 10 ? 1 : 2) * kBlockSize; at += kBlockSize) {
     encrypt<kRounds>(state, schedules);
-    for (std::size_t n = 0; n < kMany; ++n) {
-      if (keys[n] != nullptr) {
-        store(keys[n] + at, state[n]);
+    for (std::size_t n = 0; n < kMany * kKeys; ++n) {
+      if (std::uint8_t* const key = derivations[n / kKeys].keys[n % kKeys]; key != nullptr) {
+        store(key + at, state[n]);
       }
     }
   }
@@ -298,19 +368,23 @@ inline void derive_some(const Block* schedule, const std::uint8_t (*inputs)[kBlo
 template <int kRounds>
 void derive_all(const std::uint8_t (*inputs)[kBlockSize], const AesDerivation* derivations,
                 std::size_t count) {
-  for (std::size_t n = 0; n < count; ++n) {
-    const AesDerivation& one = derivations[n];
-    Block schedule[kKeysMax];
-    expand<kRounds>(one.base, schedule);
-    derive_some<kRounds, 4>(schedule, inputs, one.keys);
+  for (; count >= 2; derivations += 2, count -= 2) {
+    derive_some<kRounds, 2>(inputs, derivations);
+  }
+  if (count > 0) {
+    derive_some<kRounds, 1>(inputs, derivations);
   }
 }
 
 }  // namespace
 
-void aes_expand(const std::uint8_t* key, std::size_t key_size, bool decrypt,
-                std::uint8_t* schedule) noexcept {
-  (rounds_of(key_size) == 10 ? expand_for<10> : expand_for<14>)(key, decrypt, schedule);
+void aes_expand(const AesExpansion* keys, std::size_t count, std::size_t key_size,
+                bool decrypt) noexcept {
+  if (rounds_of(key_size) == 10) {
+    (decrypt ? expand_all<10, true> : expand_all<10, false>)(keys, count);
+  } else {
+    (decrypt ? expand_all<14, true> : expand_all<14, false>)(keys, count);
+  }
   _mm256_zeroall();
 }
 

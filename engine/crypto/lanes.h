@@ -88,8 +88,10 @@ class Lanes {
   [[nodiscard]] virtual bool hmac(Digest digest, std::span<const HmacJob> jobs) noexcept = 0;
   [[nodiscard]] virtual bool hmac(Digest digest, std::span<const ReadyHmacJob> jobs) noexcept = 0;
 
-  // prepare does what HmacKey::prepare does, for many keys that have been assigned.
+  // These do what HmacKey::prepare and AesKey::expand do, for many keys that have been written into
+  // their rooms.
   virtual void prepare(Digest digest, std::span<HmacKey* const> keys) noexcept;
+  virtual void expand(AesDirection direction, std::span<AesKey* const> keys) noexcept;
 
   [[nodiscard]] Kit& kit() const noexcept { return kit_; }
 
@@ -104,6 +106,7 @@ class Lanes {
     };
     std::array<DeriveJob, kBatchMax> derive;
     std::array<HmacKey*, 2 * kBatchMax> hmac_keys;
+    std::array<AesKey*, kBatchMax> aes_keys;
     std::array<CtsDecryptJob, kBatchMax> cts_decrypt;
     std::array<CtsEncryptJob, kBatchMax> cts_encrypt;
     std::array<HmacJob, kDerivedMax> hmac;

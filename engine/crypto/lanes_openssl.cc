@@ -63,6 +63,12 @@ void Lanes::prepare(Digest digest, std::span<HmacKey* const> keys) noexcept {
   }
 }
 
+void Lanes::expand(AesDirection direction, std::span<AesKey* const> keys) noexcept {
+  for (AesKey* const key : keys) {
+    key->expand(direction);
+  }
+}
+
 bool hmac_alone(Kit& kit, Digest digest, Bytes key, Bytes text, MutableBytes out) noexcept {
   const Bytes parts[] = {text};
   switch (digest) {

@@ -59,6 +59,8 @@ class AesKey {
   [[nodiscard]] Bytes key() const noexcept { return std::span(image_.key).first(image_.size); }
   // schedule is 16 bytes a round, and aligned so.
   [[nodiscard]] const std::uint8_t* schedule() const noexcept { return image_.schedule.data(); }
+  // For who expands many keys at once.
+  [[nodiscard]] std::uint8_t* schedule() noexcept { return image_.schedule.data(); }
 
  private:
   Image image_;

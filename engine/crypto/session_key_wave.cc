@@ -98,24 +98,35 @@ bool SessionKeyWave::derive_sha2() noexcept {
   return done;
 }
 
+// expand expands one of the two encryption keys of all that want it.
+void SessionKeyWave::expand(bool Wanted::*wanted, AesKey SessionKeys::*key,
+                            AesDirection direction) noexcept {
+  Lanes::Workspace& workspace = lanes_.workspace();
+  std::size_t count = 0;
+  for (const Item& item : items()) {
+    if (item.wanted.*wanted) {
+      workspace.aes_keys[count++] = &(item.keys->*key);
+    }
+  }
+  lanes_.expand(direction, std::span(workspace.aes_keys).first(count));
+}
+
 bool SessionKeyWave::run() noexcept {
   if (count_ == 0) {
     return true;
   }
   const bool done = profile_.family == Family::kAesSha1 ? derive_sha1() : derive_sha2();
+  if (done) {
+    expand(&Wanted::authenticator, &SessionKeys::authenticator_ke, AesDirection::kDecrypt);
+    expand(&Wanted::reply, &SessionKeys::reply_ke, AesDirection::kEncrypt);
+  }
   for (const Item& item : items()) {
     if (!done) {
       item.keys->clear();
       continue;
     }
-    if (item.wanted.authenticator) {
-      item.keys->authenticator_ke.expand(AesDirection::kDecrypt);
-      item.keys->has_authenticator = true;
-    }
-    if (item.wanted.reply) {
-      item.keys->reply_ke.expand(AesDirection::kEncrypt);
-      item.keys->has_reply = true;
-    }
+    item.keys->has_authenticator = item.keys->has_authenticator || item.wanted.authenticator;
+    item.keys->has_reply = item.keys->has_reply || item.wanted.reply;
   }
   return done;
 }

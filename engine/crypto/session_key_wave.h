@@ -36,6 +36,7 @@ class SessionKeyWave {
   }
   [[nodiscard]] bool derive_sha1() noexcept;
   [[nodiscard]] bool derive_sha2() noexcept;
+  void expand(bool Wanted::*wanted, AesKey SessionKeys::*key, AesDirection direction) noexcept;
 
   Lanes& lanes_;
   const EtypeProfile& profile_;

@@ -59,7 +59,7 @@ struct Avx2 {
   static void load_words(const std::uint8_t** text, Vector* words) {
     load_half(text, 0, words);
     load_half(text, 32, words + 8);
-    for (std::size_t lane = 0; lane < kSha1Avx2Lanes; ++lane) {
+    for (std::size_t lane = 0; lane < 8; ++lane) {
       text[lane] += 64;
     }
   }

@@ -40,7 +40,8 @@ struct Sha1Rounds {
                                              words[(kRound - 14) % 16]),
                                  word));
     }
-    e = Isa::add(Isa::add(e, word), Isa::add(Isa::template rotate<5>(a), mix<kRound>(b, c, d)));
+    // What depends on the round before, a, comes last.
+    e = Isa::add(Isa::add(Isa::add(e, word), mix<kRound>(b, c, d)), Isa::template rotate<5>(a));
     b = Isa::template rotate<30>(b);
   }
 
@@ -59,25 +60,19 @@ struct Sha1Rounds {
     (five_rounds<5 * kFives>(v, words), ...);
   }
 
+  // The state stays in memory, because in registers the words of a block leave it no room.
   [[gnu::always_inline]] static inline void run(Sha1Lanes& lanes, std::size_t blocks) {
-    Vector state[kSha1Words];
-    for (std::size_t i = 0; i < kSha1Words; ++i) {
-      state[i] = Isa::load(lanes.state[i]);
-    }
     for (; blocks > 0; --blocks) {
       Vector words[16];
       Isa::load_words(lanes.text, words);
       Vector v[kSha1Words];
       for (std::size_t i = 0; i < kSha1Words; ++i) {
-        v[i] = state[i];
+        v[i] = Isa::load(lanes.state[i]);
       }
       all_rounds(v, words, std::make_index_sequence<16>());
       for (std::size_t i = 0; i < kSha1Words; ++i) {
-        state[i] = Isa::add(state[i], v[i]);
+        Isa::store(lanes.state[i], Isa::add(Isa::load(lanes.state[i]), v[i]));
       }
-    }
-    for (std::size_t i = 0; i < kSha1Words; ++i) {
-      Isa::store(lanes.state[i], state[i]);
     }
   }
 };

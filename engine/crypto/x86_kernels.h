@@ -21,17 +21,23 @@ struct Sha1Lanes {
   const std::uint8_t* text[kSha1LanesMax];
 };
 
-// Each takes in as many whole blocks of 64 bytes, `blocks` of them, in all of its lanes; `text`
-// then points behind them. The time depends on `blocks` only.
-inline constexpr std::size_t kSha1Avx2Lanes = 8;
-inline constexpr std::size_t kSha1Avx512Lanes = 16;
-void sha1_avx2(Sha1Lanes& lanes, std::size_t blocks) noexcept;
-void sha1_avx512(Sha1Lanes& lanes, std::size_t blocks) noexcept;
+// Each takes in as many whole blocks of 64 bytes, `blocks` of them, in all of its lanes, the first
+// of Sha1Lanes; `text` then points behind them. The time depends on `blocks` only.
+using Sha1Kernel = void(Sha1Lanes& lanes, std::size_t blocks) noexcept;
+Sha1Kernel sha1_ni_1;
+Sha1Kernel sha1_ni_2;
+Sha1Kernel sha1_ni_4;
+Sha1Kernel sha1_avx2;    // Eight lanes.
+Sha1Kernel sha1_avx512;  // Sixteen.
 
-// Schedules are of 16 * (kRounds + 1) bytes, aligned to 16: the round keys in the order of their
-// use. Those of decryption are made for the equivalent inverse cipher (FIPS 197 5.3.5).
-void aes_expand(const std::uint8_t* key, std::size_t key_size, bool decrypt,
-                std::uint8_t* schedule) noexcept;
+// AesExpansion makes a schedule of a key: 16 bytes for each round and one more, aligned so, in the
+// order of their use. Those of decryption are for the equivalent inverse cipher (FIPS 197 5.3.5).
+struct AesExpansion {
+  const std::uint8_t* key;
+  std::uint8_t* schedule;
+};
+void aes_expand(const AesExpansion* keys, std::size_t count, std::size_t key_size,
+                bool decrypt) noexcept;
 
 // CBC with ciphertext stealing and a zero IV (RFC 3962 5). All keys of a call have `key_size`, all
 // texts at least 16 bytes. Encryption also overwrites its text and the 15 bytes behind it.

@@ -1,0 +1,119 @@
+// Up to four SHA-1s with the instructions that do four rounds of one. Compiled for SHA-NI; see
+// x86_kernels.h.
+#include <immintrin.h>
+
+#include <utility>
+
+#include "engine/crypto/x86_kernels.h"
+
+namespace usher::crypto::x86 {
+namespace {
+
+using Words = __m128i;  // Four, the first of them highest.
+
+inline Words load(const std::uint8_t* text) {
+  const Words reverse = _mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  return _mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const Words*>(text)), reverse);
+}
+
+// Lane is one SHA-1 inside a block: the variables a to d and e, and the last 16 words.
+struct Lane {
+  Words abcd;
+  Words e;
+  Words before;  // abcd four rounds ago: its a is what e comes from.
+  Words words[4];
+};
+
+// Rounds 4 * kFour to 4 * kFour + 3 of all lanes: each waits six cycles for the one before, in
+// which the others go on.
+template <std::size_t kFour, std::size_t kMany>
+[[gnu::always_inline]] inline void four_rounds(Lane (&lanes)[kMany],
+                                               const std::uint8_t* const* text) {
+  for (std::size_t n = 0; n < kMany; ++n) {
+    Lane& lane = lanes[n];
+    Words& words = lane.words[kFour % 4];
+    if constexpr (kFour < 4) {
+      words = load(text[n] + 16 * kFour);
+    } else {
+      words =
+          _mm_sha1msg2_epu32(_mm_xor_si128(_mm_sha1msg1_epu32(words, lane.words[(kFour + 1) % 4]),
+                                           lane.words[(kFour + 2) % 4]),
+                             lane.words[(kFour + 3) % 4]);
+    }
+    const Words e =
+        kFour == 0 ? _mm_add_epi32(lane.e, words) : _mm_sha1nexte_epu32(lane.before, words);
+    lane.before = lane.abcd;
+    lane.abcd = _mm_sha1rnds4_epu32(lane.abcd, e, kFour / 5);
+  }
+}
+
+template <std::size_t kMany, std::size_t... kFours>
+[[gnu::always_inline]] inline void all_rounds(Lane (&lanes)[kMany], const std::uint8_t* const* text,
+                                              std::index_sequence<kFours...>) {
+  (four_rounds<kFours>(lanes, text), ...);
+}
+
+template <std::size_t kMany>
+void run(Sha1Lanes& all, std::size_t blocks) {
+  Words abcd[kMany];
+  Words e[kMany];
+  for (std::size_t n = 0; n < kMany; ++n) {
+    const auto word = [&](std::size_t i) { return static_cast<int>(all.state[i][n]); };
+    abcd[n] = _mm_set_epi32(word(0), word(1), word(2), word(3));
+    e[n] = _mm_set_epi32(word(4), 0, 0, 0);
+  }
+  for (; blocks > 0; --blocks) {
+    Lane lanes[kMany];
+    for (std::size_t n = 0; n < kMany; ++n) {
+      lanes[n].abcd = abcd[n];
+      lanes[n].e = e[n];
+    }
+    all_rounds(lanes, all.text, std::make_index_sequence<20>());
+    for (std::size_t n = 0; n < kMany; ++n) {
+      abcd[n] = _mm_add_epi32(abcd[n], lanes[n].abcd);
+      e[n] = _mm_sha1nexte_epu32(lanes[n].before, e[n]);
+      all.text[n] += 64;
+    }
+  }
+  for (std::size_t n = 0; n < kMany; ++n) {
+    all.state[0][n] = static_cast<std::uint32_t>(_mm_extract_epi32(abcd[n], 3));
+    all.state[1][n] = static_cast<std::uint32_t>(_mm_extract_epi32(abcd[n], 2));
+    all.state[2][n] = static_cast<std::uint32_t>(_mm_extract_epi32(abcd[n], 1));
+    all.state[3][n] = static_cast<std::uint32_t>(_mm_extract_epi32(abcd[n], 0));
+    all.state[4][n] = static_cast<std::uint32_t>(_mm_extract_epi32(e[n], 3));
+  }
+}
+
+// All of them have been used for words and states.
+void forget_registers() {
+  asm volatile(
+      "pxor %%xmm0, %%xmm0\n\tpxor %%xmm1, %%xmm1\n\tpxor %%xmm2, %%xmm2\n\t"
+      "pxor %%xmm3, %%xmm3\n\tpxor %%xmm4, %%xmm4\n\tpxor %%xmm5, %%xmm5\n\t"
+      "pxor %%xmm6, %%xmm6\n\tpxor %%xmm7, %%xmm7\n\tpxor %%xmm8, %%xmm8\n\t"
+      "pxor %%xmm9, %%xmm9\n\tpxor %%xmm10, %%xmm10\n\tpxor %%xmm11, %%xmm11\n\t"
+      "pxor %%xmm12, %%xmm12\n\tpxor %%xmm13, %%xmm13\n\tpxor %%xmm14, %%xmm14\n\t"
+      "pxor %%xmm15, %%xmm15"
+      :
+      :
+      : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",
+        "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+}
+
+}  // namespace
+
+void sha1_ni_1(Sha1Lanes& lanes, std::size_t blocks) noexcept {
+  run<1>(lanes, blocks);
+  forget_registers();
+}
+
+void sha1_ni_2(Sha1Lanes& lanes, std::size_t blocks) noexcept {
+  run<2>(lanes, blocks);
+  forget_registers();
+}
+
+void sha1_ni_4(Sha1Lanes& lanes, std::size_t blocks) noexcept {
+  run<4>(lanes, blocks);
+  forget_registers();
+}
+
+}  // namespace usher::crypto::x86
