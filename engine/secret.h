@@ -1,13 +1,12 @@
 // Bytes that are wiped when they are no longer needed, never copied by accident, never printed.
 #pragma once
 
-#include <openssl/crypto.h>
-
 #include <algorithm>
 #include <array>
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "parsers/bytes.h"
 
@@ -16,20 +15,42 @@ namespace usher {
 // wipe overwrites `bytes` in a way no optimiser removes: for all it knows, the empty statement
 // reads them. (OPENSSL_cleanse takes five instructions for eight bytes, and a sign-on wipes
 // thousands. In pieces, because the C library clears large memory by a string instruction, which
-// starts slowly.)
+// starts slowly; and of a piece the compiler must not know that it is small, or it clears it by
+// itself, with less than the CPU has.)
 inline void wipe(MutableBytes bytes) noexcept {
   constexpr std::size_t kPiece = 1024;
-  for (MutableBytes left = bytes; !left.empty();) {
-    const MutableBytes piece = left.first(std::min(left.size(), kPiece));
-    std::fill_n(piece.data(), piece.size(), std::uint8_t{0});
-    left = left.subspan(piece.size());
+  std::uint8_t* at = bytes.data();
+  for (std::size_t left = bytes.size(); left > 0;) {
+    std::size_t piece = std::min(left, kPiece);
+    asm("" : "+r"(piece));
+    std::memset(at, 0, piece);
+    at += piece;
+    left -= piece;
   }
   asm volatile("" : : "r"(bytes.data()) : "memory");
 }
 
 // equal_secret compares in a time that depends on the sizes only.
 [[nodiscard]] inline bool equal_secret(Bytes a, Bytes b) noexcept {
-  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+  if (a.size() != b.size()) {
+    return false;
+  }
+  std::uint64_t difference = 0;
+  const std::uint8_t* x = a.data();
+  const std::uint8_t* y = b.data();
+  const auto compare = [&](auto word, std::size_t count) {
+    auto other = word;
+    for (; count > 0; --count, x += sizeof(word), y += sizeof(word)) {
+      std::memcpy(&word, x, sizeof(word));
+      std::memcpy(&other, y, sizeof(word));
+      difference |= static_cast<std::uint64_t>(word ^ other);
+      asm("" : "+r"(difference));  // For all the compiler knows, nothing is decided yet.
+    }
+  };
+  compare(std::uint64_t{0}, a.size() / 8);
+  compare(std::uint32_t{0}, a.size() % 8 / 4);
+  compare(std::uint8_t{0}, a.size() % 4);
+  return difference == 0;
 }
 
 // Secret holds up to kMax bytes of key material. It can be handed over only by naming both ends.

@@ -19,6 +19,13 @@ constexpr std::size_t kBlockSize = block_size_of(Digest::kSha1);
 constexpr std::size_t kHashSize = hmac_size_of(Digest::kSha1);
 using State = std::array<std::uint32_t, x86::kSha1Words>;
 
+// FIPS 180-4 5.1.1: what follows the hash in an outer hash's block; 672 bits in all.
+constexpr std::array<std::uint8_t, kBlockSize - kHashSize> kOuterEnd = [] {
+  std::array<std::uint8_t, kBlockSize - kHashSize> end{0x80};
+  store_be(std::span(end).last<8>(), std::uint64_t{8 * (kBlockSize + kHashSize)});
+  return end;
+}();
+
 // Cpu is what there is. Asked once: the question traps in a virtual machine.
 struct Cpu {
   bool has_lanes;
@@ -114,12 +121,15 @@ class HmacSha1 {
   void run(std::span<const ReadyHmacJob> jobs) noexcept;
 
  private:
-  // Seat is one text's, or one key's.
+  // Seat is one text's: its end, with padding, and its outer hash's block. Of a key, both pads.
   struct Seat {
-    alignas(64) std::array<std::uint8_t, 2 * kBlockSize> tail;  // What is left of it, and padding.
-    std::array<std::uint8_t, kBlockSize> outer;                 // The inner hash, and padding.
-    std::size_t tail_blocks;
+    // In front of the end there is room for what comes with it when it is copied.
+    std::array<std::uint8_t, 3 * kBlockSize> octets;
+    std::uint32_t tail_blocks;
     bool in_tail;
+
+    [[nodiscard]] std::uint8_t* outer() noexcept { return octets.data(); }
+    [[nodiscard]] std::uint8_t* tail() noexcept { return octets.data() + kBlockSize; }
   };
 
   void write_state(std::size_t lane, const std::uint8_t* words) noexcept {
@@ -148,7 +158,7 @@ class HmacSha1 {
   void begin(std::size_t lane, const ReadyHmacJob& job, Seat& seat) noexcept;
   void step(std::size_t lane_count, x86::Sha1Kernel* kernel, std::size_t idle) noexcept;
   void hash_inner(const Way& way, std::span<const ReadyHmacJob> jobs, Seat* seats) noexcept;
-  void hash_outer(const Way& way, std::span<const ReadyHmacJob> jobs, const Seat* seats) noexcept;
+  void hash_outer(const Way& way, std::span<const ReadyHmacJob> jobs, Seat* seats) noexcept;
   void forget(std::size_t count) noexcept {
     wipe({reinterpret_cast<std::uint8_t*>(seats_.data()), count * sizeof(Seat)});
     wipe({reinterpret_cast<std::uint8_t*>(&lanes_), sizeof(lanes_)});
@@ -167,7 +177,7 @@ class HmacSha1 {
 
 void HmacSha1::prepare(std::span<HmacKey* const> keys) noexcept {
   for (std::size_t i = 0; i < keys.size(); ++i) {
-    std::uint8_t* const pads = seats_[i].tail.data();
+    std::uint8_t* const pads = seats_[i].tail();
     pad_key<kBlockSize>(keys[i]->key(), pads, pads + kBlockSize);
   }
   // Two lanes for each key.
@@ -179,10 +189,11 @@ void HmacSha1::prepare(std::span<HmacKey* const> keys) noexcept {
       }
       for (std::size_t lane = 0; lane < way.lanes; ++lane) {
         const std::size_t at = std::min(first + lane, end - 1);
-        lanes_.text[lane] = seats_[at / 2].tail.data() + at % 2 * kBlockSize;
+        lanes_.text[lane] = seats_[at / 2].tail() + at % 2 * kBlockSize;
       }
       way.kernel(lanes_, 1);
-      for (std::size_t at = first; at < std::min(first + way.lanes, end); ++at) {
+      const std::size_t group_end = std::min(first + way.lanes, end);
+      for (std::size_t at = first; at < group_end; ++at) {
         const State state = state_of(at - first);
         std::memcpy(at % 2 == 0 ? keys[at / 2]->inner() : keys[at / 2]->outer(), state.data(),
                     sizeof(state));
@@ -199,13 +210,19 @@ void HmacSha1::begin(std::size_t lane, const ReadyHmacJob& job, Seat& seat) noex
   //= FIPS 180-4 5.1.1: a one, zeros, and the number of bits, those of the padded key included
   seat.tail_blocks = rest.size() < kBlockSize - 8 ? 1 : 2;
   seat.in_tail = blocks == 0;
-  seat.tail = {};
-  std::ranges::copy(rest, seat.tail.begin());
-  seat.tail[rest.size()] = 0x80;
-  store_be(std::span(seat.tail).first(seat.tail_blocks * kBlockSize).last<8>(),
+  if (seat.in_tail) {
+    std::ranges::copy(rest, seat.tail());
+  } else {
+    // The last 64 bytes, because a copy of a known size takes a tenth of the instructions.
+    std::memcpy(seat.octets.data() + rest.size(), rest.data() + rest.size() - kBlockSize,
+                kBlockSize);
+  }
+  std::memset(seat.tail() + rest.size(), 0, kBlockSize);  // Of two blocks, up to the number.
+  seat.tail()[rest.size()] = 0x80;
+  store_be(MutableBytes(seat.tail() + seat.tail_blocks * kBlockSize - 8, 8),
            std::uint64_t{8 * (kBlockSize + job.text.size())});
   write_state(lane, job.key->inner());
-  lanes_.text[lane] = seat.in_tail ? seat.tail.data() : job.text.data();
+  lanes_.text[lane] = seat.in_tail ? seat.tail() : job.text.data();
   left_[lane] = static_cast<std::uint32_t>(seat.in_tail ? seat.tail_blocks : blocks);
   sitting_[lane] = &seat;
 }
@@ -257,27 +274,25 @@ void HmacSha1::hash_inner(const Way& way, std::span<const ReadyHmacJob> jobs,
       Seat& seat = *sitting_[lane];
       if (!seat.in_tail) {
         seat.in_tail = true;
-        lanes_.text[lane] = seat.tail.data();
+        lanes_.text[lane] = seat.tail();
         left_[lane] = static_cast<std::uint32_t>(seat.tail_blocks);
         continue;
       }
-      seat.outer = {};
-      write_hash(lane, seat.outer.data());
-      seat.outer[kHashSize] = 0x80;
-      store_be(std::span(seat.outer).last<8>(), std::uint64_t{8 * (kBlockSize + kHashSize)});
+      write_hash(lane, seat.outer());
+      std::memcpy(seat.outer() + kHashSize, kOuterEnd.data(), kOuterEnd.size());
       go_on(lane);
     }
   }
 }
 
 void HmacSha1::hash_outer(const Way& way, std::span<const ReadyHmacJob> jobs,
-                          const Seat* seats) noexcept {
+                          Seat* seats) noexcept {
   while (!jobs.empty()) {
     const std::size_t some = std::min(jobs.size(), way.lanes);
     for (std::size_t lane = 0; lane < way.lanes; ++lane) {
       const std::size_t at = std::min(lane, some - 1);
       write_state(lane, jobs[at].key->outer());
-      lanes_.text[lane] = seats[at].outer.data();
+      lanes_.text[lane] = seats[at].outer();
     }
     way.kernel(lanes_, 1);
     for (std::size_t lane = 0; lane < some; ++lane) {

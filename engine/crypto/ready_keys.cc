@@ -1,6 +1,8 @@
 // Keys made ready once.
 #include "engine/crypto/ready_keys.h"
 
+#include <type_traits>
+
 #include "engine/crypto/lanes_parts.h"
 #include "engine/crypto/session_keys.h"
 
@@ -69,13 +71,10 @@ void SessionKeys::assign(const Image& image) noexcept {
   reply_ki.assign(image.reply_ki);
 }
 
+// In one piece: nothing in it is anything but its own bytes.
 void SessionKeys::clear() noexcept {
-  authenticator_ke.clear();
-  reply_ke.clear();
-  authenticator_ki.clear();
-  reply_ki.clear();
-  has_authenticator = false;
-  has_reply = false;
+  static_assert(std::is_standard_layout_v<SessionKeys>);
+  wipe({reinterpret_cast<std::uint8_t*>(this), sizeof(*this)});
 }
 
 }  // namespace usher::crypto

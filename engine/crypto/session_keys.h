@@ -19,7 +19,6 @@ struct SessionKeys {
   HmacKey reply_ki;
 
   SessionKeys() = default;
-  ~SessionKeys() { clear(); }
   SessionKeys(const SessionKeys&) = delete;
   SessionKeys& operator=(const SessionKeys&) = delete;
 
