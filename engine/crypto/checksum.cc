@@ -56,14 +56,17 @@ bool write_checksum(Kit& kit, const ChecksumKey& key, std::span<const Bytes> par
   return true;
 }
 
-bool check_checksum(Kit& kit, const ChecksumKey& key, std::int32_t type,
-                    std::span<const Bytes> parts, Bytes checksum) noexcept {
+Outcome judge_checksum(Kit& kit, const ChecksumKey& key, std::int32_t type,
+                       std::span<const Bytes> parts, Bytes checksum) noexcept {
   if (type != key.profile->checksum_type || checksum.size() != key.profile->checksum_size) {
-    return false;
+    return Outcome::kForged;
   }
   Whole whole;
-  return make_whole(kit, key, parts, whole) &&
-         equal_secret(whole.bytes().first(checksum.size()), checksum);
+  if (!make_whole(kit, key, parts, whole)) {
+    return Outcome::kFailed;
+  }
+  return equal_secret(whole.bytes().first(checksum.size()), checksum) ? Outcome::kDone
+                                                                      : Outcome::kForged;
 }
 
 }  // namespace usher::crypto

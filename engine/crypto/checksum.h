@@ -9,6 +9,7 @@
 #include "engine/crypto/etype.h"
 #include "engine/crypto/kerberos_keys.h"
 #include "engine/crypto/kit.h"
+#include "engine/crypto/sealing.h"
 #include "parsers/bytes.h"
 
 namespace usher::crypto {
@@ -31,9 +32,15 @@ struct ChecksumKey {
 [[nodiscard]] bool write_checksum(Kit& kit, const ChecksumKey& key, std::span<const Bytes> parts,
                                   MutableBytes out) noexcept;
 
-// check_checksum says whether `checksum`, of the RFC 3961 type `type`, is the key's over `parts`:
-// the type must be the one its etype makes and the size that type's. Compares in constant time.
-[[nodiscard]] bool check_checksum(Kit& kit, const ChecksumKey& key, std::int32_t type,
-                                  std::span<const Bytes> parts, Bytes checksum) noexcept;
+// judge_checksum says whether `checksum`, of the RFC 3961 type `type`, is the key's over `parts`
+// (kDone): the type must be the one its etype makes and the size that type's, or it is kForged.
+// kFailed only if OpenSSL fails. Compares in constant time.
+[[nodiscard]] Outcome judge_checksum(Kit& kit, const ChecksumKey& key, std::int32_t type,
+                                     std::span<const Bytes> parts, Bytes checksum) noexcept;
+// check_checksum is for who refuses either way.
+[[nodiscard]] inline bool check_checksum(Kit& kit, const ChecksumKey& key, std::int32_t type,
+                                         std::span<const Bytes> parts, Bytes checksum) noexcept {
+  return judge_checksum(kit, key, type, parts, checksum) == Outcome::kDone;
+}
 
 }  // namespace usher::crypto

@@ -100,7 +100,9 @@ class BrokenKit final : public Kit {
   bool hmac_md5(Bytes key, std::span<const Bytes> parts, MutableBytes out) noexcept override {
     return kit_.hmac_md5(key, parts, out) && left_-- > 0;
   }
-  bool md5(std::span<const Bytes>, MutableBytes) noexcept override { return false; }
+  bool md5(std::span<const Bytes> parts, MutableBytes out) noexcept override {
+    return kit_.md5(parts, out) && left_-- > 0;
+  }
   bool md4(Bytes, MutableBytes) noexcept override { return false; }
   bool des_encrypt(Bytes, Bytes, MutableBytes) noexcept override { return false; }
   bool rc4(Bytes key, Bytes in, MutableBytes out) noexcept override {
@@ -500,6 +502,24 @@ TEST_P(TicketBatch, AFailingLibraryIsNoForgeryAndLeavesNothing) {
                       sealed);
   }
   EXPECT_EQ(operations, once + 2 * (2 + once));  // So each one was made to fail once.
+}
+
+TEST_P(TicketBatch, AFailingLibraryMakesNoSignatureForged) {
+  const Octets text(40, 0x31);
+  const Bytes parts[] = {text};
+  Octets checksum(profile_->checksum_size);
+  ASSERT_TRUE(write_checksum(*kit_, key_.pac, parts, checksum));
+  int operations = 0;
+  for (int fails_at = 0; fails_at < 3; ++fails_at) {
+    BrokenKit broken(*kit_, fails_at);
+    const std::unique_ptr<Lanes> lanes = Lanes::make(broken, LanesChoice::kOpenssl);
+    ChecksumJob job{
+        .key = &key_, .type = profile_->checksum_type, .text = text, .checksum = checksum};
+    verify_checksums(*lanes, std::span(&job, 1));
+    EXPECT_EQ(job.outcome, broken.failed() ? Outcome::kFailed : Outcome::kDone) << fails_at;
+    operations += broken.failed() ? 1 : 0;
+  }
+  EXPECT_EQ(operations, profile_->family == Family::kRc4 ? 2 : 1);  // RC4's hashes the text first.
 }
 
 TEST_P(TicketBatch, ReadyKeysSaveTheDerivationAndNothingElse) {
