@@ -98,6 +98,7 @@ IMB_HASH_ALG plain_hash(Digest digest) noexcept {
     case Digest::kSha256:
       return IMB_AUTH_SHA_256;
     case Digest::kSha384:
+    case Digest::kMd5:  // Has no plain one here.
       break;
   }
   return IMB_AUTH_SHA_384;
@@ -110,9 +111,11 @@ IMB_HASH_ALG keyed_hash(Digest digest) noexcept {
     case Digest::kSha256:
       return IMB_AUTH_HMAC_SHA_256;
     case Digest::kSha384:
+      return IMB_AUTH_HMAC_SHA_384;
+    case Digest::kMd5:
       break;
   }
-  return IMB_AUTH_HMAC_SHA_384;
+  return IMB_AUTH_MD5;
 }
 
 class IpsecMbLanes final : public Lanes {
@@ -170,6 +173,9 @@ class IpsecMbLanes final : public Lanes {
                   std::size_t size, const std::uint8_t* iv) noexcept;
   [[nodiscard]] bool run_cipher(std::size_t count, IMB_CIPHER_DIRECTION direction,
                                 std::size_t key_size) noexcept;
+  template <class Fill>
+  [[nodiscard]] bool run_hashes(IMB_MGR* manager, IMB_HASH_ALG algorithm, std::size_t hash_size,
+                                std::size_t job_count, Fill fill) noexcept;
   [[nodiscard]] bool hash(IMB_MGR* manager, Digest digest, std::span<const Text> texts) noexcept;
   [[nodiscard]] bool decrypt_some(std::span<const CtsDecryptJob> jobs) noexcept;
   [[nodiscard]] bool encrypt_some(std::span<const CtsEncryptJob* const> jobs) noexcept;
@@ -236,6 +242,7 @@ constexpr std::array kWithShaNi = {
     Threshold{Digest::kSha1, false, 2, 12},  Threshold{Digest::kSha1, true, 1, 16},
     Threshold{Digest::kSha256, false, 2, 0}, Threshold{Digest::kSha256, true, 1, 0},
     Threshold{Digest::kSha384, false, 0, 3}, Threshold{Digest::kSha384, true, 0, 2},
+    Threshold{Digest::kMd5, false, 0, 0},    Threshold{Digest::kMd5, true, 0, 3},
 };
 
 // Without SHA-NI and with AVX2, as callgrind counts it, instructions a text of 150 bytes; OpenSSL,
@@ -250,6 +257,7 @@ constexpr std::array kWithoutShaNi = {
     Threshold{Digest::kSha1, false, 0, 3},   Threshold{Digest::kSha1, true, 0, 2},
     Threshold{Digest::kSha256, false, 0, 3}, Threshold{Digest::kSha256, true, 0, 2},
     Threshold{Digest::kSha384, false, 0, 2}, Threshold{Digest::kSha384, true, 0, 2},
+    Threshold{Digest::kMd5, false, 0, 0},    Threshold{Digest::kMd5, true, 0, 3},
 };
 
 IpsecMbLanes::Way IpsecMbLanes::choose(Digest digest, bool ready, std::size_t left) const noexcept {
@@ -257,8 +265,9 @@ IpsecMbLanes::Way IpsecMbLanes::choose(Digest digest, bool ready, std::size_t le
   const Threshold& from = *std::ranges::find_if(
       table, [&](const Threshold& row) { return row.digest == digest && row.ready == ready; });
   // AVX2's eight lanes of SHA-1 are no match for SHA-NI.
-  const bool has_wide = wide_.get() != nullptr && from.wide != 0 &&
-                        (digest == Digest::kSha384 || !has_sha_ni_ || has_avx512_);
+  const bool has_wide =
+      wide_.get() != nullptr && from.wide != 0 &&
+      (digest == Digest::kSha384 || digest == Digest::kMd5 || !has_sha_ni_ || has_avx512_);
   if (has_wide) {
     // The library works as long for one lane as for all, so a few that are over go another way.
     const std::size_t words = has_avx512_ ? 16 : has_avx2_ ? 8 : 4;
@@ -426,24 +435,25 @@ bool IpsecMbLanes::encrypt_some(std::span<const CtsEncryptJob* const> jobs) noex
   return true;
 }
 
-// hash makes plain hashes: the library's out-of-order interface, emptied before it returns.
-bool IpsecMbLanes::hash(IMB_MGR* manager, Digest digest, std::span<const Text> texts) noexcept {
+// run_hashes runs the library's out-of-order interface, and empties it before it returns: `fill`
+// writes what is each job's own.
+template <class Fill>
+bool IpsecMbLanes::run_hashes(IMB_MGR* manager, IMB_HASH_ALG algorithm, std::size_t hash_size,
+                              std::size_t job_count, Fill fill) noexcept {
   std::array<IMB_JOB*, kChunk> jobs;
-  const auto count = static_cast<std::uint32_t>(texts.size());
+  const auto count = static_cast<std::uint32_t>(job_count);
   if (IMB_GET_NEXT_BURST(manager, count, jobs.data()) != count) {
     return false;
   }
-  for (std::size_t i = 0; i < texts.size(); ++i) {
+  for (std::size_t i = 0; i < job_count; ++i) {
     IMB_JOB& job = *jobs[i];
     job.cipher_mode = IMB_CIPHER_NULL;
     job.cipher_direction = IMB_DIR_ENCRYPT;
     job.chain_order = IMB_ORDER_HASH_CIPHER;
-    job.hash_alg = plain_hash(digest);
-    job.src = texts[i].data;
+    job.hash_alg = algorithm;
     job.hash_start_src_offset_in_bytes = 0;
-    job.msg_len_to_hash_in_bytes = texts[i].size;
-    job.auth_tag_output = texts[i].hash;
-    job.auth_tag_output_len_in_bytes = hmac_size_of(digest);
+    job.auth_tag_output_len_in_bytes = hash_size;
+    fill(job, i);
   }
   std::uint32_t done = IMB_SUBMIT_BURST_NOCHECK(manager, count, jobs.data());
   while (done < count) {
@@ -455,6 +465,16 @@ bool IpsecMbLanes::hash(IMB_MGR* manager, Digest digest, std::span<const Text> t
     done += more;
   }
   return true;
+}
+
+// hash makes plain hashes.
+bool IpsecMbLanes::hash(IMB_MGR* manager, Digest digest, std::span<const Text> texts) noexcept {
+  return run_hashes(manager, plain_hash(digest), hmac_size_of(digest), texts.size(),
+                    [&](IMB_JOB& job, std::size_t i) {
+                      job.src = texts[i].data;
+                      job.msg_len_to_hash_in_bytes = texts[i].size;
+                      job.auth_tag_output = texts[i].hash;
+                    });
 }
 
 bool IpsecMbLanes::hmac_some(IMB_MGR* manager, Digest digest,
@@ -478,15 +498,20 @@ bool IpsecMbLanes::hmac_some(IMB_MGR* manager, Digest digest,
 
 bool IpsecMbLanes::hmac_some(IMB_MGR* manager, Digest digest,
                              std::span<const ReadyHmacJob* const> jobs) noexcept {
-  for (std::size_t i = 0; i < jobs.size(); ++i) {
+  const auto fill = [&](IMB_JOB& job, std::size_t i) {
     const ReadyHmacJob& from = *jobs[i];
-    IMB_JOB& job = jobs_[i];
     job.src = from.text.data();
     job.msg_len_to_hash_in_bytes = from.text.size();
     job.auth_tag_output = from.out.data();
-    job.auth_tag_output_len_in_bytes = hmac_size_of(digest);
     job.u.HMAC._hashed_auth_key_xor_ipad = from.key->inner();
     job.u.HMAC._hashed_auth_key_xor_opad = from.key->outer();
+  };
+  if (digest == Digest::kMd5) {  // Which the call below does not know.
+    return run_hashes(manager, keyed_hash(digest), hmac_size_of(digest), jobs.size(), fill);
+  }
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    jobs_[i].auth_tag_output_len_in_bytes = hmac_size_of(digest);
+    fill(jobs_[i], i);
   }
   const auto count = static_cast<std::uint32_t>(jobs.size());
   return IMB_SUBMIT_HASH_BURST_NOCHECK(manager, jobs_.data(), count, keyed_hash(digest)) == count;
@@ -555,7 +580,7 @@ void write_ipsec_mb_schedule(Bytes key, AesDirection direction, std::uint8_t* sc
 }
 
 void write_ipsec_mb_state(Digest digest, Bytes pad, std::uint8_t* state) noexcept {
-  assert(digest != Digest::kSha1);
+  assert(digest == Digest::kSha256 || digest == Digest::kSha384);
   if (has_ipsec_mb()) {
     (digest == Digest::kSha256 ? sha256_one_block_sse : sha384_one_block_sse)(pad.data(), state);
   }

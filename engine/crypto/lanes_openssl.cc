@@ -1,5 +1,6 @@
 // Lanes over the Kit: one operation after the other.
 #define OPENSSL_SUPPRESS_DEPRECATED  // Only the old functions let a SHA-1 begin in the middle.
+#include <openssl/md5.h>
 #include <openssl/sha.h>
 
 #include <algorithm>
@@ -78,23 +79,41 @@ bool hmac_alone(Kit& kit, Digest digest, Bytes key, Bytes text, MutableBytes out
       return kit.hmac_sha256(key, parts, out);
     case Digest::kSha384:
       return kit.hmac_sha384(key, parts, out);
+    case Digest::kMd5:
+      return kit.hmac_md5(key, parts, out);
   }
   return false;
 }
 
-void add_sha1_blocks(std::uint32_t* state, const std::uint8_t* text, std::size_t blocks) noexcept {
-  SHA_CTX sha1{};
-  std::uint32_t* const words[] = {&sha1.h0, &sha1.h1, &sha1.h2, &sha1.h3, &sha1.h4};
-  for (std::size_t i = 0; i < std::size(words); ++i) {
+namespace {
+
+// add_blocks puts a state where the library counts on, and takes it from there again. Of whole
+// blocks the library keeps nothing.
+template <std::size_t kWords, class Hash>
+void add_blocks(std::uint32_t* state, std::uint32_t* const (&words)[kWords], Hash hash) noexcept {
+  for (std::size_t i = 0; i < kWords; ++i) {
     *words[i] = state[i];
   }
-  // It takes in whole blocks at once, and keeps nothing of them.
-  SHA1_Update(&sha1, text, blocks * block_size_of(Digest::kSha1));
-  for (std::size_t i = 0; i < std::size(words); ++i) {
+  hash();
+  for (std::size_t i = 0; i < kWords; ++i) {
     state[i] = *words[i];
     *words[i] = 0;
   }
-  asm volatile("" : : "r"(&sha1) : "memory");
+  asm volatile("" : : "r"(words[0]) : "memory");
+}
+
+}  // namespace
+
+void add_sha1_blocks(std::uint32_t* state, const std::uint8_t* text, std::size_t blocks) noexcept {
+  SHA_CTX sha1{};
+  add_blocks(state, {&sha1.h0, &sha1.h1, &sha1.h2, &sha1.h3, &sha1.h4},
+             [&] { SHA1_Update(&sha1, text, blocks * block_size_of(Digest::kSha1)); });
+}
+
+void add_md5_blocks(std::uint32_t* state, const std::uint8_t* text, std::size_t blocks) noexcept {
+  MD5_CTX md5{};
+  add_blocks(state, {&md5.A, &md5.B, &md5.C, &md5.D},
+             [&] { MD5_Update(&md5, text, blocks * block_size_of(Digest::kMd5)); });
 }
 
 std::unique_ptr<Lanes> make_openssl_lanes(Kit& kit) noexcept {

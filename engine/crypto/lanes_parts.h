@@ -29,7 +29,11 @@ void write_ipsec_mb_state(Digest digest, Bytes pad, std::uint8_t* state) noexcep
 // FIPS 180-4 5.3.1.
 inline constexpr std::array<std::uint32_t, 5> kSha1Start = {0x67452301, 0xefcdab89, 0x98badcfe,
                                                             0x10325476, 0xc3d2e1f0};
-// add_sha1_blocks takes whole blocks of 64 bytes into a SHA-1 state of five words, with OpenSSL.
+// RFC 1321 3.3.
+inline constexpr std::array<std::uint32_t, 4> kMd5Start = {0x67452301, 0xefcdab89, 0x98badcfe,
+                                                           0x10325476};
+// These take whole blocks of 64 bytes into a state of five or four words, with OpenSSL.
+void add_md5_blocks(std::uint32_t* state, const std::uint8_t* text, std::size_t blocks) noexcept;
 void add_sha1_blocks(std::uint32_t* state, const std::uint8_t* text, std::size_t blocks) noexcept;
 
 // RFC 2104 2: the bytes that pad a key.

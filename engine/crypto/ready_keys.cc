@@ -44,6 +44,9 @@ void HmacKey::prepare(Digest digest) noexcept {
     if (digest == Digest::kSha1) {
       std::memcpy(states[i], kSha1Start.data(), sizeof(kSha1Start));
       add_sha1_blocks(reinterpret_cast<std::uint32_t*>(states[i]), pads[i].data(), 1);
+    } else if (digest == Digest::kMd5) {
+      std::memcpy(states[i], kMd5Start.data(), sizeof(kMd5Start));
+      add_md5_blocks(reinterpret_cast<std::uint32_t*>(states[i]), pads[i].data(), 1);
     } else {
       write_ipsec_mb_state(digest, std::span(pads[i]).first(block_size_of(digest)), states[i]);
     }

@@ -67,9 +67,9 @@ class AesKey {
 };
 
 // Digest is what an HMAC is made of.
-enum class Digest : std::uint8_t { kSha1, kSha256, kSha384 };
+enum class Digest : std::uint8_t { kSha1, kSha256, kSha384, kMd5 };
 
-// digest_of is the digest of an etype's HMAC; RC4's, MD5, has no lanes.
+// digest_of is the digest of an etype's HMAC; not of RC4, whose jobs go one by one. MD5 is NTLM's.
 [[nodiscard]] Digest digest_of(const EtypeProfile& profile) noexcept;
 
 // The digest's sizes in bytes: of what it takes at a time, and of the HMAC.
@@ -77,7 +77,17 @@ enum class Digest : std::uint8_t { kSha1, kSha256, kSha384 };
   return digest == Digest::kSha384 ? 128 : 64;
 }
 [[nodiscard]] constexpr std::size_t hmac_size_of(Digest digest) noexcept {
-  return digest == Digest::kSha1 ? 20 : digest == Digest::kSha256 ? 32 : 48;
+  switch (digest) {
+    case Digest::kSha1:
+      return 20;
+    case Digest::kSha256:
+      return 32;
+    case Digest::kSha384:
+      return 48;
+    case Digest::kMd5:
+      break;
+  }
+  return 16;
 }
 
 // HmacKey is an HMAC key of up to 32 bytes with the digest's states after the padded key (RFC 2104

@@ -1,4 +1,4 @@
-// SHA-1 in vector registers, one message a lane; for sha1_avx2.cc and sha1_avx512.cc alone.
+// SHA-1 in vector registers, one message a lane; for hash_avx2.cc and hash_avx512.cc alone.
 #pragma once
 
 #include <cstddef>
@@ -46,7 +46,8 @@ struct Sha1Rounds {
   }
 
   template <std::size_t kFirst>
-  [[gnu::always_inline]] static inline void five_rounds(Vector (&v)[kSha1Words], Vector* words) {
+  [[gnu::always_inline]] static inline void five_rounds(Vector (&v)[Sha1Lanes::kWords],
+                                                        Vector* words) {
     round<kFirst>(v[0], v[1], v[2], v[3], v[4], words);
     round<kFirst + 1>(v[4], v[0], v[1], v[2], v[3], words);
     round<kFirst + 2>(v[3], v[4], v[0], v[1], v[2], words);
@@ -55,7 +56,8 @@ struct Sha1Rounds {
   }
 
   template <std::size_t... kFives>
-  [[gnu::always_inline]] static inline void all_rounds(Vector (&v)[kSha1Words], Vector* words,
+  [[gnu::always_inline]] static inline void all_rounds(Vector (&v)[Sha1Lanes::kWords],
+                                                       Vector* words,
                                                        std::index_sequence<kFives...>) {
     (five_rounds<5 * kFives>(v, words), ...);
   }
@@ -64,13 +66,13 @@ struct Sha1Rounds {
   [[gnu::always_inline]] static inline void run(Sha1Lanes& lanes, std::size_t blocks) {
     for (; blocks > 0; --blocks) {
       Vector words[16];
-      Isa::load_words(lanes.text, words);
-      Vector v[kSha1Words];
-      for (std::size_t i = 0; i < kSha1Words; ++i) {
+      Isa::template load_words<true>(lanes.text, words);
+      Vector v[Sha1Lanes::kWords];
+      for (std::size_t i = 0; i < Sha1Lanes::kWords; ++i) {
         v[i] = Isa::load(lanes.state[i]);
       }
       all_rounds(v, words, std::make_index_sequence<16>());
-      for (std::size_t i = 0; i < kSha1Words; ++i) {
+      for (std::size_t i = 0; i < Sha1Lanes::kWords; ++i) {
         Isa::store(lanes.state[i], Isa::add(Isa::load(lanes.state[i]), v[i]));
       }
     }

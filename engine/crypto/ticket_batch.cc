@@ -396,8 +396,7 @@ void seal_replies(Lanes& lanes, std::span<SealJob> jobs) noexcept {
 
 void verify_checksums(Lanes& lanes, std::span<ChecksumJob> jobs) noexcept {
   each_wave(lanes, jobs, verify_wave, [&lanes](ChecksumJob& job) {
-    job.outcome =
-        judge_checksum(lanes.kit(), job.key->pac, job.type, {&job.text, 1}, job.checksum);
+    job.outcome = judge_checksum(lanes.kit(), job.key->pac, job.type, {&job.text, 1}, job.checksum);
   });
 }
 

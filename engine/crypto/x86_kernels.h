@@ -1,5 +1,5 @@
-// SHA-1 and AES for the instructions that x86 has for them: the loops, in files that are compiled
-// for those instructions alone. lanes_x86.cc says when they run and what on.
+// SHA-1, MD5 and AES for the instructions that x86 has for them: the loops, in files that are
+// compiled for those instructions alone. lanes_x86.cc says when they run and what on.
 //
 // Those files must not instantiate anything of the standard library's: a linker keeps one copy of
 // such a function for the whole program, and might keep that which not every CPU can run. Hence
@@ -11,24 +11,32 @@
 
 namespace usher::crypto::x86 {
 
-inline constexpr std::size_t kSha1Words = 5;
-inline constexpr std::size_t kSha1LanesMax = 16;
+inline constexpr std::size_t kHashLanesMax = 16;
 
-// Sha1Lanes is a SHA-1 for each lane: its state, in words as the algorithm counts them (FIPS 180-4
-// 6.1), and where its next 64 bytes are.
-struct Sha1Lanes {
-  alignas(64) std::uint32_t state[kSha1Words][kSha1LanesMax];
-  const std::uint8_t* text[kSha1LanesMax];
+// HashLanes is a hash for each lane: its state, in words as the algorithm counts them (FIPS 180-4
+// 6.1, RFC 1321 3.3), and where its next 64 bytes are.
+template <std::size_t kWordCount>
+struct HashLanes {
+  static constexpr std::size_t kWords = kWordCount;
+  alignas(64) std::uint32_t state[kWords][kHashLanesMax];
+  const std::uint8_t* text[kHashLanesMax];
 };
+using Sha1Lanes = HashLanes<5>;
+using Md5Lanes = HashLanes<4>;
 
-// Each takes in as many whole blocks of 64 bytes, `blocks` of them, in all of its lanes, the first
-// of Sha1Lanes; `text` then points behind them. The time depends on `blocks` only.
-using Sha1Kernel = void(Sha1Lanes& lanes, std::size_t blocks) noexcept;
+// HashKernel takes in as many whole blocks of 64 bytes, `blocks` of them, in all of its lanes, the
+// first of HashLanes; `text` then points behind them. The time depends on `blocks` only.
+template <class Lanes>
+using HashKernel = void(Lanes& lanes, std::size_t blocks) noexcept;
+using Sha1Kernel = HashKernel<Sha1Lanes>;
 Sha1Kernel sha1_ni_1;
 Sha1Kernel sha1_ni_2;
 Sha1Kernel sha1_ni_4;
 Sha1Kernel sha1_avx2;    // Eight lanes.
 Sha1Kernel sha1_avx512;  // Sixteen.
+using Md5Kernel = HashKernel<Md5Lanes>;
+Md5Kernel md5_avx2;    // Eight lanes.
+Md5Kernel md5_avx512;  // Sixteen.
 
 // AesExpansion makes a schedule of a key: 16 bytes for each round and one more, aligned so, in the
 // order of their use. Those of decryption are for the equivalent inverse cipher (FIPS 197 5.3.5).

@@ -105,7 +105,7 @@ bool work(Lanes& lanes, std::size_t width) {
   std::array<CtsDecryptJob, kBatchMax> decrypt;
   std::array<CtsEncryptJob, kBatchMax> encrypt;
   bool done = true;
-  for (const Digest digest : {Digest::kSha1, Digest::kSha256, Digest::kSha384}) {
+  for (const Digest digest : {Digest::kSha1, Digest::kSha256, Digest::kSha384, Digest::kMd5}) {
     ready_key.prepare(digest, key);
     for (std::size_t i = 0; i < width; ++i) {
       const MutableBytes text = std::span(rooms[i]).subspan(kHmacHeadroom, 110 + i);

@@ -99,6 +99,8 @@ class LanesTest : public ::testing::TestWithParam<Param> {
         return kit_->hmac_sha256(key, parts, out);
       case Digest::kSha384:
         return kit_->hmac_sha384(key, parts, out);
+      case Digest::kMd5:
+        return kit_->hmac_md5(key, parts, out);
     }
     return false;
   }
@@ -206,7 +208,7 @@ TEST_P(LanesTest, EncryptionWithStealingOfEveryWidthIsTheKits) {
   }
 }
 
-constexpr std::array kDigests = {Digest::kSha1, Digest::kSha256, Digest::kSha384};
+constexpr std::array kDigests = {Digest::kSha1, Digest::kSha256, Digest::kSha384, Digest::kMd5};
 
 TEST_P(LanesTest, HmacOfEveryWidthIsTheKits) {
   for (const Digest digest : kDigests) {

@@ -1,0 +1,117 @@
+// Sixteen hashes in the registers of AVX-512. Compiled for it; see x86_kernels.h.
+#include <immintrin.h>
+
+#include "engine/crypto/md5_rounds.h"
+#include "engine/crypto/sha1_rounds.h"
+
+namespace usher::crypto::x86 {
+namespace {
+
+struct Avx512 {
+  using Vector = __m512i;
+
+  [[gnu::always_inline]] static inline Vector each(std::uint32_t word) {
+    return _mm512_set1_epi32(static_cast<int>(word));
+  }
+  [[gnu::always_inline]] static inline Vector load(const void* from) {
+    return _mm512_loadu_si512(from);
+  }
+  [[gnu::always_inline]] static inline void store(void* to, Vector v) {
+    _mm512_storeu_si512(to, v);
+  }
+  [[gnu::always_inline]] static inline Vector add(Vector x, Vector y) {
+    return _mm512_add_epi32(x, y);
+  }
+  [[gnu::always_inline]] static inline Vector add_without_carry(Vector x, Vector y) {
+    return _mm512_xor_si512(x, y);
+  }
+  template <int kBits>
+  [[gnu::always_inline]] static inline Vector rotate(Vector x) {
+    return _mm512_rol_epi32(x, kBits);
+  }
+  // The last number is the truth table, with x as its highest bit.
+  [[gnu::always_inline]] static inline Vector choose(Vector x, Vector y, Vector z) {
+    return _mm512_ternarylogic_epi32(x, y, z, 0xca);
+  }
+  [[gnu::always_inline]] static inline Vector parity(Vector x, Vector y, Vector z) {
+    return _mm512_ternarylogic_epi32(x, y, z, 0x96);
+  }
+  [[gnu::always_inline]] static inline Vector majority(Vector x, Vector y, Vector z) {
+    return _mm512_ternarylogic_epi32(x, y, z, 0xe8);
+  }
+
+  // RFC 1321's I.
+  [[gnu::always_inline]] static inline Vector either_not(Vector x, Vector y, Vector z) {
+    return _mm512_ternarylogic_epi32(x, y, z, 0x39);
+  }
+
+  // load_words reads 64 bytes of every lane and turns rows into columns.
+  template <bool kBigEndian>
+  [[gnu::always_inline]] static inline void load_words(const std::uint8_t** text, Vector* words) {
+    const Vector swap =
+        _mm512_broadcast_i32x4(_mm_set_epi8(12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3));
+    Vector row[16];
+    for (std::size_t lane = 0; lane < 16; ++lane) {
+      row[lane] = load(text[lane]);
+      if constexpr (kBigEndian) {
+        row[lane] = _mm512_shuffle_epi8(row[lane], swap);
+      }
+      text[lane] += 64;
+    }
+    // Of lanes 4n to 4n + 3, each quarter of four[4n + k] has words k, 4 + k, 8 + k, 12 + k.
+    Vector two[16];
+    Vector four[16];
+    for (std::size_t i = 0; i < 16; i += 2) {
+      two[i] = _mm512_unpacklo_epi32(row[i], row[i + 1]);
+      two[i + 1] = _mm512_unpackhi_epi32(row[i], row[i + 1]);
+    }
+    for (std::size_t i = 0; i < 16; i += 4) {
+      four[i] = _mm512_unpacklo_epi64(two[i], two[i + 2]);
+      four[i + 1] = _mm512_unpackhi_epi64(two[i], two[i + 2]);
+      four[i + 2] = _mm512_unpacklo_epi64(two[i + 1], two[i + 3]);
+      four[i + 3] = _mm512_unpackhi_epi64(two[i + 1], two[i + 3]);
+    }
+    for (std::size_t k = 0; k < 4; ++k) {
+      const Vector low = _mm512_shuffle_i32x4(four[k], four[4 + k], 0x44);
+      const Vector high = _mm512_shuffle_i32x4(four[k], four[4 + k], 0xee);
+      const Vector low_2 = _mm512_shuffle_i32x4(four[8 + k], four[12 + k], 0x44);
+      const Vector high_2 = _mm512_shuffle_i32x4(four[8 + k], four[12 + k], 0xee);
+      words[k] = _mm512_shuffle_i32x4(low, low_2, 0x88);
+      words[4 + k] = _mm512_shuffle_i32x4(low, low_2, 0xdd);
+      words[8 + k] = _mm512_shuffle_i32x4(high, high_2, 0x88);
+      words[12 + k] = _mm512_shuffle_i32x4(high, high_2, 0xdd);
+    }
+  }
+};
+
+void forget_registers() {
+  _mm256_zeroall();
+  // The upper sixteen, which that leaves alone.
+  asm volatile(
+      "vpxord %%xmm16, %%xmm16, %%xmm16\n\tvpxord %%xmm17, %%xmm17, %%xmm17\n\t"
+      "vpxord %%xmm18, %%xmm18, %%xmm18\n\tvpxord %%xmm19, %%xmm19, %%xmm19\n\t"
+      "vpxord %%xmm20, %%xmm20, %%xmm20\n\tvpxord %%xmm21, %%xmm21, %%xmm21\n\t"
+      "vpxord %%xmm22, %%xmm22, %%xmm22\n\tvpxord %%xmm23, %%xmm23, %%xmm23\n\t"
+      "vpxord %%xmm24, %%xmm24, %%xmm24\n\tvpxord %%xmm25, %%xmm25, %%xmm25\n\t"
+      "vpxord %%xmm26, %%xmm26, %%xmm26\n\tvpxord %%xmm27, %%xmm27, %%xmm27\n\t"
+      "vpxord %%xmm28, %%xmm28, %%xmm28\n\tvpxord %%xmm29, %%xmm29, %%xmm29\n\t"
+      "vpxord %%xmm30, %%xmm30, %%xmm30\n\tvpxord %%xmm31, %%xmm31, %%xmm31"
+      :
+      :
+      : "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25",
+        "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31");
+}
+
+}  // namespace
+
+void sha1_avx512(Sha1Lanes& lanes, std::size_t blocks) noexcept {
+  Sha1Rounds<Avx512>::run(lanes, blocks);
+  forget_registers();
+}
+
+void md5_avx512(Md5Lanes& lanes, std::size_t blocks) noexcept {
+  Md5Rounds<Avx512>::run(lanes, blocks);
+  forget_registers();
+}
+
+}  // namespace usher::crypto::x86
