@@ -194,7 +194,7 @@ void run_turn(Turn& turn, std::span<const AcceptRequest> requests,
   each(turn, exchanges, State::kAuthenticatorQueued, on_authenticator_opened);
   crypto::verify_checksums(*desk.lanes, desk.checksums.jobs());
   each(turn, exchanges, State::kPacQueued, on_pac_verified);
-  crypto::verify_proofs(*desk.kit, desk.proofs.jobs());
+  crypto::verify_proofs(*desk.lanes, desk.proofs.jobs());
   each(turn, exchanges, State::kProofQueued, on_proof_verified);
   crypto::seal_replies(*desk.lanes, desk.seals.jobs());
   for (Exchange& exchange : exchanges) {

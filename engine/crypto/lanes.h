@@ -104,6 +104,16 @@ class Lanes {
       std::array<std::uint8_t, kHmacHeadroom> headroom;
       std::array<std::uint8_t, 16> text;
     };
+    // Of an NTLM proof (proof_batch.h): a text in one piece, as large as names, target information
+    // and three messages usually are, and keys for one HMAC and for two.
+    static constexpr std::size_t kProofTextMax = 2048;
+    struct Proof {
+      HmacKey keys;
+      HmacKey response_key;
+      std::size_t text_size = 0;  // How much of `text` has been used.
+      std::array<std::uint8_t, kProofTextMax> text;
+    };
+    std::span<Proof> proofs;  // As many as the lanes were made for.
     std::array<DeriveJob, kBatchMax> derive;
     std::array<HmacKey*, 2 * kBatchMax> hmac_keys;
     std::array<AesKey*, kBatchMax> aes_keys;
@@ -121,7 +131,10 @@ class Lanes {
 
  private:
   Kit& kit_;
+  [[nodiscard]] bool make_workspace(std::size_t tokens) noexcept;
+
   std::unique_ptr<Workspace> workspace_;  // Not of lanes inside of others.
+  std::unique_ptr<Workspace::Proof[]> proofs_;
 };
 
 // These say whether LanesChoice::kIpsecMb and kX86 can be had in this process.

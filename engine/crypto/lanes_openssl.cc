@@ -120,6 +120,17 @@ std::unique_ptr<Lanes> make_openssl_lanes(Kit& kit) noexcept {
   return std::unique_ptr<Lanes>(new (std::nothrow) OpensslLanes(kit));
 }
 
+bool Lanes::make_workspace(std::size_t tokens) noexcept {
+  workspace_.reset(new (std::nothrow) Workspace());
+  proofs_.reset(new (std::nothrow)
+                    Workspace::Proof[tokens]);  // Texts: not touched before they are used.
+  if (workspace_ == nullptr || proofs_ == nullptr) {
+    return false;
+  }
+  workspace_->proofs = {proofs_.get(), tokens};
+  return true;
+}
+
 std::unique_ptr<Lanes> Lanes::make(Kit& kit, LanesChoice choice, std::size_t tokens) noexcept {
   const bool x86 = choice == LanesChoice::kX86 || (choice == LanesChoice::kAuto && has_x86_lanes());
   const bool ipsec_mb =
@@ -129,10 +140,7 @@ std::unique_ptr<Lanes> Lanes::make(Kit& kit, LanesChoice choice, std::size_t tok
   if (lanes != nullptr && x86) {
     lanes = make_x86_lanes(kit, std::move(lanes));
   }
-  if (lanes != nullptr) {
-    lanes->workspace_.reset(new (std::nothrow) Workspace());
-  }
-  return lanes != nullptr && lanes->workspace_ != nullptr ? std::move(lanes) : nullptr;
+  return lanes != nullptr && lanes->make_workspace(tokens) ? std::move(lanes) : nullptr;
 }
 
 }  // namespace usher::crypto

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "engine/crypto/kit.h"
+#include "engine/crypto/lanes.h"
 #include "engine/crypto/ticket_batch.h"
 #include "parsers/bytes.h"
 
@@ -49,7 +50,12 @@ struct ProofJob {
 };
 
 // verify_proofs decides every pending job; the proof is compared, in constant time, before anything
-// else is looked at, and a wrong proof leaves mic_outcome kForged.
+// else is looked at, and a wrong proof leaves mic_outcome kForged. If the library fails, all that
+// are in lanes together get kFailed. No job influences another otherwise.
+//
+// With lanes, the HMACs of NTLMv2 run side by side, and those of other kinds of proofs one job
+// after the other, as all do with a Kit alone.
+void verify_proofs(Lanes& lanes, std::span<ProofJob> jobs) noexcept;
 void verify_proofs(Kit& kit, std::span<ProofJob> jobs) noexcept;
 
 // nt_hash_of makes NTOWFv1: MD4 of the password in UTF-16LE (MS-NLMP 3.3.1).

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,61 @@ using testing::utf16;
 bool all_zero(Bytes bytes) {
   return std::ranges::all_of(bytes, [](std::uint8_t byte) { return byte == 0; });
 }
+
+// EachWay verifies jobs with the Kit, and again in the lanes of each back end, which must come to
+// the same and leave nothing behind.
+class EachWay {
+ public:
+  explicit EachWay(Kit& kit) : kit_(kit) {
+    lanes_.push_back(Lanes::make(kit, LanesChoice::kOpenssl));
+    if (has_ipsec_mb()) {
+      lanes_.push_back(Lanes::make(kit, LanesChoice::kIpsecMb));
+    }
+    if (has_x86_lanes()) {
+      lanes_.push_back(Lanes::make(kit, LanesChoice::kX86));
+      lanes_.push_back(Lanes::make(kit, LanesChoice::kX86, 1));
+    }
+  }
+
+  void verify(std::span<ProofJob> jobs) {
+    const std::vector<ProofJob> asked(jobs.begin(), jobs.end());
+    std::vector<Octets> untouched;
+    for (const ProofJob& job : jobs) {
+      untouched.emplace_back(job.session_key.begin(), job.session_key.end());
+    }
+    verify_proofs(kit_, jobs);
+    for (const std::unique_ptr<Lanes>& lanes : lanes_) {
+      ASSERT_NE(lanes, nullptr);
+      std::vector<ProofJob> again = asked;
+      std::vector<Octets> keys = untouched;
+      for (std::size_t i = 0; i < again.size(); ++i) {
+        again[i].session_key = keys[i];
+      }
+      verify_proofs(*lanes, again);
+      for (std::size_t i = 0; i < again.size(); ++i) {
+        EXPECT_EQ(again[i].proof_outcome, jobs[i].proof_outcome) << i;
+        EXPECT_EQ(again[i].mic_outcome, jobs[i].mic_outcome) << i;
+        EXPECT_TRUE(std::ranges::equal(keys[i], jobs[i].session_key)) << i;
+      }
+      expect_nothing_left(*lanes);
+    }
+  }
+
+ private:
+  static void expect_nothing_left(Lanes& lanes) {
+    for (const Lanes::Workspace::Proof& proof : lanes.workspace().proofs) {
+      for (const HmacKey* const key : {&proof.keys, &proof.response_key}) {
+        EXPECT_TRUE(all_zero(key->image().key) && all_zero(key->image().inner) &&
+                    all_zero(key->image().outer));
+      }
+      EXPECT_EQ(proof.text_size, 0u);
+    }
+    EXPECT_TRUE(all_zero(lanes.workspace().hmacs[0]));
+  }
+
+  Kit& kit_;
+  std::vector<std::unique_ptr<Lanes>> lanes_;
+};
 
 // MS-NLMP 4.2.1 and 4.2.4: user User, domain Domain, password Password.
 class Specification : public ::testing::Test {
@@ -43,11 +99,12 @@ class Specification : public ::testing::Test {
     return job;
   }
   ProofJob verified(ProofJob job) {
-    verify_proofs(*kit_, std::span(&job, 1));
+    each_way_.verify(std::span(&job, 1));
     return job;
   }
 
   const std::unique_ptr<Kit> kit_ = Kit::make();
+  EachWay each_way_{*kit_};
   const Octets user_ = utf16("USER");
   const Octets domain_ = utf16("Domain");
   const Octets server_challenge_ = hex("0123456789abcdef");
@@ -197,12 +254,55 @@ TEST_F(Specification, AWrongProofDoesNotFailItsNeighbours) {
     jobs[i].proof = i % 5 == 2 ? wrong : proof_;
   }
   jobs[0].proof_outcome = Outcome::kFailed;  // Decided before; not to be touched.
-  verify_proofs(*kit_, jobs);
+  each_way_.verify(jobs);
   EXPECT_EQ(jobs[0].proof_outcome, Outcome::kFailed);
   EXPECT_EQ(jobs[0].mic_outcome, Outcome::kPending);
   for (std::size_t i = 1; i < jobs.size(); ++i) {
     EXPECT_EQ(jobs[i].proof_outcome, i % 5 == 2 ? Outcome::kForged : Outcome::kDone) << i;
     EXPECT_EQ(all_zero(jobs[i].session_key), i % 5 == 2) << i;
+  }
+}
+
+// More than there is room for at once, of every kind, of all sizes, with and without a MIC.
+TEST_F(SpecificationV1, MixedProofsOfManySizesAreJudgedAsTheyAreAlone) {
+  constexpr std::size_t kCount = 3 * kBatchMax / 2;
+  struct Own {
+    Octets key = Octets(16);
+    Octets domain;
+    Octets proof = Octets(16);
+    Octets authenticate;
+    Octets mic;
+  };
+  std::vector<Own> owns(kCount);
+  std::vector<ProofJob> jobs(kCount, job());
+  for (std::size_t i = 0; i < kCount; ++i) {
+    Own& own = owns[i];
+    ProofJob& one = jobs[i];
+    if (i % 7 == 3) {
+      one = i % 2 == 0 ? v1() : v1_session();
+    } else {
+      // Some are longer than a text in lanes may be.
+      own.domain = Octets(2 * (i * 29 % 1100), static_cast<std::uint8_t>(i));
+      one.domain = own.domain;
+      Octets response_key(16);
+      const Bytes account[] = {user_, own.domain};
+      const Bytes covered[] = {server_challenge_, client_data_};
+      ASSERT_TRUE(kit_->hmac_md5(nt_hash_, account, response_key));
+      ASSERT_TRUE(kit_->hmac_md5(response_key, covered, own.proof));
+      own.proof[i % 16] ^= i % 5 == 4 ? 1 : 0;
+      one.proof = own.proof;
+      own.authenticate = Octets(60 + i * 41 % 3000, static_cast<std::uint8_t>(i));
+      own.mic = Octets(16, 0x5a);
+      one.authenticate = own.authenticate;
+      one.check_mic = i % 3 == 0;
+      one.mic = own.mic;
+    }
+    one.session_key = own.key;
+  }
+  each_way_.verify(jobs);
+  for (std::size_t i = 0; i < kCount; ++i) {
+    const bool forged = i % 7 != 3 && i % 5 == 4;
+    EXPECT_EQ(jobs[i].proof_outcome, forged ? Outcome::kForged : Outcome::kDone) << i;
   }
 }
 
@@ -231,10 +331,11 @@ class RecordedProof : public ::testing::TestWithParam<RecordedCase> {
  protected:
   void SetUp() override { ASSERT_NE(kit_, nullptr); }
   ProofJob verified(ProofJob job) {
-    verify_proofs(*kit_, std::span(&job, 1));
+    each_way_.verify(std::span(&job, 1));
     return job;
   }
   const std::unique_ptr<Kit> kit_ = Kit::make();
+  EachWay each_way_{*kit_};
 };
 INSTANTIATE_TEST_SUITE_P(Table, RecordedProof, ::testing::ValuesIn(kRecorded),
                          [](const auto& param_info) { return std::string(param_info.param.name); });
@@ -324,16 +425,23 @@ TEST(VerifyProofs, AFailingLibraryIsNoForgeryAndLeavesNoKey) {
   const std::unique_ptr<Kit> kit = Kit::make();
   ASSERT_NE(kit, nullptr);
   RecordedNtlm exchange(*kit, "http/winpr2-cli-ntlm.txt");
-  int failures = 0;
-  for (int fails_at = 0; fails_at < 6; ++fails_at) {
-    BrokenKit broken(*kit, fails_at);
-    ProofJob job = exchange.job();
-    verify_proofs(broken, std::span(&job, 1));
-    EXPECT_EQ(job.mic_outcome, broken.failed() ? Outcome::kFailed : Outcome::kDone) << fails_at;
-    EXPECT_EQ(all_zero(job.session_key), broken.failed()) << fails_at;
-    failures += broken.failed() ? 1 : 0;
+  for (const bool in_lanes : {false, true}) {
+    int failures = 0;
+    for (int fails_at = 0; fails_at < 6; ++fails_at) {
+      BrokenKit broken(*kit, fails_at);
+      const std::unique_ptr<Lanes> lanes = Lanes::make(broken, LanesChoice::kOpenssl);
+      ProofJob job = exchange.job();
+      if (in_lanes) {
+        verify_proofs(*lanes, std::span(&job, 1));
+      } else {
+        verify_proofs(broken, std::span(&job, 1));
+      }
+      EXPECT_EQ(job.mic_outcome, broken.failed() ? Outcome::kFailed : Outcome::kDone) << fails_at;
+      EXPECT_EQ(all_zero(job.session_key), broken.failed()) << fails_at;
+      failures += broken.failed() ? 1 : 0;
+    }
+    EXPECT_EQ(failures, 5);  // NTOWFv2, proof, SessionBaseKey, RC4, MIC.
   }
-  EXPECT_EQ(failures, 5);  // NTOWFv2, proof, SessionBaseKey, RC4, MIC.
 }
 
 }  // namespace
