@@ -1,6 +1,6 @@
 // The batch stages alone (engine/crypto/ticket_batch.h), at widths 1 to 64 with each back end, for
 // each etype: open tickets, open authenticators (with the keys that their session keys give, the
-// reply's too), seal replies.
+// reply's too), seal replies. And NTLMv2 proofs, with their MIC.
 #include <benchmark/benchmark.h>
 
 #include <array>
@@ -11,7 +11,9 @@
 
 #include "bench/allocations.h"
 #include "engine/crypto/lanes.h"
+#include "engine/crypto/proof_batch.h"
 #include "engine/crypto/ticket_batch.h"
+#include "parsers/ntlm.h"
 #include "tools/mint/ticket_shapes.h"
 
 namespace usher::bench {
@@ -141,6 +143,84 @@ void run(benchmark::State& state, Work& work, crypto::Lanes& lanes, Stage stage,
   state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(width));
 }
 
+// ProofWork is NTLMv2 responses as large as Windows sends them.
+struct ProofWork {
+  ProofWork() {
+    mint::SeededRandom random{7};
+    nt_hash = mint::draw(random, crypto::kNtHashSize);
+    account = mint::draw(random, 40);
+    challenge = mint::draw(random, 8);
+    client_data = mint::draw(random, 260);
+    messages = {mint::draw(random, 40), mint::draw(random, 220), mint::draw(random, 560)};
+    for (std::size_t n = 0; n < kBatchMax; ++n) {
+      jobs[n] = {.nt_hash = nt_hash,
+                 .user_upper = account,
+                 .server_challenge = challenge,
+                 .proof = proof,
+                 .client_data = client_data,
+                 .check_mic = true,
+                 .negotiate = messages[0],
+                 .challenge = messages[1],
+                 .authenticate = messages[2],
+                 .mic = mic,
+                 .session_key = keys[n]};
+    }
+    mint::Octets response_key(16);
+    const Bytes names[] = {account};
+    const Bytes covered[] = {challenge, client_data};
+    mint::require(
+        kit->hmac_md5(nt_hash, names, response_key) && kit->hmac_md5(response_key, covered, proof),
+        "no OpenSSL");
+    crypto::ProofJob without = jobs[0];
+    without.check_mic = false;
+    crypto::verify_proofs(*kit, std::span(&without, 1));
+    const std::array<std::uint8_t, ntlm::kMicSize> zeros{};
+    const Bytes all[] = {messages[0], messages[1], Bytes(messages[2]).first(ntlm::kMicOffset),
+                         zeros, Bytes(messages[2]).subspan(ntlm::kMicOffset + ntlm::kMicSize)};
+    mint::require(kit->hmac_md5(keys[0], all, mic), "no OpenSSL");
+  }
+
+  std::unique_ptr<crypto::Kit> kit = crypto::Kit::make();
+  mint::Octets nt_hash;
+  mint::Octets account;
+  mint::Octets challenge;
+  mint::Octets client_data;
+  std::array<mint::Octets, 3> messages;
+  std::array<std::uint8_t, 16> proof{};
+  std::array<std::uint8_t, ntlm::kMicSize> mic{};
+  std::array<std::array<std::uint8_t, 16>, kBatchMax> keys{};
+  std::array<crypto::ProofJob, kBatchMax> jobs;
+};
+
+void run_proofs(benchmark::State& state, ProofWork& work, crypto::Lanes& lanes, std::size_t width) {
+  const std::span jobs = std::span(work.jobs).first(width);
+  bool good = true;
+  const std::uint64_t allocations = allocation_count();
+  for (auto _ : state) {
+    for (crypto::ProofJob& job : jobs) {
+      job.proof_outcome = job.mic_outcome = Outcome::kPending;
+    }
+    crypto::verify_proofs(lanes, jobs);
+    good = std::ranges::all_of(jobs, [](auto& job) { return job.mic_outcome == Outcome::kDone; }) &&
+           good;
+  }
+  expect_no_allocations_since(allocations, state);
+  if (!good) {
+    state.SkipWithError("a job is not done");
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(width));
+}
+
+void declare_proofs(ProofWork& work, crypto::Lanes& lanes, const char* backend) {
+  for (const std::size_t width : kWidths) {
+    const std::string name =
+        std::string("verify_proofs/") + backend + "/width:" + std::to_string(width);
+    benchmark::RegisterBenchmark(name.c_str(), [&work, &lanes, width](benchmark::State& state) {
+      run_proofs(state, work, lanes, width);
+    });
+  }
+}
+
 struct Backend {
   const char* name;
   LanesChoice choice;
@@ -180,6 +260,7 @@ int main(int argc, char** argv) {
   const auto kit = crypto::Kit::make();
   std::vector<std::unique_ptr<Work>> works;
   std::vector<std::unique_ptr<crypto::Lanes>> all_lanes;
+  ProofWork proofs;
   for (const std::int32_t etype : {18, 17, 19, 20}) {
     works.push_back(std::make_unique<Work>(etype));
   }
@@ -194,6 +275,7 @@ int main(int argc, char** argv) {
     for (const auto& work : works) {
       declare(*work, *all_lanes.back(), backend);
     }
+    declare_proofs(proofs, *all_lanes.back(), backend.name);
   }
   benchmark::RunSpecifiedBenchmarks();
   return 0;

@@ -1,12 +1,15 @@
 // The batch stages over each back end of Lanes, beside the same jobs done one at a time: many jobs
-// of mixed etypes and sizes, some of them forged.
+// of mixed etypes and sizes, and NTLM proofs, some of them forged.
 #include <algorithm>
 #include <array>
+#include <deque>
 #include <memory>
 #include <vector>
 
+#include "engine/crypto/proof_batch.h"
 #include "engine/crypto/ticket_batch.h"
 #include "fuzz/support/world.h"
+#include "parsers/ntlm.h"
 
 namespace usher::fuzz {
 namespace {
@@ -208,13 +211,96 @@ void sign_part(Part& part) {
   check(crypto::write_checksum(kit(), key.pac, text, part.sealed), "the kit works");
 }
 
+bool spoils(const Part& part) {  // A MIC that is not looked at spoils nothing.
+  return part.sealed.empty() || part.text.size() % 3 != 0;
+}
+
+// Proof is an NTLMv2 response that is right, with a MIC that is, unless one of them is spoilt.
+struct Proof {
+  explicit Proof(const Part& part)
+      : user(part.text.begin(), part.text.begin() + std::ptrdiff_t(part.text.size() / 3)),
+        authenticate(part.text),
+        challenge(part.confounder.begin(), part.confounder.begin() + 8) {
+    authenticate.resize(authenticate.size() + ntlm::kMicOffset + ntlm::kMicSize);
+    job = {.nt_hash = Bytes(part.key).first(16),
+           .user_upper = user,
+           .domain = part.confounder,
+           .server_challenge = challenge,
+           .proof = proof,
+           .client_data = part.text,
+           .key_exchange = part.text.size() % 2 == 0,
+           .encrypted_session_key = Bytes(part.key).first(16),
+           .check_mic = part.text.size() % 3 != 0,
+           .negotiate = user,
+           .challenge = part.key,
+           .authenticate = authenticate,
+           .mic = mic,
+           .session_key = session_key};
+    make_proof();
+    make_mic();
+    (part.sealed.empty() ? proof : mic)[0] ^= part.spoilt ? 1 : 0;
+  }
+  Proof(const Proof&) = delete;
+  Proof& operator=(const Proof&) = delete;
+
+  void make_proof() {
+    Octets response_key(16);
+    const Bytes account[] = {job.user_upper, job.domain};
+    const Bytes covered[] = {job.server_challenge, job.client_data};
+    check(kit().hmac_md5(job.nt_hash, account, response_key) &&
+              kit().hmac_md5(response_key, covered, proof),
+          "the kit works");
+  }
+  void make_mic() {
+    crypto::ProofJob without = job;
+    without.check_mic = false;
+    verify_proofs(kit(), std::span(&without, 1));
+    const Octets none(ntlm::kMicSize);
+    const Bytes covered[] = {job.negotiate, job.challenge, job.authenticate.first(ntlm::kMicOffset),
+                             none, job.authenticate.subspan(ntlm::kMicOffset + ntlm::kMicSize)};
+    check(without.proof_outcome == Outcome::kDone && kit().hmac_md5(session_key, covered, mic),
+          "what was made is right");
+  }
+
+  Octets user;
+  Octets authenticate;
+  Octets challenge;
+  Octets proof = Octets(16);
+  Octets mic = Octets(ntlm::kMicSize);
+  Octets session_key = Octets(16);
+  crypto::ProofJob job;
+};
+
+void run_proofs(Lanes& lanes, std::span<const Part> parts) {
+  std::deque<Proof> proofs;
+  std::vector<crypto::ProofJob> alone;
+  for (const Part& part : parts) {
+    alone.push_back(proofs.emplace_back(part).job);
+  }
+  std::vector<crypto::ProofJob> together = alone;
+  std::vector<Octets> keys(parts.size(), Octets(16));
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    together[i].session_key = keys[i];
+  }
+  verify_proofs(kit(), alone);
+  verify_proofs(lanes, together);
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    check(together[i].proof_outcome == alone[i].proof_outcome &&
+              together[i].mic_outcome == alone[i].mic_outcome,
+          "a proof is right or wrong to both");
+    check((alone[i].mic_outcome == Outcome::kDone) == !(parts[i].spoilt && spoils(parts[i])),
+          "and right if it was not spoilt");
+    check(same(keys[i], alone[i].session_key), "and gives the same key");
+  }
+}
+
 }  // namespace
 
 void run_one(Bytes input) {
   if (input.empty()) {
     return;
   }
-  const std::uint8_t stage = input[0] % 5;
+  const std::uint8_t stage = input[0] < 250 ? input[0] % 5 : 5;
   Bytes heads = input.subspan(1);
   Source source(input);
   std::vector<Part> parts;
@@ -232,11 +318,19 @@ void run_one(Bytes input) {
         part.spoilt = false;
         seal_part(part, KeyUsage::kApRepEncPart);
         break;
-      default:
+      case 4:
         sign_part(part);
         break;
+      default:
+        part.profile = crypto::profile_of(18);
+        part.key = source.take(32);
+        part.confounder = source.take(16);
+        part.sealed.assign(heads[4] % 2, 0);  // Which of the two is spoilt.
+        break;
     }
-    spoil(part, heads[4]);
+    if (stage < 5) {
+      spoil(part, heads[4]);
+    }
     heads = heads.subspan(kHead);
   }
   for (const std::unique_ptr<Lanes>& lanes : back_ends()) {
@@ -251,8 +345,11 @@ void run_one(Bytes input) {
       case 3:
         run_seals(*lanes, parts);
         break;
-      default:
+      case 4:
         run_checksums(*lanes, parts);
+        break;
+      default:
+        run_proofs(*lanes, parts);
         break;
     }
   }
