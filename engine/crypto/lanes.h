@@ -11,9 +11,9 @@
 
 namespace usher::crypto {
 
-// LanesChoice is which back end to take. kX86 is this project's own AES and SHA-1 for CPUs with
-// AES-NI and AVX2; SHA-2 it leaves to ipsec-mb if that is there. kAuto is kX86, or ipsec-mb where
-// it is built in and the CPU has AES-NI, or OpenSSL.
+// LanesChoice is which back end to take. kX86 is this project's own AES, SHA-1 and MD5 for CPUs
+// with AES-NI and AVX2; SHA-2 it leaves to ipsec-mb if that is there. kAuto is kX86, or ipsec-mb
+// where it is built in and the CPU has AES-NI, or OpenSSL.
 enum class LanesChoice : std::uint8_t { kAuto, kOpenssl, kIpsecMb, kX86 };
 
 // What a text needs in front of it to be hashed with a key that has no states yet: the padded key

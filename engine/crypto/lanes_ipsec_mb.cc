@@ -238,6 +238,8 @@ struct Threshold {
 //   359 SHA-384, ready   855 1093 1217   844  559  367    878  556  196    840  554  246    841 554
 //   189
 // Of SHA-384, two texts take 860, 1014, 1087, ready 847, 565, 656, and three 852, 1280, 764.
+// Of MD5, an NTLMv2 proof with its MIC, four HMACs, takes 3,807 by OpenSSL, and 2,278 by the wide
+// one with four at once, 1,778 with eight, 1,472 with sixteen.
 constexpr std::array kWithShaNi = {
     Threshold{Digest::kSha1, false, 2, 12},  Threshold{Digest::kSha1, true, 1, 16},
     Threshold{Digest::kSha256, false, 2, 0}, Threshold{Digest::kSha256, true, 1, 0},
