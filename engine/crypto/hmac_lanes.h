@@ -12,8 +12,8 @@
 
 namespace usher::crypto {
 
-inline constexpr std::size_t kChunk = kBatchMax;  // Texts hashed at once.
-inline constexpr std::size_t kBlockSize = 64;     // Of SHA-1 and MD5.
+inline constexpr std::size_t kTextsAtOnce = kBatchMax;  // Texts hashed at once.
+inline constexpr std::size_t kHashBlockSize = 64;       // Of SHA-1 and MD5.
 
 // forget_stack overwrites what the kernels have left below: the compiler puts round keys and words
 // of texts on the stack when it runs out of registers. Their frames have at most 904 bytes
@@ -52,7 +52,7 @@ void each_share(std::span<const Way> ways, std::size_t count, Run run) noexcept 
 // 1321 3.2).
 template <bool kBigEndian>
 constexpr void put_size(MutableBytes out, std::size_t size) noexcept {
-  const std::uint64_t bits = 8 * (kBlockSize + size);
+  const std::uint64_t bits = 8 * (kHashBlockSize + size);
   for (std::size_t i = 0; i < 8; ++i) {
     out[kBigEndian ? 7 - i : i] = static_cast<std::uint8_t>(bits >> 8 * i);
   }
@@ -60,8 +60,8 @@ constexpr void put_size(MutableBytes out, std::size_t size) noexcept {
 
 // outer_end is what follows the hash in an outer hash's block.
 template <bool kBigEndian, std::size_t kHashSize>
-constexpr std::array<std::uint8_t, kBlockSize - kHashSize> outer_end() noexcept {
-  std::array<std::uint8_t, kBlockSize - kHashSize> end{0x80};
+constexpr std::array<std::uint8_t, kHashBlockSize - kHashSize> outer_end() noexcept {
+  std::array<std::uint8_t, kHashBlockSize - kHashSize> end{0x80};
   put_size<kBigEndian>(std::span(end).template last<8>(), kHashSize);
   return end;
 }
@@ -73,7 +73,7 @@ class HmacLanes {
  public:
   explicit HmacLanes(std::span<const Way<typename Hash::Lanes>> ways) noexcept : ways_(ways) {}
 
-  // prepare and run take up to kChunk at once, and leave nothing of them here.
+  // prepare and run take up to kTextsAtOnce at once, and leave nothing of them here.
   void prepare(std::span<HmacKey* const> keys) noexcept;
   void run(std::span<const ReadyHmacJob> jobs) noexcept;
 
@@ -87,12 +87,12 @@ class HmacLanes {
   // Seat is one text's: its end, with padding, and its outer hash's block. Of a key, both pads.
   struct Seat {
     // In front of the end there is room for what comes with it when it is copied.
-    std::array<std::uint8_t, 3 * kBlockSize> octets;
+    std::array<std::uint8_t, 3 * kHashBlockSize> octets;
     std::uint32_t tail_blocks;
     bool in_tail;
 
     [[nodiscard]] std::uint8_t* outer() noexcept { return octets.data(); }
-    [[nodiscard]] std::uint8_t* tail() noexcept { return octets.data() + kBlockSize; }
+    [[nodiscard]] std::uint8_t* tail() noexcept { return octets.data() + kHashBlockSize; }
   };
 
   void write_state(std::size_t lane, const std::uint8_t* words) noexcept {
@@ -136,14 +136,14 @@ class HmacLanes {
   Lanes lanes_{};
   std::array<std::uint32_t, x86::kHashLanesMax> left_{};  // Blocks.
   std::array<Seat*, x86::kHashLanesMax> sitting_{};
-  std::array<Seat, kChunk> seats_;
+  std::array<Seat, kTextsAtOnce> seats_;
 };
 
 template <class Hash>
 void HmacLanes<Hash>::prepare(std::span<HmacKey* const> keys) noexcept {
   for (std::size_t i = 0; i < keys.size(); ++i) {
     std::uint8_t* const pads = seats_[i].tail();
-    pad_key<kBlockSize>(keys[i]->key(), pads, pads + kBlockSize);
+    pad_key<kHashBlockSize>(keys[i]->key(), pads, pads + kHashBlockSize);
   }
   // Two lanes for each key.
   each_share(ways_, 2 * keys.size(),
@@ -155,7 +155,7 @@ void HmacLanes<Hash>::prepare(std::span<HmacKey* const> keys) noexcept {
                  }
                  for (std::size_t lane = 0; lane < way.lanes; ++lane) {
                    const std::size_t at = std::min(first + lane, end - 1);
-                   lanes_.text[lane] = seats_[at / 2].tail() + at % 2 * kBlockSize;
+                   lanes_.text[lane] = seats_[at / 2].tail() + at % 2 * kHashBlockSize;
                  }
                  way.kernel(lanes_, 1);
                  const std::size_t group_end = std::min(first + way.lanes, end);
@@ -172,22 +172,23 @@ void HmacLanes<Hash>::prepare(std::span<HmacKey* const> keys) noexcept {
 // begin puts a text into a lane.
 template <class Hash>
 void HmacLanes<Hash>::begin(std::size_t lane, const ReadyHmacJob& job, Seat& seat) noexcept {
-  const std::size_t blocks = job.text.size() / kBlockSize;
-  const Bytes rest = job.text.subspan(blocks * kBlockSize);
+  const std::size_t blocks = job.text.size() / kHashBlockSize;
+  const Bytes rest = job.text.subspan(blocks * kHashBlockSize);
   //= FIPS 180-4 5.1.1, RFC 1321 3.1 and 3.2: a one, zeros, and the number of bits, those of the
   // padded key included
-  seat.tail_blocks = rest.size() < kBlockSize - 8 ? 1 : 2;
+  seat.tail_blocks = rest.size() < kHashBlockSize - 8 ? 1 : 2;
   seat.in_tail = blocks == 0;
   if (seat.in_tail) {
     std::ranges::copy(rest, seat.tail());
   } else {
     // The last 64 bytes, because a copy of a known size takes a tenth of the instructions.
-    std::memcpy(seat.octets.data() + rest.size(), rest.data() + rest.size() - kBlockSize,
-                kBlockSize);
+    std::memcpy(seat.octets.data() + rest.size(), rest.data() + rest.size() - kHashBlockSize,
+                kHashBlockSize);
   }
-  std::memset(seat.tail() + rest.size(), 0, kBlockSize);  // Of two blocks, up to the number.
+  std::memset(seat.tail() + rest.size(), 0, kHashBlockSize);  // Of two blocks, up to the number.
   seat.tail()[rest.size()] = 0x80;
-  put_size<Hash::kBigEndian>({seat.tail() + seat.tail_blocks * kBlockSize - 8, 8}, job.text.size());
+  put_size<Hash::kBigEndian>({seat.tail() + seat.tail_blocks * kHashBlockSize - 8, 8},
+                             job.text.size());
   write_state(lane, job.key->inner());
   lanes_.text[lane] = seat.in_tail ? seat.tail() : job.text.data();
   left_[lane] = static_cast<std::uint32_t>(seat.in_tail ? seat.tail_blocks : blocks);

@@ -1,5 +1,4 @@
 // Lanes over the Kit: one operation after the other.
-#define OPENSSL_SUPPRESS_DEPRECATED  // Only the old functions let a SHA-1 begin in the middle.
 #include <openssl/md5.h>
 #include <openssl/sha.h>
 
@@ -104,6 +103,9 @@ void add_blocks(std::uint32_t* state, std::uint32_t* const (&words)[kWords], Has
 
 }  // namespace
 
+// Only OpenSSL's old functions let a hash begin in the middle.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 void add_sha1_blocks(std::uint32_t* state, const std::uint8_t* text, std::size_t blocks) noexcept {
   SHA_CTX sha1{};
   add_blocks(state, {&sha1.h0, &sha1.h1, &sha1.h2, &sha1.h3, &sha1.h4},
@@ -115,6 +117,7 @@ void add_md5_blocks(std::uint32_t* state, const std::uint8_t* text, std::size_t 
   add_blocks(state, {&md5.A, &md5.B, &md5.C, &md5.D},
              [&] { MD5_Update(&md5, text, blocks * block_size_of(Digest::kMd5)); });
 }
+#pragma GCC diagnostic pop
 
 std::unique_ptr<Lanes> make_openssl_lanes(Kit& kit) noexcept {
   return std::unique_ptr<Lanes>(new (std::nothrow) OpensslLanes(kit));

@@ -47,7 +47,7 @@ void in_openssl(Lanes& lanes, std::size_t blocks) noexcept {
     state[i] = lanes.state[i][0];
   }
   kAdd(state.data(), lanes.text[0], blocks);
-  lanes.text[0] += blocks * kBlockSize;
+  lanes.text[0] += blocks * kHashBlockSize;
   for (std::size_t i = 0; i < state.size(); ++i) {
     lanes.state[i][0] = state[i];
   }
@@ -116,16 +116,16 @@ class X86Lanes final : public Lanes {
   std::unique_ptr<Lanes> others_;
   HmacLanes<Sha1> sha1_{Sha1::ways()};
   HmacLanes<Md5> md5_{Md5::ways()};
-  std::array<x86::AesDecryption, kChunk> decryptions_;
-  std::array<x86::AesEncryption, kChunk> encryptions_;
-  std::array<x86::AesDerivation, kChunk> derivations_;
-  std::array<x86::AesExpansion, kChunk> expansions_;
+  std::array<x86::AesDecryption, kTextsAtOnce> decryptions_;
+  std::array<x86::AesEncryption, kTextsAtOnce> encryptions_;
+  std::array<x86::AesDerivation, kTextsAtOnce> derivations_;
+  std::array<x86::AesExpansion, kTextsAtOnce> expansions_;
 };
 
 template <class Job, class Run>
 void in_chunks(std::span<const Job> jobs, Run run) noexcept {
   while (!jobs.empty()) {
-    const std::span<const Job> some = jobs.first(std::min(jobs.size(), kChunk));
+    const std::span<const Job> some = jobs.first(std::min(jobs.size(), kTextsAtOnce));
     run(some);
     jobs = jobs.subspan(some.size());
   }
