@@ -68,7 +68,7 @@ class Held {
                     "the async context has neither a callback nor a completion queue");
     }
     operation_->kind = kind;
-    operation_->lane = nullptr;
+    operation_->shard = nullptr;
     operation_->context_is_deleted = false;
     operation_->expires_us = operation_->deadline_ms == 0
                                  ? 0
@@ -108,7 +108,7 @@ SECURITY_STATUS take_handles(Held& held, const USHER_ACCEPT& request,
   if (!acceptor) {
     return refuse(Status::kStaleHandle);
   }
-  if (!held.system().has_lanes(*engine)) {
+  if (!held.system().has_shards(*engine)) {
     return refuse_threads();
   }
   if (request.phContext != nullptr) {
@@ -123,9 +123,9 @@ SECURITY_STATUS take_handles(Held& held, const USHER_ACCEPT& request,
   return SEC_E_OK;
 }
 
-// queue_accept queues one and says which lane has to be rung for.
+// queue_accept queues one and says which shard has to be rung for.
 SECURITY_STATUS queue_accept(SspiAsyncContext* handle, const USHER_ACCEPT& request,
-                             Lane*& lane) noexcept {
+                             Shard*& shard) noexcept {
   Held held(handle);
   if (held.status() != SEC_E_OK) {
     return held.status();
@@ -142,8 +142,8 @@ SECURITY_STATUS queue_accept(SspiAsyncContext* handle, const USHER_ACCEPT& reque
   held->arguments.context = request.phContext != nullptr ? &held->context : nullptr;
   Operation& operation = held.queued(Phase::kQueued);
   AsyncSystem& system = held.system();
-  lane = system.post(operation);
-  if (lane == nullptr) {
+  shard = system.post(operation);
+  if (shard == nullptr) {
     held.take_back(operation);
     return not_queued(held, refuse_full(system));
   }
@@ -210,7 +210,7 @@ SECURITY_STATUS queue_delete(SspiAsyncContext* handle, const SecHandle* context)
     return begun;
   }
   AsyncSystem& system = held.system();
-  if (!system.has_lanes(*engine)) {
+  if (!system.has_shards(*engine)) {
     return refuse_threads();
   }
   // At once, so that the handle is dead when this returns. A callback is told on a thread of ours,
@@ -411,11 +411,11 @@ extern "C" SECURITY_STATUS SspiAcceptSecurityContextAsync(
                             .pfContextAttr = attributes,
                             .ptsExpiry = expiry,
                             .Status = SEC_E_OK};
-  sspi::Lane* lane = nullptr;
-  const SECURITY_STATUS status = sspi::queue_accept(handle, accept, lane);
+  sspi::Shard* shard = nullptr;
+  const SECURITY_STATUS status = sspi::queue_accept(handle, accept, shard);
   if (status == SEC_E_OK) {
     sspi::AsyncSystem::running()->count_submitted(1);
-    lane->ring();
+    shard->ring();
   }
   return status;
 }
@@ -426,20 +426,20 @@ extern "C" SECURITY_STATUS usher_accept_async_batch(SspiAsyncContext* const* con
     return sspi::refuse(SEC_E_INVALID_PARAMETER, "contexts or requests is null");
   }
   SECURITY_STATUS first = SEC_E_OK;
-  sspi::Lane* unrung = nullptr;
+  sspi::Shard* unrung = nullptr;
   std::uint64_t queued = 0;
   for (uint32_t n = 0; n < count; ++n) {
-    sspi::Lane* lane = nullptr;
-    requests[n].Status = sspi::queue_accept(contexts[n], requests[n], lane);
+    sspi::Shard* shard = nullptr;
+    requests[n].Status = sspi::queue_accept(contexts[n], requests[n], shard);
     first = first == SEC_E_OK ? requests[n].Status : first;
-    if (lane == nullptr) {
+    if (shard == nullptr) {
       continue;
     }
     ++queued;
-    if (unrung != nullptr && unrung != lane) {
+    if (unrung != nullptr && unrung != shard) {
       unrung->ring();
     }
-    unrung = lane;
+    unrung = shard;
     if (queued % usher::kBatchMax == 0) {  // A batch is ready: let it begin.
       std::exchange(unrung, nullptr)->ring();
     }

@@ -110,9 +110,9 @@ constexpr std::chrono::seconds kExitPatience{1};
 
 }  // namespace
 
-// LaneThread is what the thread of a lane works with.
-struct LaneThread {
-  Lane* lane = nullptr;
+// ShardThread is what the thread of a shard works with.
+struct ShardThread {
+  Shard* shard = nullptr;
   const auth::Environment* environment = nullptr;
   NoConnections front_end;
   std::unique_ptr<Desk> desk;
@@ -123,13 +123,13 @@ struct LaneThread {
 
   [[nodiscard]] bool make_ring() noexcept {
     int error = 0;
-    const io::WorkerOptions options{.listeners = {}, .connection_count = 1, .submissions = lane};
+    const io::WorkerOptions options{.listeners = {}, .connection_count = 1, .submissions = shard};
     worker = io::Worker::make(options, *desk, *environment, front_end, error);
     return worker != nullptr;
   }
   [[nodiscard]] bool make_plain() noexcept {
     int error = 0;
-    worker = io::Worker::make_without_ring(*lane, *desk, *environment, error);
+    worker = io::Worker::make_without_ring(*shard, *desk, *environment, error);
     return worker != nullptr;
   }
   // run lasts until the process exits. A ring that cannot be used after all is replaced.
@@ -219,9 +219,9 @@ void AsyncSystem::at_exit() noexcept {
 }
 
 void AsyncSystem::stop() noexcept {
-  const auto lane_threads = std::span(lane_threads_.get(), lanes().size());
+  const auto shard_threads = std::span(shard_threads_.get(), shards().size());
   jobs_->stop();
-  for (LaneThread* const thread : lane_threads) {
+  for (ShardThread* const thread : shard_threads) {
     thread->running.load(std::memory_order_acquire)->stop();
   }
   // A callback that does not return must not keep the process from exiting.
@@ -235,7 +235,7 @@ void AsyncSystem::stop() noexcept {
     return has;
   };
   static_cast<void>(await(blocking_ended_, this));
-  for (LaneThread* const thread : lane_threads) {
+  for (ShardThread* const thread : shard_threads) {
     if (await(thread->ended, thread)) {
       thread->desk.reset();
     }
@@ -335,50 +335,50 @@ bool AsyncSystem::free_queue(const USHER_COMPLETIONS* handle) noexcept {
   return queues_.remove(number);
 }
 
-std::span<const std::unique_ptr<Lane>> AsyncSystem::lanes() const noexcept {
-  // Acquire: sees the lanes that start_lanes has made.
-  return {lanes_.get(), lane_count_.load(std::memory_order_acquire)};
+std::span<const std::unique_ptr<Shard>> AsyncSystem::shards() const noexcept {
+  // Acquire: sees the shards that start_shards has made.
+  return {shards_.get(), shard_count_.load(std::memory_order_acquire)};
 }
 
-bool AsyncSystem::has_lanes(const Engine& engine) noexcept {
-  if (lane_count_.load(std::memory_order_acquire) > 0) {
+bool AsyncSystem::has_shards(const Engine& engine) noexcept {
+  if (shard_count_.load(std::memory_order_acquire) > 0) {
     return true;
   }
   const std::scoped_lock turn(g_changing);
-  return lane_count_.load(std::memory_order_relaxed) > 0 || start_lanes(engine);
+  return shard_count_.load(std::memory_order_relaxed) > 0 || start_shards(engine);
 }
 
-bool AsyncSystem::start_lanes(const Engine& engine) noexcept {
+bool AsyncSystem::start_shards(const Engine& engine) noexcept {
   const std::uint32_t wanted = options_.workers != 0 ? options_.workers : processor_count();
   engine_ = &engine;
   marks_ =
       construct<std::atomic<std::uint32_t>>(mark_pages_, engine.environment().contexts.capacity());
-  lanes_.reset(new (std::nothrow) std::unique_ptr<Lane>[wanted]);
-  lane_threads_.reset(new (std::nothrow) LaneThread* [wanted] {});
-  if (marks_.empty() || lanes_ == nullptr || lane_threads_ == nullptr) {
+  shards_.reset(new (std::nothrow) std::unique_ptr<Shard>[wanted]);
+  shard_threads_.reset(new (std::nothrow) ShardThread* [wanted] {});
+  if (marks_.empty() || shards_ == nullptr || shard_threads_ == nullptr) {
     return false;
   }
   std::uint32_t count = 0;
   while (count < wanted) {
-    std::unique_ptr<Lane> lane(new (std::nothrow) Lane(*this));
-    lane_threads_[count] = lane != nullptr ? start_lane(*lane) : nullptr;
-    if (lane_threads_[count] == nullptr) {
+    std::unique_ptr<Shard> shard(new (std::nothrow) Shard(*this));
+    shard_threads_[count] = shard != nullptr ? start_shard(*shard) : nullptr;
+    if (shard_threads_[count] == nullptr) {
       break;
     }
-    lanes_[count++] = std::move(lane);
+    shards_[count++] = std::move(shard);
   }
-  // Release: whoever reads the number finds that many lanes. Fewer than were wanted will do.
-  lane_count_.store(count, std::memory_order_release);
+  // Release: whoever reads the number finds that many shards. Fewer than were wanted will do.
+  shard_count_.store(count, std::memory_order_release);
   return count > 0;
 }
 
-// start_lane is null if memory or a thread cannot be had.
-LaneThread* AsyncSystem::start_lane(Lane& lane) noexcept {
-  std::unique_ptr<LaneThread> thread(new (std::nothrow) LaneThread);
-  if (thread == nullptr || !lane.make(std::bit_ceil(std::max(options_.queue, 2u)))) {
+// start_shard is null if memory or a thread cannot be had.
+ShardThread* AsyncSystem::start_shard(Shard& shard) noexcept {
+  std::unique_ptr<ShardThread> thread(new (std::nothrow) ShardThread);
+  if (thread == nullptr || !shard.make(std::bit_ceil(std::max(options_.queue, 2u)))) {
     return nullptr;
   }
-  thread->lane = &lane;
+  thread->shard = &shard;
   thread->environment = &engine_->environment();
   thread->desk = Desk::make(kBatchMax);
   if (thread->desk == nullptr || (!thread->make_ring() && !thread->make_plain())) {
@@ -388,7 +388,7 @@ LaneThread* AsyncSystem::start_lane(Lane& lane) noexcept {
   if (!start_thread(
           "usher-worker",
           [](void* its) -> void* {
-            static_cast<LaneThread*>(its)->run();
+            static_cast<ShardThread*>(its)->run();
             return nullptr;
           },
           thread.get())) {
@@ -397,13 +397,13 @@ LaneThread* AsyncSystem::start_lane(Lane& lane) noexcept {
   return thread.release();  // As long as there is a process.
 }
 
-Lane* AsyncSystem::post(Operation& operation) noexcept {
-  // Each thread has a lane of its own to begin with, so that what it posts makes batches; from
+Shard* AsyncSystem::post(Operation& operation) noexcept {
+  // Each thread has a shard of its own to begin with, so that what it posts makes batches; from
   // there it goes on to one that has less than a batch waiting.
   static std::atomic<std::uint32_t> next_home{0};
   thread_local const std::uint32_t home = next_home.fetch_add(1, std::memory_order_relaxed);
-  const std::span<const std::unique_ptr<Lane>> all = lanes();
-  const auto at = [&](std::size_t n) -> Lane& { return *all[(home + n) % all.size()]; };
+  const std::span<const std::unique_ptr<Shard>> all = shards();
+  const auto at = [&](std::size_t n) -> Shard& { return *all[(home + n) % all.size()]; };
   if (all.size() > 1) {
     for (std::size_t n = 0; n < all.size(); ++n) {
       if (at(n).backlog() < kBatchMax && at(n).post(operation)) {
@@ -420,9 +420,9 @@ Lane* AsyncSystem::post(Operation& operation) noexcept {
 }
 
 void AsyncSystem::notify(Operation& operation) noexcept {
-  Lane& lane = operation.lane != nullptr ? *operation.lane : *lanes().front();
-  lane.notice(operation);
-  lane.ring();
+  Shard& shard = operation.shard != nullptr ? *operation.shard : *shards().front();
+  shard.notice(operation);
+  shard.ring();
 }
 
 bool AsyncSystem::block(Operation& operation) noexcept {
@@ -558,11 +558,11 @@ void AsyncSystem::tell(USHER_ASYNC_COUNTS& counts) const noexcept {
   counts.Completed = completed_.load(std::memory_order_relaxed);
   counts.Cancelled = cancelled_.load(std::memory_order_relaxed);
   counts.Late = late_.load(std::memory_order_relaxed);
-  for (const std::unique_ptr<Lane>& lane : lanes()) {
+  for (const std::unique_ptr<Shard>& shard : shards()) {
     ++counts.Workers;
-    counts.Tokens += lane->counts().tokens.load(std::memory_order_relaxed);
-    counts.Batches += lane->counts().batches.load(std::memory_order_relaxed);
-    counts.WakeUps += lane->wake_ups();
+    counts.Tokens += shard->counts().tokens.load(std::memory_order_relaxed);
+    counts.Batches += shard->counts().batches.load(std::memory_order_relaxed);
+    counts.WakeUps += shard->wake_ups();
   }
 }
 

@@ -10,12 +10,12 @@
 
 #include "engine/slots/pages.h"
 #include "engine/slots/waiting_mailbox.h"
-#include "engine/sspi_lane.h"
 #include "engine/sspi_operation.h"
+#include "engine/sspi_shard.h"
 
 namespace usher::sspi {
 
-struct LaneThread;
+struct ShardThread;
 
 // AsyncSystem is made at the first asynchronous call and never destroyed, for its callers' threads
 // may outlive main. Its own threads stop when the process exits, before what they use is taken
@@ -48,13 +48,13 @@ class AsyncSystem {
   [[nodiscard]] QueueTable::Hold find_queue(const USHER_COMPLETIONS* handle) noexcept;
   [[nodiscard]] bool free_queue(const USHER_COMPLETIONS* handle) noexcept;
 
-  // has_lanes starts the workers if need be, for an engine that is there; false if that fails.
-  [[nodiscard]] bool has_lanes(const Engine& engine) noexcept;
+  // has_shards starts the workers if need be, for an engine that is there; false if that fails.
+  [[nodiscard]] bool has_shards(const Engine& engine) noexcept;
   [[nodiscard]] const Engine& engine() const noexcept { return *engine_; }
 
-  // post queues an operation at a lane and says which, not yet ringing; null: all are full.
-  [[nodiscard]] Lane* post(Operation& operation) noexcept;
-  // notify has a lane look at an operation that needs no room in a mailbox, and rings.
+  // post queues an operation at a shard and says which, not yet ringing; null: all are full.
+  [[nodiscard]] Shard* post(Operation& operation) noexcept;
+  // notify has a shard look at an operation that needs no room in a mailbox, and rings.
   void notify(Operation& operation) noexcept;
   // block queues an operation for the thread that may be kept waiting; false if it is full.
   [[nodiscard]] bool block(Operation& operation) noexcept;
@@ -95,12 +95,12 @@ class AsyncSystem {
 
   // make gets the memory and starts the blocking thread.
   [[nodiscard]] bool make(const AsyncOptions& options) noexcept;
-  [[nodiscard]] bool start_lanes(const Engine& engine) noexcept;
+  [[nodiscard]] bool start_shards(const Engine& engine) noexcept;
   void run_blocking() noexcept;
   void let_go(Operation& operation) noexcept;
   void work(Operation& operation) noexcept;
-  [[nodiscard]] LaneThread* start_lane(Lane& lane) noexcept;
-  [[nodiscard]] std::span<const std::unique_ptr<Lane>> lanes() const noexcept;
+  [[nodiscard]] ShardThread* start_shard(Shard& shard) noexcept;
+  [[nodiscard]] std::span<const std::unique_ptr<Shard>> shards() const noexcept;
 
   AsyncOptions options_;
   std::uint8_t epoch_ = 0;  // Part of all handles: one more after each fork.
@@ -114,9 +114,9 @@ class AsyncSystem {
   const Engine* engine_ = nullptr;
   Pages mark_pages_;
   std::span<std::atomic<std::uint32_t>> marks_;  // By context: the generation that is marked.
-  std::unique_ptr<std::unique_ptr<Lane>[]> lanes_;
-  std::unique_ptr<LaneThread*[]> lane_threads_;  // Each lane's; never freed, for it is running.
-  std::atomic<std::uint32_t> lane_count_{0};     // Published when they run.
+  std::unique_ptr<std::unique_ptr<Shard>[]> shards_;
+  std::unique_ptr<ShardThread*[]> shard_threads_;  // Each shard's; never freed, for it is running.
+  std::atomic<std::uint32_t> shard_count_{0};      // Published when they run.
 
   std::array<std::optional<CredentialTable::Hold>, kCredentialCountMax> last_holds_;
   std::unique_ptr<WaitingMailbox<Job>::Cell[]> job_cells_;

@@ -14,7 +14,7 @@ namespace usher::sspi {
 
 struct Operation;
 class AsyncSystem;
-class Lane;
+class Shard;
 
 // CompletionQueue is USHER_COMPLETIONS' tenant. Operations whose async context names it hold it, so
 // it outlives them; freed by its owner it is closed, and tells nobody any more.
@@ -64,7 +64,7 @@ enum class Phase : std::uint32_t {
   kFree,
   kReady,      // The owner may set it up, and submit it.
   kHeld,       // A call is just doing so.
-  kQueued,     // In a mailbox: a lane's, or the blocking thread's.
+  kQueued,     // In a mailbox: a shard's, or the blocking thread's.
   kRunning,    // Some thread of ours works on it.
   kWaiting,    // Its authority is being asked.
   kCancelled,  // usher_async_cancel has won; whoever has it completes it with that.
@@ -118,7 +118,7 @@ struct alignas(kCacheLine) Operation {
     PCredHandle credential = nullptr;
     PTimeStamp expiry = nullptr;
   } acquire;
-  Lane* lane = nullptr;
+  Shard* shard = nullptr;
   std::optional<CredentialTable::Hold> acceptor;
 
   // While running.

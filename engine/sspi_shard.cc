@@ -1,5 +1,5 @@
 // A worker's operations: taken from its mailbox, given to the acceptor, completed.
-#include "engine/sspi_lane.h"
+#include "engine/sspi_shard.h"
 
 #include <sched.h>
 #include <unistd.h>
@@ -37,7 +37,7 @@ SECURITY_STATUS conclude_unstarted(Operation& operation, bool late, const Engine
 
 }  // namespace
 
-bool Lane::make(std::uint32_t depth) noexcept {
+bool Shard::make(std::uint32_t depth) noexcept {
   cells_.reset(new (std::nothrow) Box::Cell[depth]);
   if (cells_ == nullptr) {
     return false;
@@ -46,26 +46,26 @@ bool Lane::make(std::uint32_t depth) noexcept {
   return true;
 }
 
-int Lane::open(int event_fd) noexcept {
+int Shard::open(int event_fd) noexcept {
   event_fd_ = event_fd;
   return 0;
 }
 
 // asker is who an authority tells its answers. The room for those is had when there is a credential
 // that has an authority; null if it cannot be.
-auth::Asker* Lane::asker(const auth::Credential& credential) noexcept {
+auth::Asker* Shard::asker(const auth::Credential& credential) noexcept {
   if (credential.authority != nullptr && !has_room_) {
     has_room_ = room_.make(system_.capacity(), event_fd_) == 0;
   }
   return has_room_ ? &room_ : nullptr;
 }
 
-void Lane::notice(Operation& operation) noexcept {
+void Shard::notice(Operation& operation) noexcept {
   // That it was empty does not matter here: ring tells whether the worker sleeps.
   static_cast<void>(notices_.add(operation, operation));
 }
 
-void Lane::ring() noexcept {
+void Shard::ring() noexcept {
   if (bell_.ring()) {
     wake_ups_.fetch_add(1, std::memory_order_relaxed);
     const std::uint64_t one = 1;
@@ -73,7 +73,7 @@ void Lane::ring() noexcept {
   }
 }
 
-bool Lane::lie_down() noexcept {
+bool Shard::lie_down() noexcept {
   if (peeked_ != nullptr) {
     return false;
   }
@@ -81,7 +81,7 @@ bool Lane::lie_down() noexcept {
   return notices_.empty() && !room_.any_due() && !mailbox_->take(peeked_);
 }
 
-bool Lane::next_posted(Operation*& operation) noexcept {
+bool Shard::next_posted(Operation*& operation) noexcept {
   if (peeked_ != nullptr) {
     operation = std::exchange(peeked_, nullptr);
     return true;
@@ -89,7 +89,7 @@ bool Lane::next_posted(Operation*& operation) noexcept {
   return mailbox_->take(operation);
 }
 
-std::size_t Lane::take(auth::Desk& desk, std::span<auth::AcceptRequest> requests) noexcept {
+std::size_t Shard::take(auth::Desk& desk, std::span<auth::AcceptRequest> requests) noexcept {
   heed_notices();
   delete_contexts();
   room_.collect();
@@ -108,7 +108,7 @@ std::size_t Lane::take(auth::Desk& desk, std::span<auth::AcceptRequest> requests
   }
   tell_queue();
   if (count > 0) {
-    const LaneCounts& now = counts_;
+    const ShardCounts& now = counts_;
     counts_.tokens.store(now.tokens.load(std::memory_order_relaxed) + count,
                          std::memory_order_relaxed);
     counts_.batches.store(now.batches.load(std::memory_order_relaxed) + 1,
@@ -118,7 +118,7 @@ std::size_t Lane::take(auth::Desk& desk, std::span<auth::AcceptRequest> requests
 }
 
 // begin readies a posted operation for the turn; false if it has been completed instead.
-bool Lane::begin(auth::Desk& desk, Operation& operation, auth::AcceptRequest& request) noexcept {
+bool Shard::begin(auth::Desk& desk, Operation& operation, auth::AcceptRequest& request) noexcept {
   const Engine& engine = system_.engine();
   if (!operation.move(operation.place.generation, Phase::kQueued, Phase::kRunning)) {
     complete(operation, conclude_unstarted(operation, false, engine));
@@ -143,8 +143,8 @@ bool Lane::begin(auth::Desk& desk, Operation& operation, auth::AcceptRequest& re
   return true;
 }
 
-void Lane::finish(std::span<const auth::AcceptRequest> requests,
-                  std::span<const auth::AcceptReply> replies) noexcept {
+void Shard::finish(std::span<const auth::AcceptRequest> requests,
+                   std::span<const auth::AcceptReply> replies) noexcept {
   for (std::size_t n = 0; n < requests.size(); ++n) {
     Operation& operation = *turn_[n];
     io::WaitingRoom::done(resumed_[n]);
@@ -158,13 +158,13 @@ void Lane::finish(std::span<const auth::AcceptRequest> requests,
   tell_queue();
 }
 
-void Lane::wait(Operation& operation, const auth::AcceptRequest& request,
-                const auth::AcceptReply& reply) noexcept {
+void Shard::wait(Operation& operation, const auth::AcceptRequest& request,
+                 const auth::AcceptReply& reply) noexcept {
   auth::AcceptRequest kept = request;
   kept.context = reply.context;
   room_.enter(io::ConnectionIndex(std::uint32_t(operation.place.index)), kept, *reply.inquiry, 0,
               steady_us(system_.engine()));
-  operation.lane = this;
+  operation.shard = this;
   operation.waiting_before = nullptr;
   operation.waiting_after = waiting_;
   if (waiting_ != nullptr) {
@@ -175,7 +175,7 @@ void Lane::wait(Operation& operation, const auth::AcceptRequest& request,
   operation.settle(Phase::kWaiting);
 }
 
-void Lane::unlink(Operation& operation) noexcept {
+void Shard::unlink(Operation& operation) noexcept {
   (operation.waiting_before != nullptr ? operation.waiting_before->waiting_after : waiting_) =
       operation.waiting_after;
   if (operation.waiting_after != nullptr) {
@@ -185,7 +185,7 @@ void Lane::unlink(Operation& operation) noexcept {
 }
 
 // take_resumed finds an operation whose authority has answered, or has let its deadline pass.
-bool Lane::take_resumed(auth::AcceptRequest& request, std::size_t at) noexcept {
+bool Shard::take_resumed(auth::AcceptRequest& request, std::size_t at) noexcept {
   io::ConnectionIndex index{};
   while (room_.next(index, resumed_[at])) {
     Operation& operation = system_.operation_at(std::uint32_t(index));
@@ -204,7 +204,7 @@ bool Lane::take_resumed(auth::AcceptRequest& request, std::size_t at) noexcept {
   return false;
 }
 
-void Lane::heed_notices() noexcept {
+void Shard::heed_notices() noexcept {
   Operation* operation = notices_.take_all();
   while (operation != nullptr) {
     Operation& noticed = *operation;
@@ -220,7 +220,7 @@ void Lane::heed_notices() noexcept {
   }
 }
 
-void Lane::delete_contexts() noexcept {
+void Shard::delete_contexts() noexcept {
   Operation* operation = std::exchange(undone_, nullptr);
   while (operation != nullptr) {
     Operation& undone = *operation;
@@ -235,7 +235,7 @@ void Lane::delete_contexts() noexcept {
   }
 }
 
-void Lane::give_up(Operation& operation, SECURITY_STATUS status) noexcept {
+void Shard::give_up(Operation& operation, SECURITY_STATUS status) noexcept {
   const auto index = io::ConnectionIndex(std::uint32_t(operation.place.index));
   // Settled: completing lets go of the credential, and its authority may go with it.
   static_cast<void>(system_.engine().release(room_.leave_settled(index)));
@@ -243,7 +243,7 @@ void Lane::give_up(Operation& operation, SECURITY_STATUS status) noexcept {
   complete(operation, operation.leg.conclude(status, &system_.engine()));
 }
 
-void Lane::pulse() noexcept {
+void Shard::pulse() noexcept {
   const std::int64_t now_us = steady_us(system_.engine());
   delete_contexts();
   if (now_us - expired_us_ >= kMicrosPerSecond / 2) {
@@ -262,7 +262,7 @@ void Lane::pulse() noexcept {
   tell_queue();
 }
 
-void Lane::complete(Operation& operation, SECURITY_STATUS status) noexcept {
+void Shard::complete(Operation& operation, SECURITY_STATUS status) noexcept {
   CompletionQueue* const queue = operation.queue ? &**operation.queue : nullptr;
   if (!system_.finish(operation, status)) {
     return;
@@ -277,7 +277,7 @@ void Lane::complete(Operation& operation, SECURITY_STATUS status) noexcept {
 }
 
 // tell_queue hands over a turn's completions for one queue at once: one wake-up for all.
-void Lane::tell_queue() noexcept {
+void Shard::tell_queue() noexcept {
   if (newest_ != nullptr) {
     std::exchange(told_, nullptr)
         ->add(*std::exchange(newest_, nullptr), *std::exchange(oldest_, nullptr));

@@ -1,4 +1,4 @@
-// A lane: one worker's share of the asynchronous operations.
+// A shard: one worker's share of the asynchronous operations.
 #pragma once
 
 #include <array>
@@ -17,17 +17,17 @@ namespace usher::sspi {
 
 class AsyncSystem;
 
-// LaneCounts are written by the lane's thread alone, and read by any.
-struct LaneCounts {
+// ShardCounts are written by the shard's thread alone, and read by any.
+struct ShardCounts {
   std::atomic<std::uint64_t> tokens{0};
   std::atomic<std::uint64_t> batches{0};
 };
 
-class Lane final : public io::Submissions {
+class Shard final : public io::Submissions {
  public:
-  explicit Lane(AsyncSystem& system) noexcept : system_(system) {}
-  Lane(const Lane&) = delete;
-  Lane& operator=(const Lane&) = delete;
+  explicit Shard(AsyncSystem& system) noexcept : system_(system) {}
+  Shard(const Shard&) = delete;
+  Shard& operator=(const Shard&) = delete;
 
   // make gets memory for a mailbox of `depth`, a power of two. False: there is none.
   [[nodiscard]] bool make(std::uint32_t depth) noexcept;
@@ -46,7 +46,7 @@ class Lane final : public io::Submissions {
   [[nodiscard]] std::uint64_t wake_ups() const noexcept {
     return wake_ups_.load(std::memory_order_relaxed);
   }
-  [[nodiscard]] const LaneCounts& counts() const noexcept { return counts_; }
+  [[nodiscard]] const ShardCounts& counts() const noexcept { return counts_; }
 
   // Submissions: the worker's thread.
   [[nodiscard]] int open(int event_fd) noexcept override;
@@ -88,7 +88,7 @@ class Lane final : public io::Submissions {
   int event_fd_ = -1;
 
   // The worker's thread alone.
-  alignas(kCacheLine) LaneCounts counts_;
+  alignas(kCacheLine) ShardCounts counts_;
   Operation* peeked_ = nullptr;        // Taken from the mailbox when the worker was about to sleep.
   Operation* undone_ = nullptr;        // Contexts to be deleted that somebody is working on.
   Operation* waiting_ = nullptr;       // Those whose authority is being asked.
