@@ -12,7 +12,7 @@
 // Tokens are presented again and again, and let in by ASC_REQ_ALLOW_CONTEXT_REPLAY: no machine
 // holds as many as half a minute takes.
 #include <poll.h>
-#include <sys/prctl.h>
+#include <sched.h>
 #include <unistd.h>
 #include <usher/async.h>
 #include <usher/sspi.h>
@@ -22,6 +22,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <stdexcept>
 #include <thread>
@@ -47,12 +48,15 @@ constexpr std::size_t kTriedAtOnce = 64;  // Submissions between two looks at th
 constexpr double kUsualLoad = 0.7;
 constexpr double kOverload = 10;
 constexpr auto kPause = std::chrono::microseconds(200);
-constexpr auto kRest = std::chrono::microseconds(50);  // Between two looks of an open loop.
+constexpr auto kLate =
+    std::chrono::milliseconds(1);  // What an open loop may be behind its schedule.
+constexpr std::size_t kPeakInFlight = 256;
 
 // Server is the library with one credential, and tokens for it.
 class Server {
  public:
-  explicit Server(std::size_t queue) : tokens_({.count = kTokens, .tickets = kTokens}) {
+  // 0: as many workers as processors, and the library's default of what may wait.
+  Server(std::size_t workers, std::size_t queue) : tokens_({.count = kTokens, .tickets = kTokens}) {
     std::string path = (std::filesystem::temp_directory_path() / "usher-async-XXXXXX").string();
     const int file = mkstemp(path.data());
     const mint::Octets image = mint::keytab_image(std::span(&tokens_.service(), 1));
@@ -64,6 +68,7 @@ class Server {
     options.Size = sizeof options;
     options.SlotCount = 1u << 16;
     options.AsyncContexts = 1u << 14;
+    options.AsyncWorkers = static_cast<std::uint32_t>(workers);
     options.AsyncQueue = static_cast<std::uint32_t>(queue);
     USHER_ACCEPTOR acceptor{};
     acceptor.Version = USHER_ACCEPTOR_VERSION;
@@ -329,68 +334,123 @@ struct Open {
   std::vector<float> times_us;
 };
 
-// open_loop has `rate` accepts a second come due for a while, from two producers; what is refused
-// is not tried again.
-Open open_loop(Server& server, double rate, double seconds) {
-  constexpr std::size_t kThreads = 2;
-  std::array<Open, kThreads> each;
-  const double took = in_threads(kThreads, [&](std::size_t thread) {
-    prctl(PR_SET_TIMERSLACK, 1);  // Sleep as long as asked for.
-    Producer producer(server, kContextsEach);
-    Open& mine = each[thread];
-    const Nanoseconds apart(1e9 * double{kThreads} / rate);
-    const auto begin = Clock::now();
-    const auto end =
-        begin + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
-    std::size_t tried = 0;
-    std::size_t token = thread * kTokens / kThreads;
-    const auto done = [&](const Operation& operation) {
-      mine.times_us.push_back(us_since(operation.due));
-    };
-    for (auto now = begin; now < end; now = Clock::now()) {
-      const auto due = static_cast<std::size_t>(Nanoseconds(now - begin) / apart);
-      while (tried < due) {
-        const std::size_t trying = std::min(due - tried, kTriedAtOnce);
-        const auto since =
-            begin + std::chrono::duration_cast<Clock::duration>(apart * static_cast<double>(tried));
-        // What was late before it was offered is not the library's doing.
-        producer.submit(token, trying, std::max(since, now - kRest), apart);
-        tried += trying;
-      }
-      while (producer.collect(done) > 0) {
-      }
-      // Asleep, for the processors are the workers'.
-      std::this_thread::sleep_for(kRest);
+// Apart is the arrangement in which overload is measured: the library's one worker has a processor
+// to itself, and so has the calling thread, which offers. Who offers too much costs itself nothing
+// else but the library's own answers.
+class Apart {
+ public:
+  explicit Apart(Server& server) : server_(server) {
+    Producer first(server_, 1);  // From the first accept on there is a worker.
+    std::size_t token = 0;
+    mint::require(first.submit(token, 1, {}, {}) == 1, "an accept is not queued");
+    while (first.collect([](Operation&) {}) == 0) {
+      first.wait(1000);
     }
-    while (producer.pending() > 0) {
-      if (producer.collect(done) == 0) {
-        producer.wait(1);
+    const std::vector<unsigned> processors = usable_processors();
+    mint::require(processors.size() >= 2, "overload is measured on two processors");
+    for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+      std::string name;
+      std::getline(std::ifstream(task.path() / "comm") >> std::ws, name);
+      if (name == "usher-worker") {
+        pin(std::stoi(task.path().filename()), processors.front());
       }
     }
-    mine.offered = static_cast<double>(tried);
-  });
-  Open all;
-  for (Open& one : each) {
-    all.times_us.insert(all.times_us.end(), one.times_us.begin(), one.times_us.end());
-    all.offered += one.offered / took;
+    pin(0, processors.back());
   }
-  all.per_second = static_cast<double>(all.times_us.size()) / took;
-  return all;
-}
+
+  // peak is accepts a second if there is always something to do.
+  double peak(std::size_t count) {
+    Producer producer(server_, kPeakInFlight);
+    const auto begin = Clock::now();
+    std::size_t token = 0;
+    std::size_t left = count;
+    std::size_t done = 0;
+    while (done < count) {
+      left -= producer.submit(token, left, {}, {});
+      done += producer.collect([](Operation&) {});
+    }
+    return static_cast<double>(count) / std::chrono::duration<double>(Clock::now() - begin).count();
+  }
+
+  // open_loop has `rate` accepts a second come due for a while: accept n at n / rate, from when its
+  // latency counts. What is refused is not tried again; what this thread cannot even offer within
+  // kLate is not offered, and `offered` tells.
+  Open open_loop(double rate, double seconds) {
+    Producer producer(server_, kContextsEach);
+    Open open;
+    open.times_us.reserve(static_cast<std::size_t>(seconds * 1e6));
+    const Nanoseconds apart(1e9 / rate);
+    const auto at = [&](std::size_t n) {
+      return std::chrono::duration_cast<Clock::duration>(apart * static_cast<double>(n));
+    };
+    const auto done = [&](const Operation& operation) {
+      open.times_us.push_back(us_since(operation.due));
+    };
+    const auto begin = Clock::now();
+    const auto length =
+        std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+    std::size_t next = 0;
+    std::size_t offered = 0;
+    std::size_t token = 0;
+    for (auto passed = Clock::duration{}; passed < length; passed = Clock::now() - begin) {
+      if (passed > at(next) + kLate) {
+        next = static_cast<std::size_t>((passed - kLate) / apart);
+      }
+      const auto due = static_cast<std::size_t>(passed / apart);
+      if (due > next) {
+        const std::size_t trying = std::min({due - next, kTriedAtOnce, producer.free()});
+        producer.submit(token, trying, begin + at(next), apart);
+        next += trying;
+        offered += trying;
+      }
+      producer.collect(done);
+    }
+    open.per_second = static_cast<double>(open.times_us.size()) / seconds;
+    open.offered = static_cast<double>(offered) / seconds;
+    while (producer.pending() > 0) {
+      producer.collect([](const Operation&) {});
+    }
+    return open;
+  }
+
+ private:
+  static std::vector<unsigned> usable_processors() {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    mint::require(sched_getaffinity(0, sizeof set, &set) == 0, "no affinity");
+    std::vector<unsigned> usable;
+    for (unsigned n = 0; n < CPU_SETSIZE; ++n) {
+      if (CPU_ISSET(n, &set)) {
+        usable.push_back(n);
+      }
+    }
+    return usable;
+  }
+  static void pin(pid_t thread, unsigned processor) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(processor, &set);
+    mint::require(sched_setaffinity(thread, sizeof set, &set) == 0, "no processor of its own");
+  }
+
+  Server& server_;
+};
 
 int overload(Server& server, double seconds) {
-  (void)saturated_rate(server, kTokens);
+  Apart apart(server);
+  (void)apart.peak(kTokens);
   // Three times: the machine may be busy with something else once.
   double peak = 0;
   for (int n = 0; n < 3; ++n) {
-    peak = std::max(peak, saturated_rate(server, 16 * kTokens));
+    peak = std::max(peak, apart.peak(16 * kTokens));
   }
-  Open usual = open_loop(server, kUsualLoad * peak, std::min(seconds, 5.0));
-  Open over = open_loop(server, kOverload * peak, seconds);
+  Open usual = apart.open_loop(kUsualLoad * peak, std::min(seconds, 5.0));
+  Open over = apart.open_loop(kOverload * peak, seconds);
   std::printf(
-      "{\"peak\": %.0f, \"usual\": %.0f, \"usual_p99_us\": %.1f, \"offered\": %.0f, "
-      "\"goodput\": %.0f, \"p99_us\": %.1f}\n",
-      peak, usual.per_second, percentile_us(usual.times_us, 99), over.offered, over.per_second,
+      "{\"peak\": %.0f, \"usual\": %.0f, \"usual_p50_us\": %.1f, \"usual_p99_us\": %.1f, "
+      "\"offered\": %.0f, \"goodput\": %.0f, \"p50_us\": %.1f, \"p99_us\": %.1f}\n",
+      peak, usual.per_second, percentile_us(usual.times_us, 50), percentile_us(usual.times_us, 99),
+      over.offered, over.per_second, percentile_us(over.times_us, 50),
       percentile_us(over.times_us, 99));
   return 0;
 }
@@ -405,10 +465,10 @@ int main(int argc, char** argv) {
     std::fputs(kUsage, stderr);
     return 2;
   }
-  const Flags flags(argv + 2, argv + argc, {{"count", 16'384}, {"seconds", 30}, {"queue", 128}},
+  const Flags flags(argv + 2, argv + argc, {{"count", 16'384}, {"seconds", 30}, {"queue", 0}},
                     kUsage);
   try {
-    Server server(flags["queue"]);
+    Server server(what == "overload" ? 1 : 0, flags["queue"]);
     return what == "alone"  ? alone(server, flags["count"])
            : what == "full" ? full(server, flags["count"])
                             : overload(server, static_cast<double>(flags["seconds"]));

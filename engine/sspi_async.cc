@@ -17,8 +17,8 @@ SECURITY_STATUS refuse_stale() noexcept {
   return refuse(SEC_E_INVALID_HANDLE, "the handle names no live async context");
 }
 
-SECURITY_STATUS refuse_full(AsyncSystem& system) noexcept {
-  system.count_refused();
+SECURITY_STATUS refuse_full(AsyncSystem& system, std::uint64_t count = 1) noexcept {
+  system.count_refused(count);
   return refuse(SEC_E_INSUFFICIENT_MEMORY, "as many operations are waiting as may");
 }
 
@@ -62,6 +62,7 @@ class Held {
   [[nodiscard]] SECURITY_STATUS begin(Operation::Kind kind, const Clock& clock) noexcept {
     if (operation_->queue && (**operation_->queue).closed()) {
       operation_->queue.reset();
+      operation_->note_tells();
     }
     if (kind != Operation::Kind::kDelete && !operation_->tells()) {
       return refuse(SEC_E_INVALID_PARAMETER,
@@ -80,8 +81,15 @@ class Held {
     operation_->settle(phase);
     return *std::exchange(operation_, nullptr);
   }
-  // take_back undoes that: nobody would have it.
-  void take_back(Operation& operation) noexcept { operation_ = &operation; }
+  // take_back undoes that, since nobody would have it. False: it was cancelled meanwhile, which is
+  // a promise, and so it is an operation after all.
+  [[nodiscard]] bool take_back(Operation& operation) noexcept {
+    if (!operation.move(operation.place.generation, Phase::kQueued, Phase::kHeld)) {
+      return false;
+    }
+    operation_ = &operation;
+    return true;
+  }
 
  private:
   AsyncSystem* system_;
@@ -89,11 +97,12 @@ class Held {
   SECURITY_STATUS status_ = SEC_E_OK;
 };
 
-// let_go gives back what an operation that was not queued after all had taken.
+// not_queued gives back what an operation that is not queued after all has taken.
 SECURITY_STATUS not_queued(Held& held, SECURITY_STATUS status) noexcept {
   if (std::exchange(held->context_is_marked, false)) {
     held.system().unmark(read_context_handle(&held->context));
   }
+  held.system().end_hold(std::move(*held->acceptor));
   held->acceptor.reset();
   return status;
 }
@@ -104,26 +113,25 @@ SECURITY_STATUS take_handles(Held& held, const USHER_ACCEPT& request,
   if (engine == nullptr) {
     return refuse(Status::kStaleHandle);
   }
-  CredentialTable::Hold acceptor = credentials().hold(read_credential_handle(request.phCredential));
-  if (!acceptor) {
-    return refuse(Status::kStaleHandle);
-  }
   if (!held.system().has_shards(*engine)) {
     return refuse_threads();
+  }
+  held->acceptor.emplace(credentials().hold(read_credential_handle(request.phCredential)));
+  if (!*held->acceptor) {
+    return not_queued(held, refuse(Status::kStaleHandle));
   }
   if (request.phContext != nullptr) {
     const SECURITY_STATUS marked = held.system().mark(read_context_handle(request.phContext));
     if (marked != SEC_E_OK) {
-      return marked;
+      return not_queued(held, marked);
     }
     held->context = *request.phContext;
     held->context_is_marked = true;
   }
-  held->acceptor.emplace(std::move(acceptor));
   return SEC_E_OK;
 }
 
-// queue_accept queues one and says which shard has to be rung for.
+// queue_accept queues one and says which shard has to be rung for, if any.
 SECURITY_STATUS queue_accept(SspiAsyncContext* handle, const USHER_ACCEPT& request,
                              Shard*& shard) noexcept {
   Held held(handle);
@@ -143,10 +151,13 @@ SECURITY_STATUS queue_accept(SspiAsyncContext* handle, const USHER_ACCEPT& reque
   Operation& operation = held.queued(Phase::kQueued);
   AsyncSystem& system = held.system();
   shard = system.post(operation);
-  if (shard == nullptr) {
-    held.take_back(operation);
+  if (shard != nullptr) {
+    return SEC_E_OK;
+  }
+  if (held.take_back(operation)) {
     return not_queued(held, refuse_full(system));
   }
+  system.notify(operation);  // Whose it is now.
   return SEC_E_OK;
 }
 
@@ -154,10 +165,7 @@ SECURITY_STATUS queue_accept(SspiAsyncContext* handle, const USHER_ACCEPT& reque
 SECURITY_STATUS queue_blocking(Held& held) noexcept {
   AsyncSystem& system = held.system();
   Operation& operation = held.queued(Phase::kQueued);
-  if (!system.block(operation)) {
-    held.take_back(operation);
-    return refuse_full(system);
-  }
+  system.block(operation);
   system.count_submitted(1);
   return SEC_E_OK;
 }
@@ -186,12 +194,11 @@ SECURITY_STATUS queue_free_credential(SspiAsyncContext* handle,
   if (status != SEC_E_OK) {
     return status;
   }
-  {
-    CredentialTable::Hold live = credentials().hold(read_credential_handle(credential));
-    if (!live) {
-      return refuse(Status::kStaleHandle);
-    }
+  CredentialTable::Hold live = credentials().hold(read_credential_handle(credential));
+  if (!live) {
+    return refuse(Status::kStaleHandle);
   }
+  held.system().end_hold(std::move(live));
   held->credential = *credential;
   return queue_blocking(held);
 }
@@ -320,18 +327,18 @@ extern "C" SECURITY_STATUS SspiSetAsyncNotifyCallback(SspiAsyncContext* handle,
     held->callback = callback;
     held->data = data;
     held->queue.reset();
+    held->note_tells();
   }
   return held.status();
 }
 
 extern "C" BOOLEAN SspiAsyncContextRequiresNotify(SspiAsyncContext* handle) {
-  // Held for reading, so that nobody changes it meanwhile; one that is pending keeps what it has.
-  sspi::Held held(handle);
-  if (held.status() == SEC_E_OK) {
-    return held->tells() ? 1 : 0;
-  }
   const sspi::AsyncSystem::Found found = sspi::find(handle);
-  return found.operation != nullptr && found.operation->tells() ? 1 : 0;
+  if (found.operation == nullptr) {
+    sspi::refuse_stale();
+    return 0;
+  }
+  return (found.operation->word.load(std::memory_order_relaxed) & sspi::Operation::kTells) != 0;
 }
 
 extern "C" SECURITY_STATUS SspiGetAsyncCallStatus(SspiAsyncContext* handle) {
@@ -411,10 +418,16 @@ extern "C" SECURITY_STATUS SspiAcceptSecurityContextAsync(
                             .pfContextAttr = attributes,
                             .ptsExpiry = expiry,
                             .Status = SEC_E_OK};
+  sspi::AsyncSystem* const system = sspi::AsyncSystem::running();
+  if (system != nullptr && system->full()) {
+    return sspi::refuse_full(*system);
+  }
   sspi::Shard* shard = nullptr;
   const SECURITY_STATUS status = sspi::queue_accept(handle, accept, shard);
   if (status == SEC_E_OK) {
-    sspi::AsyncSystem::running()->count_submitted(1);
+    system->count_submitted(1);
+  }
+  if (shard != nullptr) {
     shard->ring();
   }
   return status;
@@ -425,17 +438,24 @@ extern "C" SECURITY_STATUS usher_accept_async_batch(SspiAsyncContext* const* con
   if (count != 0 && (contexts == nullptr || requests == nullptr)) {
     return sspi::refuse(SEC_E_INVALID_PARAMETER, "contexts or requests is null");
   }
+  sspi::AsyncSystem* const system = sspi::AsyncSystem::running();
   SECURITY_STATUS first = SEC_E_OK;
   sspi::Shard* unrung = nullptr;
   std::uint64_t queued = 0;
+  std::uint64_t full = 0;
   for (uint32_t n = 0; n < count; ++n) {
     sspi::Shard* shard = nullptr;
-    requests[n].Status = sspi::queue_accept(contexts[n], requests[n], shard);
+    if (system != nullptr && system->full()) {
+      requests[n].Status = SEC_E_INSUFFICIENT_MEMORY;
+      ++full;
+    } else {
+      requests[n].Status = sspi::queue_accept(contexts[n], requests[n], shard);
+      queued += requests[n].Status == SEC_E_OK ? 1 : 0;
+    }
     first = first == SEC_E_OK ? requests[n].Status : first;
     if (shard == nullptr) {
       continue;
     }
-    ++queued;
     if (unrung != nullptr && unrung != shard) {
       unrung->ring();
     }
@@ -445,7 +465,10 @@ extern "C" SECURITY_STATUS usher_accept_async_batch(SspiAsyncContext* const* con
     }
   }
   if (queued > 0) {
-    sspi::AsyncSystem::running()->count_submitted(queued);
+    system->count_submitted(queued);
+  }
+  if (full > 0) {
+    sspi::refuse_full(*system, full);
   }
   if (unrung != nullptr) {
     unrung->ring();
@@ -520,6 +543,7 @@ extern "C" SECURITY_STATUS usher_async_set_completions(SspiAsyncContext* handle,
   }
   if (queue == nullptr) {
     held->queue.reset();
+    held->note_tells();
     return SEC_E_OK;
   }
   sspi::QueueTable::Hold found = held.system().find_queue(queue);
@@ -529,6 +553,7 @@ extern "C" SECURITY_STATUS usher_async_set_completions(SspiAsyncContext* handle,
   held->queue.emplace(std::move(found));
   held->data = data;
   held->callback = nullptr;
+  held->note_tells();
   return SEC_E_OK;
 }
 

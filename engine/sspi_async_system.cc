@@ -86,21 +86,15 @@ bool start_thread(const char* name, void* (*body)(void*), void* argument) noexce
   return true;
 }
 
-// NoConnections stands where a worker with listeners has its front end.
-class NoConnections final : public io::FrontEnd {
- public:
-  void opened(io::ConnectionIndex, std::size_t) noexcept override {}
-  Framed frame(io::ConnectionIndex, MutableBytes, bool, auth::AcceptRequest&,
-               MutableBytes) noexcept override {
-    return {};
+// thread_number is the calling thread's, counted from the first that called.
+std::uint32_t thread_number() noexcept {
+  static std::atomic<std::uint32_t> next{0};
+  constinit thread_local std::uint32_t number = UINT32_MAX;
+  if (number == UINT32_MAX) {
+    number = next.fetch_add(1, std::memory_order_relaxed);
   }
-  Answer answer(io::ConnectionIndex, const auth::AcceptRequest&, const auth::AcceptReply&,
-                MutableBytes) noexcept override {
-    return {};
-  }
-  void closed(io::ConnectionIndex) noexcept override {}
-  void tick() noexcept override {}
-};
+  return number;
+}
 
 // Which of our threads the calling one is, or null: that one cannot be waited for.
 thread_local const void* t_self = nullptr;
@@ -112,36 +106,15 @@ constexpr std::chrono::seconds kExitPatience{1};
 
 // ShardThread is what the thread of a shard works with.
 struct ShardThread {
-  Shard* shard = nullptr;
-  const auth::Environment* environment = nullptr;
-  NoConnections front_end;
   std::unique_ptr<Desk> desk;
   std::unique_ptr<io::Worker> worker;
-  std::unique_ptr<io::Worker> useless;  // One whose ring could not be used after all.
-  std::atomic<io::Worker*> running{nullptr};
   std::atomic<bool> ended{false};
 
-  [[nodiscard]] bool make_ring() noexcept {
-    int error = 0;
-    const io::WorkerOptions options{.listeners = {}, .connection_count = 1, .submissions = shard};
-    worker = io::Worker::make(options, *desk, *environment, front_end, error);
-    return worker != nullptr;
-  }
-  [[nodiscard]] bool make_plain() noexcept {
-    int error = 0;
-    worker = io::Worker::make_without_ring(*shard, *desk, *environment, error);
-    return worker != nullptr;
-  }
-  // run lasts until the process exits. A ring that cannot be used after all is replaced.
+  // run lasts until the process exits.
   void run() noexcept {
     t_self = this;
-    while (worker->run() < 0) {
-      useless = std::move(worker);
-      while (!make_plain()) {
-        std::this_thread::sleep_for(std::chrono::seconds(1));
-      }
-      running.store(worker.get(), std::memory_order_release);
-    }
+    [[maybe_unused]] const int result = worker->run();
+    assert(result == 0);
     ended.store(true, std::memory_order_release);  // The desk is whose who sees it.
   }
 };
@@ -167,11 +140,9 @@ AsyncSystem* AsyncSystem::start() noexcept {
   if (system != nullptr) {
     return system;
   }
-  static bool watches_forks = false;
   static bool watches_exit = false;
-  watches_forks = watches_forks || ::pthread_atfork(before_fork, after_fork, in_child) == 0;
   watches_exit = watches_exit || std::atexit(at_exit) == 0;
-  if (!watches_forks || !watches_exit) {
+  if (!g_watches_forks || !watches_exit) {
     return nullptr;
   }
   std::unique_ptr<AsyncSystem> made(new (std::nothrow) AsyncSystem);
@@ -183,14 +154,23 @@ AsyncSystem* AsyncSystem::start() noexcept {
   return made.release();
 }
 
-// The blocking thread may be starting the engine: the child must not find that lock held.
+// From when the library is loaded: a thread that calls it for the first time may be anywhere when
+// another forks.
+const bool AsyncSystem::g_watches_forks = [] {
+  static_cast<void>(credentials());  // Made once, by nobody who is forked meanwhile.
+  return ::pthread_atfork(before_fork, after_fork, in_child) == 0;
+}();
+
+// The child must not find a lock held by a thread that it does not have.
 void AsyncSystem::before_fork() noexcept {
+  reloading_keys().lock();
   starting_engine().lock();
   g_changing.lock();
 }
 void AsyncSystem::after_fork() noexcept {
   g_changing.unlock();
   starting_engine().unlock();
+  reloading_keys().unlock();
 }
 
 // The child leaves everything where it is, for its parent's threads, which it does not have, may
@@ -222,7 +202,7 @@ void AsyncSystem::stop() noexcept {
   const auto shard_threads = std::span(shard_threads_.get(), shards().size());
   jobs_->stop();
   for (ShardThread* const thread : shard_threads) {
-    thread->running.load(std::memory_order_acquire)->stop();
+    thread->worker->stop();
   }
   // A callback that does not return must not keep the process from exiting.
   const auto give_up_at = std::chrono::steady_clock::now() + kExitPatience;
@@ -375,16 +355,19 @@ bool AsyncSystem::start_shards(const Engine& engine) noexcept {
 // start_shard is null if memory or a thread cannot be had.
 ShardThread* AsyncSystem::start_shard(Shard& shard) noexcept {
   std::unique_ptr<ShardThread> thread(new (std::nothrow) ShardThread);
-  if (thread == nullptr || !shard.make(std::bit_ceil(std::max(options_.queue, 2u)))) {
+  if (thread == nullptr || !shard.make(std::max(options_.queue, 1u))) {
     return nullptr;
   }
-  thread->shard = &shard;
-  thread->environment = &engine_->environment();
   thread->desk = Desk::make(kBatchMax);
-  if (thread->desk == nullptr || (!thread->make_ring() && !thread->make_plain())) {
+  if (thread->desk == nullptr) {
     return nullptr;
   }
-  thread->running.store(thread->worker.get(), std::memory_order_relaxed);
+  int error = 0;
+  thread->worker = io::Worker::make_without_ring(shard, *thread->desk, engine_->environment(),
+                                                 processor_count() > 1, error);
+  if (thread->worker == nullptr) {
+    return nullptr;
+  }
   if (!start_thread(
           "usher-worker",
           [](void* its) -> void* {
@@ -397,11 +380,16 @@ ShardThread* AsyncSystem::start_shard(Shard& shard) noexcept {
   return thread.release();  // As long as there is a process.
 }
 
+bool AsyncSystem::full() const noexcept {
+  const std::span<const std::unique_ptr<Shard>> all = shards();
+  return !all.empty() &&
+         std::none_of(all.begin(), all.end(), [](const auto& shard) { return shard->admits(); });
+}
+
 Shard* AsyncSystem::post(Operation& operation) noexcept {
   // Each thread has a shard of its own to begin with, so that what it posts makes batches; from
   // there it goes on to one that has less than a batch waiting.
-  static std::atomic<std::uint32_t> next_home{0};
-  thread_local const std::uint32_t home = next_home.fetch_add(1, std::memory_order_relaxed);
+  const std::uint32_t home = thread_number();
   const std::span<const std::unique_ptr<Shard>> all = shards();
   const auto at = [&](std::size_t n) -> Shard& { return *all[(home + n) % all.size()]; };
   if (all.size() > 1) {
@@ -425,13 +413,31 @@ void AsyncSystem::notify(Operation& operation) noexcept {
   shard.ring();
 }
 
-bool AsyncSystem::block(Operation& operation) noexcept {
-  return jobs_->post({.operation = &operation, .credential = 0});
+void AsyncSystem::block(Operation& operation) noexcept {
+  [[maybe_unused]] const bool posted = jobs_->post({.operation = &operation, .credential = 0});
+  assert(posted);
+}
+
+void AsyncSystem::end_hold(CredentialTable::Hold hold) noexcept {
+  const std::uint32_t index = hold.index();
+  if (!hold.let_go_unless_last()) {
+    // Its end may wait for threads. Nobody else has this place until it is over.
+    last_holds_[index].emplace(std::move(hold));
+    [[maybe_unused]] const bool posted = jobs_->post({.operation = nullptr, .credential = index});
+    assert(posted);
+  }
+}
+
+bool AsyncSystem::is_worker() noexcept { return t_self != nullptr && t_self != running(); }
+
+AsyncSystem::Tally& AsyncSystem::own_tally() noexcept {
+  return tallies_[thread_number() % kTallyCount];
 }
 
 SECURITY_STATUS AsyncSystem::mark(ContextHandle context) noexcept {
   const auto index = std::uint32_t(context.index);
-  if (context.generation == 0 || index >= marks_.size()) {  // Was never issued.
+  // Looked at first: a handle that was made up, of a generation to come, must keep nobody out.
+  if (index >= marks_.size() || !engine_->environment().contexts.is_live(context)) {
     return refuse(Status::kStaleHandle);
   }
   // Relaxed, here and in unmark: it only counts to one. What is in a context is published by its
@@ -462,14 +468,7 @@ void AsyncSystem::let_go(Operation& operation) noexcept {
     operation.context_is_marked = false;
   }
   if (operation.acceptor) {
-    CredentialTable::Hold& hold = *operation.acceptor;
-    const std::uint32_t index = hold.index();
-    if (!hold.let_go_unless_last()) {
-      // Its end may wait for threads: not here. Nobody else has this place until it is over.
-      last_holds_[index].emplace(std::move(hold));
-      [[maybe_unused]] const bool posted = jobs_->post({.operation = nullptr, .credential = index});
-      assert(posted);
-    }
+    end_hold(std::move(*operation.acceptor));
     operation.acceptor.reset();
   }
 }
@@ -553,8 +552,10 @@ void AsyncSystem::work(Operation& operation) noexcept {
 
 void AsyncSystem::tell(USHER_ASYNC_COUNTS& counts) const noexcept {
   counts = {.Size = sizeof(USHER_ASYNC_COUNTS), .Workers = 0};
-  counts.Submitted = submitted_.load(std::memory_order_relaxed);
-  counts.Refused = refused_.load(std::memory_order_relaxed);
+  for (const Tally& tally : tallies_) {
+    counts.Submitted += tally.submitted.load(std::memory_order_relaxed);
+    counts.Refused += tally.refused.load(std::memory_order_relaxed);
+  }
   counts.Completed = completed_.load(std::memory_order_relaxed);
   counts.Cancelled = cancelled_.load(std::memory_order_relaxed);
   counts.Late = late_.load(std::memory_order_relaxed);

@@ -52,12 +52,20 @@ class AsyncSystem {
   [[nodiscard]] bool has_shards(const Engine& engine) noexcept;
   [[nodiscard]] const Engine& engine() const noexcept { return *engine_; }
 
+  // full says whether no shard would queue one more accept. For who asks before doing anything
+  // else: of all it looks at nothing is written more often than once in a worker's turn.
+  [[nodiscard]] bool full() const noexcept;
   // post queues an operation at a shard and says which, not yet ringing; null: all are full.
   [[nodiscard]] Shard* post(Operation& operation) noexcept;
   // notify has a shard look at an operation that needs no room in a mailbox, and rings.
   void notify(Operation& operation) noexcept;
-  // block queues an operation for the thread that may be kept waiting; false if it is full.
-  [[nodiscard]] bool block(Operation& operation) noexcept;
+  // block queues an operation for the thread that may be kept waiting; there is room for all.
+  void block(Operation& operation) noexcept;
+  // end_hold lets go of a credential; if that is its end, the same thread does it.
+  void end_hold(CredentialTable::Hold hold) noexcept;
+  // is_worker says whether the calling thread is one, which nothing may keep waiting: in a
+  // callback.
+  [[nodiscard]] static bool is_worker() noexcept;
 
   // mark says that an accept is pending on a security context, SEC_E_OK; else why it may not be.
   // unmark ends that.
@@ -74,9 +82,11 @@ class AsyncSystem {
   void done(Operation& operation) noexcept;
 
   void count_submitted(std::uint64_t count) noexcept {
-    submitted_.fetch_add(count, std::memory_order_relaxed);
+    own_tally().submitted.fetch_add(count, std::memory_order_relaxed);
   }
-  void count_refused() noexcept { refused_.fetch_add(1, std::memory_order_relaxed); }
+  void count_refused(std::uint64_t count) noexcept {
+    own_tally().refused.fetch_add(count, std::memory_order_relaxed);
+  }
   void tell(USHER_ASYNC_COUNTS& counts) const noexcept;
 
  private:
@@ -86,7 +96,16 @@ class AsyncSystem {
     std::uint32_t credential = 0;  // Index in last_holds_, without an operation.
   };
 
+  // Tally counts what some of the callers' threads have queued and could not queue.
+  struct alignas(kCacheLine) Tally {
+    std::atomic<std::uint64_t> submitted{0};
+    std::atomic<std::uint64_t> refused{0};
+  };
+  static constexpr std::size_t kTallyCount = 16;
+
   AsyncSystem() noexcept = default;
+  static const bool g_watches_forks;
+  [[nodiscard]] Tally& own_tally() noexcept;
   static void before_fork() noexcept;
   static void after_fork() noexcept;
   static void in_child() noexcept;
@@ -123,8 +142,7 @@ class AsyncSystem {
   std::optional<WaitingMailbox<Job>> jobs_;
   std::atomic<bool> blocking_ended_{false};
 
-  alignas(kCacheLine) std::atomic<std::uint64_t> submitted_{0};
-  std::atomic<std::uint64_t> refused_{0};
+  std::array<Tally, kTallyCount> tallies_;
   alignas(kCacheLine) std::atomic<std::uint64_t> completed_{0};
   std::atomic<std::uint64_t> cancelled_{0};
   std::atomic<std::uint64_t> late_{0};

@@ -11,6 +11,7 @@
 #include "engine/auth/unicode.h"
 #include "engine/auth/winbind.h"
 #include "engine/crypto/kit.h"
+#include "engine/sspi_async_system.h"
 #include "engine/sspi_internal.h"
 #include "engine/sspi_memory.h"
 
@@ -18,6 +19,8 @@ namespace usher::sspi {
 namespace {
 
 using auth::Package;
+
+std::mutex g_reloading;
 
 struct LoadedKeys {
   std::unique_ptr<const auth::Keys> keys;  // Null if refused.
@@ -241,8 +244,7 @@ SECURITY_STATUS reload(const SecHandle* credential) {
     return refuse(Status::kStaleHandle);
   }
   // One at a time, so that what is in force afterwards is what was read last.
-  static std::mutex reloading;
-  const std::scoped_lock turn(reloading);
+  const std::scoped_lock turn(g_reloading);
   Sources sources = acceptor->sources;
   if (acceptor->credential.keys.borrow()->ring != nullptr) {
     sources.keytab_optional =
@@ -266,6 +268,8 @@ Acceptor::~Acceptor() {
     engine->forget_tickets(credential.keys.borrow()->generation);
   }
 }
+
+std::mutex& reloading_keys() noexcept { return g_reloading; }
 
 CredentialTable& credentials() noexcept {
   // Never destroyed: threads that outlive main may still be accepting.
@@ -315,9 +319,16 @@ extern "C" SECURITY_STATUS AcquireCredentialsHandleW(const SEC_WCHAR* principal,
 
 extern "C" SECURITY_STATUS FreeCredentialsHandle(PCredHandle credential) {
   namespace sspi = usher::sspi;
-  return sspi::credentials().remove(sspi::read_credential_handle(credential))
-             ? SEC_E_OK
-             : sspi::refuse(usher::Status::kStaleHandle);
+  const usher::TableHandle handle = sspi::read_credential_handle(credential);
+  // In a callback its end, which may wait for threads, is for the thread that may be kept waiting.
+  sspi::CredentialTable::Hold kept = sspi::AsyncSystem::is_worker()
+                                         ? sspi::credentials().hold(handle)
+                                         : sspi::CredentialTable::Hold();
+  const bool removed = sspi::credentials().remove(handle);
+  if (kept) {
+    sspi::AsyncSystem::running()->end_hold(std::move(kept));
+  }
+  return removed ? SEC_E_OK : sspi::refuse(usher::Status::kStaleHandle);
 }
 
 extern "C" SECURITY_STATUS usher_reload(PCredHandle credential) {

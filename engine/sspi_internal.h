@@ -59,8 +59,10 @@ struct AsyncOptions {
 };
 [[nodiscard]] AsyncOptions async_options() noexcept;
 
-// starting_engine is the lock under which the engine is started, for who handles a fork.
+// starting_engine and reloading_keys are the locks under which the engine is started and keys are
+// read again, for who handles a fork. Whoever takes both takes the second first.
 [[nodiscard]] std::mutex& starting_engine() noexcept;
+[[nodiscard]] std::mutex& reloading_keys() noexcept;
 
 // start_engine makes it, unless there is one: then it returns that one and sets `already`. Null if
 // memory, OpenSSL or, which `why_not` then says, the replay file fails. With options.clock, which

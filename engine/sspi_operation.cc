@@ -33,6 +33,15 @@ bool Operation::settle(Phase to) noexcept {
   return (seen & kOrphan) != 0;
 }
 
+void Operation::note_tells() noexcept {
+  // Relaxed: it is about this call alone. Only the owner's freeing may come between.
+  if (tells()) {
+    word.fetch_or(kTells, std::memory_order_relaxed);
+  } else {
+    word.fetch_and(~kTells, std::memory_order_relaxed);
+  }
+}
+
 CompletionQueue::CompletionQueue(AsyncSystem& system) noexcept
     : system_(system), fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 

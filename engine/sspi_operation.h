@@ -57,14 +57,14 @@ using QueueTable = HandleTable<CompletionQueue, USHER_COMPLETIONS_MAX>;
 // Phase is how far an operation is. Who moves it on by compare-and-swap has it for himself:
 //
 //   free -> ready -> held -> ready | queued -> running <-> waiting
-//                                      |          |           |
+//                      ^-------------- |          |           |
 //                                      `--> cancelled <-------'     all three -> (untaken ->) done
 //   done -> ready | free
 enum class Phase : std::uint32_t {
   kFree,
   kReady,      // The owner may set it up, and submit it.
   kHeld,       // A call is just doing so.
-  kQueued,     // In a mailbox: a shard's, or the blocking thread's.
+  kQueued,     // In a mailbox: a shard's, or the blocking thread's; or just being put there.
   kRunning,    // Some thread of ours works on it.
   kWaiting,    // Its authority is being asked.
   kCancelled,  // usher_async_cancel has won; whoever has it completes it with that.
@@ -75,9 +75,11 @@ enum class Phase : std::uint32_t {
 struct alignas(kCacheLine) Operation {
   enum class Kind : std::uint8_t { kAccept, kDelete, kAcquireA, kAcquireW, kFreeCredential };
 
-  // Generation, whether its owner has freed it already, and the phase.
+  // Generation, whether there is somebody to tell, whether its owner has freed it already, and the
+  // phase.
   std::atomic<std::uint64_t> word{0};
   static constexpr std::uint64_t kOrphan = 1u << 8;
+  static constexpr std::uint64_t kTells = 1u << 9;  // A copy of tells(), for who does not hold it.
   static constexpr std::uint64_t kPhaseMask = 0xff;
 
   // move goes from one phase to another if it is in that one, and of that generation. The orphan
@@ -89,7 +91,10 @@ struct alignas(kCacheLine) Operation {
     return Phase(word.load(std::memory_order_acquire) & kPhaseMask);
   }
 
+  // tells says whether there is a callback or a queue to tell; note_tells copies that into the
+  // word. For whoever holds the operation.
   [[nodiscard]] bool tells() const noexcept { return callback != nullptr || queue.has_value(); }
+  void note_tells() noexcept;
 
   // For the whole use.
   ContextHandle place;  // In the pool of operations.
@@ -118,7 +123,7 @@ struct alignas(kCacheLine) Operation {
     PCredHandle credential = nullptr;
     PTimeStamp expiry = nullptr;
   } acquire;
-  Shard* shard = nullptr;
+  Shard* shard = nullptr;  // Where it waits for its authority, or did.
   std::optional<CredentialTable::Hold> acceptor;
 
   // While running.

@@ -1,10 +1,8 @@
 // A worker's operations: taken from its mailbox, given to the acceptor, completed.
 #include "engine/sspi_shard.h"
 
-#include <sched.h>
-#include <unistd.h>
-
 #include <algorithm>
+#include <bit>
 #include <new>
 
 #include "engine/sspi_async_system.h"
@@ -38,24 +36,25 @@ SECURITY_STATUS conclude_unstarted(Operation& operation, bool late, const Engine
 }  // namespace
 
 bool Shard::make(std::uint32_t depth) noexcept {
-  cells_.reset(new (std::nothrow) Box::Cell[depth]);
+  const std::size_t cells = std::bit_ceil(std::max(depth, 2u));
+  cells_.reset(new (std::nothrow) Box::Cell[cells]);
   if (cells_ == nullptr) {
     return false;
   }
-  mailbox_.emplace(std::span(cells_.get(), depth));
+  mailbox_.emplace(std::span(cells_.get(), cells));
+  admission_.emplace(depth, kCrowd);
   return true;
 }
 
-int Shard::open(int event_fd) noexcept {
-  event_fd_ = event_fd;
-  return 0;
+bool Shard::any() const noexcept {
+  return peeked_ != nullptr || mailbox_->ready() || !notices_.empty() || room_.any_due();
 }
 
 // asker is who an authority tells its answers. The room for those is had when there is a credential
 // that has an authority; null if it cannot be.
 auth::Asker* Shard::asker(const auth::Credential& credential) noexcept {
   if (credential.authority != nullptr && !has_room_) {
-    has_room_ = room_.make(system_.capacity(), event_fd_) == 0;
+    has_room_ = room_.make(system_.capacity(), *waker_) == 0;
   }
   return has_room_ ? &room_ : nullptr;
 }
@@ -68,8 +67,7 @@ void Shard::notice(Operation& operation) noexcept {
 void Shard::ring() noexcept {
   if (bell_.ring()) {
     wake_ups_.fetch_add(1, std::memory_order_relaxed);
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const ssize_t written = ::write(event_fd_, &one, sizeof one);
+    waker_->wake();
   }
 }
 
@@ -78,7 +76,11 @@ bool Shard::lie_down() noexcept {
     return false;
   }
   bell_.lie_down();
-  return notices_.empty() && !room_.any_due() && !mailbox_->take(peeked_);
+  const bool nothing = notices_.empty() && !room_.any_due() && !mailbox_->take(peeked_);
+  if (nothing) {
+    admission_->idle();
+  }
+  return nothing;
 }
 
 bool Shard::next_posted(Operation*& operation) noexcept {
@@ -90,8 +92,10 @@ bool Shard::next_posted(Operation*& operation) noexcept {
 }
 
 std::size_t Shard::take(auth::Desk& desk, std::span<auth::AcceptRequest> requests) noexcept {
+  const std::int64_t now_us = steady_us(system_.engine());
+  const std::uint64_t posted = mailbox_->posted();
   heed_notices();
-  delete_contexts();
+  delete_contexts(now_us);
   room_.collect();
   std::size_t count = 0;
   while (count < requests.size() && take_resumed(requests[count], count)) {
@@ -100,12 +104,13 @@ std::size_t Shard::take(auth::Desk& desk, std::span<auth::AcceptRequest> request
   Operation* operation = nullptr;
   for (std::size_t looks = 0;
        count < requests.size() && looks < kLooksPerTurn && next_posted(operation); ++looks) {
-    if (begin(desk, *operation, requests[count])) {
+    if (begin(desk, *operation, requests[count], now_us)) {
       turn_[count] = operation;
       resumed_[count] = {};
       ++count;
     }
   }
+  admission_->turn(posted, mailbox_->taken(), now_us);
   tell_queue();
   if (count > 0) {
     const ShardCounts& now = counts_;
@@ -118,13 +123,14 @@ std::size_t Shard::take(auth::Desk& desk, std::span<auth::AcceptRequest> request
 }
 
 // begin readies a posted operation for the turn; false if it has been completed instead.
-bool Shard::begin(auth::Desk& desk, Operation& operation, auth::AcceptRequest& request) noexcept {
+bool Shard::begin(auth::Desk& desk, Operation& operation, auth::AcceptRequest& request,
+                  std::int64_t now_us) noexcept {
   const Engine& engine = system_.engine();
   if (!operation.move(operation.place.generation, Phase::kQueued, Phase::kRunning)) {
     complete(operation, conclude_unstarted(operation, false, engine));
     return false;
   }
-  if (operation.expires_us != 0 && steady_us(engine) >= operation.expires_us) {
+  if (operation.expires_us != 0 && now_us >= operation.expires_us) {
     complete(operation, conclude_unstarted(operation, true, engine));
     return false;
   }
@@ -209,7 +215,9 @@ void Shard::heed_notices() noexcept {
   while (operation != nullptr) {
     Operation& noticed = *operation;
     operation = noticed.next;
-    if (noticed.kind == Operation::Kind::kAccept) {
+    if (noticed.kind == Operation::Kind::kAccept && noticed.shard == nullptr) {
+      complete(noticed, conclude_unstarted(noticed, false, system_.engine()));
+    } else if (noticed.kind == Operation::Kind::kAccept) {
       give_up(noticed, refuse_cancelled());
     } else if (noticed.context_is_deleted) {
       complete(noticed, SEC_E_OK);
@@ -220,13 +228,15 @@ void Shard::heed_notices() noexcept {
   }
 }
 
-void Shard::delete_contexts() noexcept {
+void Shard::delete_contexts(std::int64_t now_us) noexcept {
   Operation* operation = std::exchange(undone_, nullptr);
   while (operation != nullptr) {
     Operation& undone = *operation;
     operation = undone.next;
     const Status status = system_.engine().release(read_context_handle(&undone.context));
-    if (status == Status::kContextBusy) {
+    if (status == Status::kContextBusy && undone.expires_us != 0 && now_us >= undone.expires_us) {
+      complete(undone, refuse_late());
+    } else if (status == Status::kContextBusy) {
       undone.next = undone_;
       undone_ = &undone;
     } else {
@@ -245,7 +255,7 @@ void Shard::give_up(Operation& operation, SECURITY_STATUS status) noexcept {
 
 void Shard::pulse() noexcept {
   const std::int64_t now_us = steady_us(system_.engine());
-  delete_contexts();
+  delete_contexts(now_us);
   if (now_us - expired_us_ >= kMicrosPerSecond / 2) {
     expired_us_ = now_us;
     room_.expire(now_us, kMicrosPerSecond);

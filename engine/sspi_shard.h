@@ -9,6 +9,7 @@
 
 #include "engine/io/submissions.h"
 #include "engine/io/waiting_room.h"
+#include "engine/slots/admission.h"
 #include "engine/slots/doorbell.h"
 #include "engine/slots/mailbox.h"
 #include "engine/sspi_operation.h"
@@ -29,19 +30,29 @@ class Shard final : public io::Submissions {
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
 
-  // make gets memory for a mailbox of `depth`, a power of two. False: there is none.
+  // How many may wait where there have been more for long (slots/admission.h): what makes a full
+  // batch while the one before is worked on.
+  static constexpr std::uint32_t kCrowd = kBatchMax;
+
+  // make gets memory for a mailbox in which at most `depth` wait, at least 1. False: there is none.
   [[nodiscard]] bool make(std::uint32_t depth) noexcept;
 
-  // post queues an operation; false if the mailbox is full. notice hands over one that is to be
-  // looked at and needs no room in it: cancelled while it waited, or to be deleted. ring comes
-  // after either. Any thread; lock-free.
-  [[nodiscard]] bool post(Operation& operation) noexcept { return mailbox_->post(&operation); }
+  // admits says whether one more may be queued: what post asks first. Any thread; it writes
+  // nothing, and reads nothing that the worker writes more often than once a turn.
+  [[nodiscard]] bool admits() const noexcept { return admission_->admits(mailbox_->posted()); }
+
+  // post queues an operation; false if too many are waiting. notice hands over one that is to be
+  // looked at and needs no room: cancelled while it waited or was not queued yet, or to be deleted.
+  // ring comes after either. Any thread; lock-free.
+  [[nodiscard]] bool post(Operation& operation) noexcept {
+    return admits() && mailbox_->post(&operation);
+  }
   void notice(Operation& operation) noexcept;
   void ring() noexcept;
 
-  // backlog is about how many are in the mailbox.
+  // backlog is about how many are waiting. Any thread.
   [[nodiscard]] std::uint64_t backlog() const noexcept {
-    return mailbox_->posted() - mailbox_->taken();
+    return admission_->waiting(mailbox_->posted());
   }
   [[nodiscard]] std::uint64_t wake_ups() const noexcept {
     return wake_ups_.load(std::memory_order_relaxed);
@@ -49,7 +60,8 @@ class Shard final : public io::Submissions {
   [[nodiscard]] const ShardCounts& counts() const noexcept { return counts_; }
 
   // Submissions: the worker's thread.
-  [[nodiscard]] int open(int event_fd) noexcept override;
+  void open(io::Waker& waker) noexcept override { waker_ = &waker; }
+  [[nodiscard]] bool any() const noexcept override;
   [[nodiscard]] std::size_t take(auth::Desk& desk,
                                  std::span<auth::AcceptRequest> requests) noexcept override;
   void finish(std::span<const auth::AcceptRequest> requests,
@@ -65,11 +77,11 @@ class Shard final : public io::Submissions {
   using Box = Mailbox<Operation*>;
 
   [[nodiscard]] bool next_posted(Operation*& operation) noexcept;
-  [[nodiscard]] bool begin(auth::Desk& desk, Operation& operation,
-                           auth::AcceptRequest& request) noexcept;
+  [[nodiscard]] bool begin(auth::Desk& desk, Operation& operation, auth::AcceptRequest& request,
+                           std::int64_t now_us) noexcept;
   [[nodiscard]] auth::Asker* asker(const auth::Credential& credential) noexcept;
   void heed_notices() noexcept;
-  void delete_contexts() noexcept;
+  void delete_contexts(std::int64_t now_us) noexcept;
   [[nodiscard]] bool take_resumed(auth::AcceptRequest& request, std::size_t at) noexcept;
   void wait(Operation& operation, const auth::AcceptRequest& request,
             const auth::AcceptReply& reply) noexcept;
@@ -82,10 +94,11 @@ class Shard final : public io::Submissions {
   AsyncSystem& system_;
   std::unique_ptr<Box::Cell[]> cells_;
   std::optional<Box> mailbox_;
+  std::optional<Admission> admission_;
   Collected<Operation> notices_;
   Doorbell bell_;
   std::atomic<std::uint64_t> wake_ups_{0};
-  int event_fd_ = -1;
+  io::Waker* waker_ = nullptr;
 
   // The worker's thread alone.
   alignas(kCacheLine) ShardCounts counts_;

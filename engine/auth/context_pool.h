@@ -31,6 +31,9 @@ class ContextPool {
   // thread has it.
   [[nodiscard]] Pinned<Context> pin(ContextHandle handle, Status& status) noexcept;
 
+  // is_live says whether `handle` named a context a moment ago, pinned or not.
+  [[nodiscard]] bool is_live(ContextHandle handle) const noexcept { return slots_.is_live(handle); }
+
   // keep copies `parts` into pages for a pinned context, after freeing expired half-open contexts
   // if there are too few; false if there still are.
   [[nodiscard]] bool keep(std::span<const Bytes> parts, Kept& out, std::int64_t steady_us) noexcept;

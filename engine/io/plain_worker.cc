@@ -1,9 +1,5 @@
-// A worker without a ring, for where there is no io_uring: it has no connections and sleeps in
-// poll.
-#include <poll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
-
+// A worker without connections, and so without a ring and without a descriptor: it sleeps on a
+// futex, after having waited awake for a moment where that pays.
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -12,23 +8,33 @@
 #include <new>
 
 #include "engine/clock.h"
+#include "engine/io/futex.h"
+#include "engine/io/spin.h"
 #include "engine/io/worker.h"
 
 namespace usher::io {
 namespace {
 
-class PlainWorker final : public Worker {
+// pause tells the processor that this thread is waiting.
+void pause() noexcept {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+constexpr int kPausesPerLook = 8;  // At the clock: about a microsecond.
+
+class PlainWorker final : public Worker, private Waker {
  public:
-  PlainWorker(Submissions& submissions, auth::Desk& desk,
-              const auth::Environment& environment) noexcept
-      : submissions_(submissions), desk_(desk), environment_(environment) {}
+  PlainWorker(Submissions& submissions, auth::Desk& desk, const auth::Environment& environment,
+              bool several_processors) noexcept
+      : submissions_(submissions),
+        desk_(desk),
+        environment_(environment),
+        spin_(several_processors) {}
   PlainWorker(const PlainWorker&) = delete;
   PlainWorker& operator=(const PlainWorker&) = delete;
-  ~PlainWorker() override {
-    if (event_fd_ >= 0) {
-      ::close(event_fd_);
-    }
-  }
 
   [[nodiscard]] int open() noexcept;
   [[nodiscard]] int run() noexcept override;
@@ -37,38 +43,48 @@ class PlainWorker final : public Worker {
   [[nodiscard]] WorkerCounts counts() const noexcept override { return counts_; }
 
  private:
-  void turn() noexcept;
+  void wake() noexcept override;
+  [[nodiscard]] std::int64_t now_us() const noexcept { return environment_.clock.steady_us(); }
+  void await_work() noexcept;
+  [[nodiscard]] bool comes_soon() const noexcept;
   void sleep() noexcept;
   void keep_time() noexcept;
+  void turn() noexcept;
 
   Submissions& submissions_;
   auth::Desk& desk_;
   const auth::Environment& environment_;
   WorkerCounts counts_;
-  int event_fd_ = -1;
-  std::atomic<bool> stop_requested_{false};
+  Spin spin_;
+  std::int64_t now_us_ = 0;  // The turn's.
+  std::uint32_t seen_ = 0;   // wakes_, before the last turn.
   std::int64_t tick_due_us_ = 0;
   std::int64_t pulse_due_us_ = 0;
   Pages reply_pages_;
   std::array<auth::AcceptRequest, kBatchMax> requests_{};
   std::array<auth::AcceptReply, kBatchMax> replies_{};
+  // What others write: how often it was woken, which it sleeps on, and whether to stop.
+  alignas(kCacheLine) std::atomic<std::uint32_t> wakes_{0};
+  std::atomic<bool> stop_requested_{false};
 };
 
 int PlainWorker::open() noexcept {
-  event_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (event_fd_ < 0) {
-    return -errno;
-  }
   reply_pages_ = Pages::map(kBatchMax * kReplySizeMax);
-  return reply_pages_.empty() ? -ENOMEM : submissions_.open(event_fd_);
+  if (reply_pages_.empty()) {
+    return -ENOMEM;
+  }
+  submissions_.open(*this);
+  return 0;
 }
 
 int PlainWorker::run() noexcept {
   while (!stop_requested_.load(std::memory_order_acquire)) {
-    if (submissions_.lie_down()) {
-      sleep();
+    now_us_ = now_us();
+    if (!submissions_.any()) {
+      await_work();
     }
-    submissions_.get_up();
+    // Before looking: whoever has something after the look has changed it.
+    seen_ = wakes_.load(std::memory_order_acquire);
     keep_time();
     turn();
   }
@@ -77,34 +93,60 @@ int PlainWorker::run() noexcept {
 
 void PlainWorker::stop() noexcept {
   stop_requested_.store(true, std::memory_order_release);
-  const std::uint64_t one = 1;
-  const int saved_errno = errno;
-  [[maybe_unused]] const ssize_t written = ::write(event_fd_, &one, sizeof one);
-  errno = saved_errno;
+  wake();
+}
+
+// Two atomic operations and a system call are all there is, so a signal handler may call it.
+void PlainWorker::wake() noexcept {
+  // Release: whoever finds the number changed also finds what it was changed for.
+  wakes_.fetch_add(1, std::memory_order_release);
+  futex_wake(wakes_);
+}
+
+// await_work waits until there may be something to take, or until it is time to look.
+void PlainWorker::await_work() noexcept {
+  const std::int64_t began_us = now_us_;
+  const bool awake = spin_.worthwhile();
+  if (awake && comes_soon()) {
+    spin_.found();
+    now_us_ = now_us();
+    return;
+  }
+  sleep();
+  now_us_ = now_us();
+  spin_.slept(now_us_ - began_us, awake);
+}
+
+bool PlainWorker::comes_soon() const noexcept {
+  while (now_us() - now_us_ < Spin::kLimitUs) {
+    for (int n = 0; n < kPausesPerLook; ++n) {
+      if (submissions_.any() || wakes_.load(std::memory_order_relaxed) != seen_) {
+        return true;
+      }
+      pause();
+    }
+  }
+  return false;
 }
 
 void PlainWorker::sleep() noexcept {
-  const std::int64_t now_us = environment_.clock.steady_us();
-  const std::int64_t due_us =
-      submissions_.impatient() ? std::min(pulse_due_us_, tick_due_us_) : tick_due_us_;
-  pollfd woken{.fd = event_fd_, .events = POLLIN, .revents = 0};
-  const std::int64_t wait_ms = std::clamp<std::int64_t>((due_us - now_us + 999) / 1000, 0, 1000);
-  if (::poll(&woken, 1, static_cast<int>(wait_ms)) == 1) {
-    std::uint64_t count = 0;
-    [[maybe_unused]] const ssize_t got = ::read(event_fd_, &count, sizeof count);
+  if (submissions_.lie_down() && !stop_requested_.load(std::memory_order_acquire)) {
+    const std::int64_t due_us =
+        submissions_.impatient() ? std::min(pulse_due_us_, tick_due_us_) : tick_due_us_;
+    futex_sleep(wakes_, seen_, std::clamp<std::int64_t>(due_us - now_us_, 0, kMicrosPerSecond));
   }
+  submissions_.get_up();
 }
 
 void PlainWorker::keep_time() noexcept {
-  const std::int64_t now_us = environment_.clock.steady_us();
-  if (now_us >= tick_due_us_) {
-    environment_.contexts.sweep(now_us);
-    tick_due_us_ = now_us + kMicrosPerSecond;
-    pulse_due_us_ = now_us;
+  if (now_us_ >= tick_due_us_) {
+    environment_.contexts.sweep(now_us_);
+    tick_due_us_ = now_us_ + kMicrosPerSecond;
+    pulse_due_us_ = now_us_;
   }
-  if (now_us >= pulse_due_us_) {
+  if (now_us_ >= pulse_due_us_) {
     submissions_.pulse();
-    pulse_due_us_ = now_us + Submissions::kPulseUs;
+    pulse_due_us_ = now_us_ + Submissions::kPulseUs;
   }
 }
 
@@ -128,9 +170,9 @@ void PlainWorker::turn() noexcept {
 
 std::unique_ptr<Worker> Worker::make_without_ring(Submissions& submissions, auth::Desk& desk,
                                                   const auth::Environment& environment,
-                                                  int& error) noexcept {
-  std::unique_ptr<PlainWorker> worker(new (std::nothrow)
-                                          PlainWorker(submissions, desk, environment));
+                                                  bool several_processors, int& error) noexcept {
+  std::unique_ptr<PlainWorker> worker(
+      new (std::nothrow) PlainWorker(submissions, desk, environment, several_processors));
   error = worker == nullptr ? -ENOMEM : worker->open();
   if (error < 0) {
     return nullptr;

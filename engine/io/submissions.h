@@ -6,6 +6,7 @@
 #include <span>
 
 #include "engine/auth/accept.h"
+#include "engine/io/waker.h"
 #include "parsers/bytes.h"
 
 namespace usher::io {
@@ -16,9 +17,12 @@ class Submissions {
  public:
   virtual ~Submissions() = default;
 
-  // open comes before the worker runs: `event_fd`, an eventfd that lives as long as the worker,
-  // wakes it. 0 or a negative errno.
-  [[nodiscard]] virtual int open(int event_fd) noexcept = 0;
+  // open comes before the worker runs: `waker` wakes it, and lives as long as it does.
+  virtual void open(Waker& waker) noexcept = 0;
+
+  // any says whether something is to be taken, as far as can be seen without taking it. It costs
+  // little and may be wrong either way for a moment: who sleeps asks lie_down.
+  [[nodiscard]] virtual bool any() const noexcept = 0;
 
   // take fills in requests, at most as many as there are, from what has been posted, and returns
   // how many; request.reply is the worker's and set before. Never waits: what comes later is for
@@ -31,8 +35,8 @@ class Submissions {
   virtual void finish(std::span<const auth::AcceptRequest> requests,
                       std::span<const auth::AcceptReply> replies) noexcept = 0;
 
-  // lie_down says whether the worker may sleep until `event_fd` is written to; false if something
-  // is to be taken. Each lie_down is followed by a get_up.
+  // lie_down says whether the worker may sleep until it is woken; false if something is to be
+  // taken. Each lie_down is followed by a get_up, and that by a take.
   [[nodiscard]] virtual bool lie_down() noexcept = 0;
   virtual void get_up() noexcept = 0;
 

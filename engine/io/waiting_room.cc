@@ -1,7 +1,5 @@
 #include "engine/io/waiting_room.h"
 
-#include <unistd.h>
-
 #include <bit>
 #include <cassert>
 #include <cerrno>
@@ -11,7 +9,7 @@
 
 namespace usher::io {
 
-int WaitingRoom::make(std::uint32_t connection_count, int event_fd) noexcept {
+int WaitingRoom::make(std::uint32_t connection_count, Waker& waker) noexcept {
   // Answers that nobody waits for any more may lie beside those of the places' next tenants: of
   // each connection one since they were collected last, and one of each thread that is just
   // answering.
@@ -26,7 +24,7 @@ int WaitingRoom::make(std::uint32_t connection_count, int event_fd) noexcept {
   places_ = {place_memory_.get(), connection_count};
   due_.use({due_memory_.get(), connection_count});
   answers_.emplace(std::span(answer_memory_.get(), answers_max));
-  event_fd_ = event_fd;
+  waker_ = &waker;
   return 0;
 }
 
@@ -145,8 +143,7 @@ void WaitingRoom::answered(auth::Inquiry& inquiry) noexcept {
   telling_.fetch_add(1, std::memory_order_relaxed);
   [[maybe_unused]] const bool posted = answers_->post(&inquiry);
   assert(posted);  // There is room for more than can be on its way.
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = write(event_fd_, &one, sizeof one);
+  waker_->wake();
   telling_.fetch_sub(1, std::memory_order_release);
 }
 

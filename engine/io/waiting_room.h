@@ -11,6 +11,7 @@
 #include "engine/auth/accept.h"
 #include "engine/io/front_end.h"
 #include "engine/io/index_queue.h"
+#include "engine/io/waker.h"
 #include "engine/slots/mailbox.h"
 
 namespace usher::io {
@@ -39,9 +40,9 @@ class WaitingRoom final : public auth::Asker {
   WaitingRoom(const WaitingRoom&) = delete;
   WaitingRoom& operator=(const WaitingRoom&) = delete;
 
-  // make gets memory for so many connections; 0 or a negative errno. `event_fd`, an eventfd, is
-  // written to when an answer has come.
-  [[nodiscard]] int make(std::uint32_t connection_count, int event_fd) noexcept;
+  // make gets memory for so many connections; 0 or a negative errno. `waker` is told when an answer
+  // has come, and outlives the waiting room.
+  [[nodiscard]] int make(std::uint32_t connection_count, Waker& waker) noexcept;
 
   // enter keeps a request whose verdict was kAsked. What its views name stays as it is until the
   // connection is done, or has left.
@@ -82,7 +83,7 @@ class WaitingRoom final : public auth::Asker {
   IndexQueue due_;
   std::size_t untold_ = 0;  // Inquiries asked whose answer has neither come nor been given up.
   std::atomic<std::uint32_t> telling_{0};  // Threads inside `answered`.
-  int event_fd_ = -1;
+  Waker* waker_ = nullptr;
   std::optional<Answers> answers_;
 
   std::unique_ptr<Waiting[]> place_memory_;

@@ -18,8 +18,6 @@ namespace usher::io {
 namespace {
 
 constexpr unsigned kCompletionsPerTurn = 1024;
-// A worker without listeners asks the kernel for completions only so often while it is busy.
-constexpr unsigned kTurnsPerSubmit = 16;
 constexpr unsigned kEntriesMax = 32768;  // The kernel's own limit.
 
 // Every connection may receive, send and cancel in one turn without a system call more.
@@ -33,7 +31,7 @@ std::uint16_t buffers_for(std::uint32_t connection_count) noexcept {
       static_cast<std::uint16_t>(std::clamp<std::uint32_t>(connection_count, 16, 512)));
 }
 
-class RingWorker final : public Worker, private ConnectionEvents {
+class RingWorker final : public Worker, private ConnectionEvents, private Waker {
  public:
   RingWorker(const WorkerOptions& options, auth::Desk& desk, const auth::Environment& environment,
              FrontEnd& front_end) noexcept
@@ -48,6 +46,7 @@ class RingWorker final : public Worker, private ConnectionEvents {
 
  private:
   void request(std::atomic<bool>& what) noexcept;
+  void wake() noexcept override;
   void heed_requests() noexcept;
   void begin_stop() noexcept;
   void arm_tick() noexcept;
@@ -59,7 +58,7 @@ class RingWorker final : public Worker, private ConnectionEvents {
   void turn() noexcept;
   void submit() noexcept;
   void arm_pulse() noexcept;
-  void take_submissions() noexcept;
+  void take_submissions(std::int64_t now_us) noexcept;
   void resume_answered() noexcept;
   void reap_completions() noexcept;
   void dispatch(const Completion& completion) noexcept;
@@ -91,7 +90,7 @@ class RingWorker final : public Worker, private ConnectionEvents {
   std::int64_t drain_until_us_ = 0;
   unsigned armed_ = 0;  // Tick, wake and pulse,
   bool pulse_armed_ = false;
-  unsigned turns_since_submit_ = 0;
+  std::int64_t pulse_due_us_ = 0;
 
   // The turn's tokens, submitted ones first: token n is connection framed_[n]'s, and its front end
   // consumed so much.
@@ -121,7 +120,7 @@ int RingWorker::open() noexcept {
   if (reply_pages_.empty()) {
     return -ENOMEM;
   }
-  int result = waiting_.make(options_.connection_count, event_fd_);
+  int result = waiting_.make(options_.connection_count, *this);
   if (result < 0) {
     return result;
   }
@@ -129,13 +128,19 @@ int RingWorker::open() noexcept {
                        .buffer_count = buffers_for(options_.connection_count),
                        .first_fallback = options_.first_fallback});
   result = result < 0 ? result : connections_.make();
-  return result < 0 || options_.submissions == nullptr ? result
-                                                       : options_.submissions->open(event_fd_);
+  if (result >= 0 && options_.submissions != nullptr) {
+    options_.submissions->open(*this);
+  }
+  return result;
 }
 
 // An eventfd write and a lock-free store are all there is, so a signal handler may call it.
 void RingWorker::request(std::atomic<bool>& what) noexcept {
   what.store(true, std::memory_order_release);
+  wake();
+}
+
+void RingWorker::wake() noexcept {
   const std::uint64_t one = 1;
   const int saved_errno = errno;
   [[maybe_unused]] const ssize_t written = write(event_fd_, &one, sizeof one);
@@ -160,11 +165,12 @@ int RingWorker::run() noexcept {
 // One turn. The batch grows with the load by itself: one token when idle, kBatchMax when busy.
 void RingWorker::turn() noexcept {
   submit();
-  connections_.set_now(environment_.clock.steady_us());
+  const std::int64_t now_us = environment_.clock.steady_us();
+  connections_.set_now(now_us);
   reap_completions();  // 1 receive
   heed_requests();
   token_count_ = 0;
-  take_submissions();
+  take_submissions(now_us);
   resume_answered();
   frame_input();    // 2 frame
   accept_tokens();  // 3 to 10
@@ -177,20 +183,27 @@ void RingWorker::submit() noexcept {
   if (submissions == nullptr) {
     return ring_.submit(idle);
   }
-  const bool sleep = idle && submissions->lie_down();
-  if (sleep || !options_.listeners.empty() || ++turns_since_submit_ >= kTurnsPerSubmit) {
-    turns_since_submit_ = 0;
-    arm_pulse();
-    ring_.submit(sleep);
+  if (!idle || submissions->any()) {
+    return ring_.submit(false);
   }
+  const bool sleep = submissions->lie_down();
+  if (sleep) {
+    arm_pulse();
+  }
+  ring_.submit(sleep);
   submissions->get_up();
 }
 
 // Submissions share the turn with connections: each gets half of it at least.
-void RingWorker::take_submissions() noexcept {
+void RingWorker::take_submissions(std::int64_t now_us) noexcept {
   submitted_count_ = 0;
   if (options_.submissions == nullptr) {
     return;
+  }
+  // By the clock of the turn, whatever keeps the worker from sleeping.
+  if (now_us >= pulse_due_us_) {
+    pulse_due_us_ = now_us + Submissions::kPulseUs;
+    options_.submissions->pulse();
   }
   const std::size_t room = options_.listeners.empty() ? kBatchMax : kBatchMax / 2;
   for (std::size_t token = 0; token < room; ++token) {
@@ -221,9 +234,9 @@ void RingWorker::dispatch(const Completion& completion) noexcept {
       --armed_;
       return arm_wake();
     case Op::kPulse:
-      --armed_;
+      --armed_;  // It has ended the sleep: what is due, the turn sees.
       pulse_armed_ = false;
-      return stopping_ ? void() : options_.submissions->pulse();
+      return;
   }
 }
 
@@ -255,9 +268,6 @@ void RingWorker::on_tick() noexcept {
   front_end_.tick();
   connections_.sweep();
   waiting_.expire(now_us, kMicrosPerSecond);
-  if (options_.submissions != nullptr) {
-    options_.submissions->pulse();
-  }
   if (draining_ && now_us >= drain_until_us_) {
     begin_stop();
   }

@@ -59,11 +59,13 @@ class Worker {
                                                     const auth::Environment& environment,
                                                     FrontEnd& front_end, int& error) noexcept;
 
-  // make_without_ring makes one that has no listeners and needs no io_uring, which old kernels lack
-  // and sandboxes forbid: it sleeps in poll. `front_end` is not needed.
+  // make_without_ring makes one that has submissions only. It needs neither io_uring, which old
+  // kernels lack and sandboxes forbid, nor any descriptor, and is woken by a futex, which costs
+  // less than an eventfd that a ring reads. With `several_processors` it waits awake for up to
+  // Spin::kLimitUs when work has been coming that close (io/spin.h).
   [[nodiscard]] static std::unique_ptr<Worker> make_without_ring(
       Submissions& submissions, auth::Desk& desk, const auth::Environment& environment,
-      int& error) noexcept;
+      bool several_processors, int& error) noexcept;
 
   virtual ~Worker() = default;
   Worker(const Worker&) = delete;

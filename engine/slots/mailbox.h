@@ -49,6 +49,13 @@ class BasicMailbox {
   // only by one for each value. Any thread; lock-free.
   [[nodiscard]] bool take(Value& value) noexcept;
 
+  // ready says whether take would find a value, a moment ago. Any thread; wait-free.
+  [[nodiscard]] bool ready() const noexcept {
+    const std::uint64_t number = head_.load(std::memory_order_relaxed);
+    // Acquires what take would; an older head than there is makes it say yes for a moment.
+    return cell(number).turn.load(std::memory_order_acquire) > 2 * round(number);
+  }
+
   // posted and taken count what ever was, claimed ones included: guesses of how full it is while
   // others are calling. Any thread.
   [[nodiscard]] std::uint64_t posted() const noexcept {

@@ -2,8 +2,6 @@
 // neither is lost, kept waiting or answered twice; with a ring and without one.
 #include "engine/io/submissions.h"
 
-#include <sys/eventfd.h>
-
 #include <mutex>
 #include <vector>
 
@@ -25,16 +23,13 @@ class Posts final : public Submissions {
     }
     if (bell_.ring()) {
       ++wake_ups;
-      const std::uint64_t one = 1;
-      EXPECT_EQ(::write(event_fd_, &one, sizeof one), ssize_t{sizeof one});
+      waker_->wake();
     }
     return true;
   }
 
-  int open(int event_fd) noexcept override {
-    event_fd_ = event_fd;
-    return 0;
-  }
+  void open(Waker& waker) noexcept override { waker_ = &waker; }
+  bool any() const noexcept override { return has_peeked_ || box_.ready(); }
   std::size_t take(auth::Desk&, std::span<AcceptRequest> requests) noexcept override {
     ++turns;
     std::size_t count = 0;
@@ -81,7 +76,7 @@ class Posts final : public Submissions {
       std::vector<Mailbox<std::uint64_t>::Cell>(1024);
   Mailbox<std::uint64_t> box_{cells_};
   Doorbell bell_;
-  int event_fd_ = -1;
+  Waker* waker_ = nullptr;
   bool has_peeked_ = false;
   std::uint64_t peeked_ = 0;
   std::array<std::uint64_t, kBatchMax> taken_{};
@@ -144,7 +139,7 @@ TEST(PlainWorker, TakesSubmissionsAndSleeps) {
   Posts posts(credential);
   int error = 0;
   const std::unique_ptr<Worker> worker =
-      Worker::make_without_ring(posts, *desk, engine->environment(), error);
+      Worker::make_without_ring(posts, *desk, engine->environment(), true, error);
   ASSERT_TRUE(worker) << error;
   std::thread thread([&] { EXPECT_EQ(worker->run(), 0); });
   for (std::uint64_t number = 0; number < 5'000;) {
