@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdlib>
+#include <set>
 
 #include "tests/engine/async_caller.h"
 
@@ -87,6 +88,68 @@ TEST_F(AsyncFork, TheChildBeginsAnewAndTheParentGoesOn) {
     EXPECT_EQ(SspiReinitAsyncContext(before.async), 0);
     signs_on(before);
     usher_free_completions(queue);
+  });
+}
+
+// open_descriptors are all of this process's.
+std::set<int> open_descriptors() {
+  std::set<int> all;
+  for (int fd = 0; fd < 1024; ++fd) {
+    if (::fcntl(fd, F_GETFD) >= 0) {
+      all.insert(fd);
+    }
+  }
+  return all;
+}
+
+TEST_F(AsyncFork, TheChildHasNoneOfTheParentsDescriptors) {
+  in_child([this] {
+    const std::set<int> before = open_descriptors();
+    AsyncCall call;
+    signs_on(call);
+    USHER_COMPLETIONS* const queue = usher_create_completions();
+    ASSERT_GE(usher_completions_fd(queue), 0);
+    in_child([&] { EXPECT_EQ(open_descriptors(), before); });
+    usher_free_completions(queue);
+  });
+}
+
+// Another thread may be in the middle of the first call of all, or of reading keys again.
+TEST_F(AsyncFork, ForksMeetTheFirstCall) {
+  for (int round = 0; round < 50; ++round) {
+    in_child([&] {
+      std::atomic<bool> begun{false};
+      std::thread first([&] {
+        begun = true;
+        SspiFreeAsyncContext(SspiCreateAsyncContext());
+      });
+      while (!begun) {
+      }
+      for (int n = 0; n < round; ++n) {
+        std::atomic_signal_fence(std::memory_order_seq_cst);
+      }
+      in_child([this] {
+        AsyncCall call;
+        signs_on(call);
+      });
+      first.join();
+    });
+  }
+}
+
+TEST_F(AsyncFork, ForksMeetAReload) {
+  in_child([this] {
+    std::atomic<bool> over{false};
+    std::thread reloading([&] {
+      while (!over) {
+        EXPECT_EQ(usher_reload(&credential.handle), SEC_E_OK);
+      }
+    });
+    for (int round = 0; round < 30; ++round) {
+      in_child([this] { EXPECT_EQ(usher_reload(&credential.handle), SEC_E_OK); });
+    }
+    over = true;
+    reloading.join();
   });
 }
 

@@ -1,5 +1,6 @@
 // Queueing an operation, and being told of its end, takes nothing from the heap; while the worker
 // is awake queueing makes no system call, and taking completions makes one, however many there are.
+// A call that finds the queue full makes none and takes nothing whoever sleeps.
 #include <gtest/gtest.h>
 
 #include "tests/engine/counted_calls.h"
@@ -22,8 +23,49 @@ constexpr int kRounds = 200;
 struct Counted {
   Counts queueing;
   Counts taking;
+  Counts refusing;
+  long refused = 0;
   long signed_on = -1;
 };
+
+void add(Counts& sum, const Counts& more) {
+  sum.heap_calls += more.heap_calls;
+  sum.system_calls += more.system_calls;
+  sum.last_system_call = more.last_system_call;
+}
+
+// Crowd is what fills the queue up, and as many more that are refused.
+struct Crowd {
+  explicit Crowd(CredHandle& credential) {
+    for (std::size_t n = 0; n < 2 * kAtOnce; ++n) {
+      calls.push_back(std::make_unique<AsyncCall>());
+      contexts.push_back(calls[n]->async);
+      requests.push_back(calls[n]->request(credential, mint::octets_of("?")));
+    }
+  }
+  // fill queues the first half, and refuse has the second half refused, and one more.
+  void fill() { usher_accept_async_batch(contexts.data(), requests.data(), kAtOnce); }
+  long refuse() {
+    usher_accept_async_batch(&contexts[kAtOnce], &requests[kAtOnce], kAtOnce);
+    const USHER_ACCEPT& r = requests.back();
+    return SspiAcceptSecurityContextAsync(contexts.back(), r.phCredential, nullptr, r.pInput, 0, 0,
+                                          r.phNewContext, r.pOutput, nullptr,
+                                          nullptr) == SEC_E_INSUFFICIENT_MEMORY
+               ? 1
+               : 0;
+  }
+  void wait() {
+    for (std::size_t n = 0; n < kAtOnce; ++n) {
+      calls[n]->wait();
+      SspiReinitAsyncContext(contexts[n]);
+    }
+  }
+
+  std::vector<std::unique_ptr<AsyncCall> > calls;
+  std::vector<SspiAsyncContext*> contexts;
+  std::vector<USHER_ACCEPT> requests;
+};
+static_assert(2 * kAtOnce == kTestAsyncQueue);
 
 // Spinning is a callback that keeps its worker awake, without a system call, until it is let go.
 struct Spinning {
@@ -51,6 +93,7 @@ Counted count(CredHandle& credential, const std::vector<Octets>& tokens) {
     usher_async_set_completions(context, queue, calls.back().get());
   }
   AsyncCall holding;
+  Crowd crowd(credential);
   std::array<USHER_COMPLETION, kAtOnce> done{};
   std::array<USHER_ACCEPT, kAtOnce> requests{};
   for (int round = 0; round < kRounds; ++round) {
@@ -67,7 +110,9 @@ Counted count(CredHandle& credential, const std::vector<Octets>& tokens) {
     if (round == kRounds / 2) {
       counted.queueing = {};  // Until here it was warming up.
       counted.taking = {};
+      counted.refusing = {};
       counted.signed_on = 0;
+      counted.refused = 0;
     }
     g_counts = {};
     g_counting = true;
@@ -80,9 +125,13 @@ Counted count(CredHandle& credential, const std::vector<Octets>& tokens) {
                                    r.pfContextAttr, r.ptsExpiry);
     usher_accept_async_batch(&contexts[1], &requests[1], kAtOnce - 1);
     g_counting = false;
-    counted.queueing.heap_calls += g_counts.heap_calls;
-    counted.queueing.system_calls += g_counts.system_calls;
-    counted.queueing.last_system_call = g_counts.last_system_call;
+    add(counted.queueing, g_counts);
+    crowd.fill();
+    g_counts = {};
+    g_counting = true;
+    counted.refused += crowd.refuse();
+    g_counting = false;
+    add(counted.refusing, g_counts);
     g_counts = {};
     g_counting = true;  // The worker's heap calls, too, whatever it does meanwhile.
     spinning.over = true;
@@ -90,8 +139,7 @@ Counted count(CredHandle& credential, const std::vector<Octets>& tokens) {
     }
     std::uint32_t count = usher_take_completions(queue, done.data(), kAtOnce);
     g_counting = false;
-    counted.taking.heap_calls += g_counts.heap_calls;
-    counted.taking.system_calls += g_counts.system_calls;
+    add(counted.taking, g_counts);
     while (count < kAtOnce) {  // The last one was final, and not yet in the queue.
       count += usher_take_completions(queue, &done[count], kAtOnce - count);
     }
@@ -99,6 +147,7 @@ Counted count(CredHandle& credential, const std::vector<Octets>& tokens) {
       counted.signed_on += one.Status == SEC_E_OK ? 1 : 0;
       DeleteSecurityContext(&static_cast<AsyncCall*>(one.Data)->context);
     }
+    crowd.wait();
   }
   return counted;
 }
@@ -140,6 +189,9 @@ TEST(AsyncNoAllocation, QueueingAndTakingTakeNothing) {
   EXPECT_EQ(counted.queueing.heap_calls, 0);
   EXPECT_EQ(counted.queueing.system_calls, 0)
       << "the last was number " << counted.queueing.last_system_call;
+  EXPECT_EQ(counted.refused, long{kRounds / 2});
+  EXPECT_EQ(counted.refusing.heap_calls, 0);
+  EXPECT_EQ(counted.refusing.system_calls, 0);
   EXPECT_EQ(counted.taking.heap_calls, 0);
   EXPECT_EQ(counted.taking.system_calls, kRounds / 2) << "one read of the eventfd each";
 }

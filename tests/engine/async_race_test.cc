@@ -180,6 +180,68 @@ TEST_F(AsyncRace, OneAcceptAtATimeForOneContext) {
   EXPECT_EQ(DeleteSecurityContext(&other.context), SEC_E_OK);
 }
 
+// A handle that was made up, of a use of the slot that is still to come, keeps the real one's legs
+// from nothing.
+TEST_F(AsyncRace, AForgedContextKeepsNobodyOut) {
+  const Called first = open_half();
+  CtxtHandle half_open = first.context;
+  CtxtHandle forged = first.context;
+  forged.dwUpper += 5;
+  AsyncCall call;
+  AsyncCall forger;
+  {
+    Plug plug(credential.handle);
+    EXPECT_EQ(forger.submit(credential.handle, client.second(first.reply), &forged),
+              SEC_E_INVALID_HANDLE);
+    EXPECT_EQ(call.submit(credential.handle, client.second(first.reply), &half_open), SEC_E_OK);
+  }
+  EXPECT_EQ(call.wait(), SEC_E_OK);
+  EXPECT_EQ(forger.calls, 0);
+  EXPECT_EQ(DeleteSecurityContext(&call.context), SEC_E_OK);
+}
+
+// Held is a caller's own authority that does not return from being asked, which it should: so a
+// context is worked on for as long as the test wants.
+struct HeldInside {
+  std::binary_semaphore entered{0};
+  std::binary_semaphore release{0};
+  static void ask(void* context, const USHER_QUESTION* /*question*/) {
+    auto& self = *static_cast<HeldInside*>(context);
+    self.entered.release();
+    self.release.acquire();
+  }
+};
+
+TEST_F(AsyncRace, ADeleteThatIsLateSaysSoAndDeletesNothing) {
+  HeldInside held;
+  USHER_ACCEPTOR with = acceptor();
+  with.Ask = HeldInside::ask;
+  with.AskContext = &held;
+  with.AuthorityMilliseconds = 1;
+  OwnCredential asking{with};
+  client.fields.user = u"nobody";
+  const Called first = accept(asking.handle, client.first());
+  CtxtHandle half_open = first.context;
+  std::thread working([&] {
+    CtxtHandle copy = half_open;
+    EXPECT_LT(accept(asking.handle, client.second(first.reply), &copy).status, 0);
+  });
+  held.entered.acquire();
+  AsyncCall late;
+  AsyncCall patient;
+  ASSERT_EQ(usher_async_set_deadline(late.async, 1), SEC_E_OK);
+  ASSERT_EQ(SspiDeleteSecurityContextAsync(late.async, &half_open), SEC_E_OK);
+  ASSERT_EQ(SspiDeleteSecurityContextAsync(patient.async, &half_open), SEC_E_OK);
+  EXPECT_EQ(late.wait(), USHER_E_DEADLINE);
+  EXPECT_EQ(SspiGetAsyncCallStatus(patient.async), SEC_I_ASYNC_CALL_PENDING) << "the positive twin";
+  held.release.release();
+  working.join();
+  // Whichever came first, the refused accept or the delete, has ended it.
+  const SECURITY_STATUS ended = patient.wait();
+  EXPECT_TRUE(ended == SEC_E_OK || ended == SEC_E_INVALID_HANDLE) << ended;
+  expect_deleted(half_open);
+}
+
 TEST_F(AsyncRace, ADeletedContextIsDeadAtOnceForItsPendingAccept) {
   const Called first = open_half();
   CtxtHandle half_open = first.context;
@@ -287,6 +349,60 @@ TEST_F(AsyncRace, ACancellationThatHasWonIsTheResult) {
   EXPECT_EQ(cancelled + refused, kRounds);
   EXPECT_EQ(cancelled, won);
   EXPECT_EQ(call.calls, kRounds);
+}
+
+// A cancellation may meet the moment in which a full queue gives an operation back.
+TEST_F(AsyncRace, ACancellationIsKeptAlsoOfWhatAFullQueueGivesBack) {
+  constexpr std::size_t kSubmitters = 3;
+  constexpr int kRounds = 3'000;
+  std::array<AsyncCall, kSubmitters> calls;
+  std::atomic<int> won{0};
+  std::atomic<bool> over{false};
+  std::thread canceller([&] {
+    while (!over) {
+      for (AsyncCall& call : calls) {
+        won += usher_async_cancel(call.async) == SEC_E_OK ? 1 : 0;
+      }
+    }
+  });
+  std::vector<std::unique_ptr<AsyncCall>> fillers;
+  for (std::uint32_t n = 0; n + 1 < kTestAsyncQueue; ++n) {  // One place is left to be fought for.
+    fillers.push_back(std::make_unique<AsyncCall>());
+  }
+  std::atomic<int> cancelled{0};
+  std::vector<std::thread> submitters;
+  {
+    Plug plug(credential.handle);
+    for (const auto& filler : fillers) {
+      ASSERT_EQ(filler->submit(credential.handle, mint::octets_of("?")), SEC_E_OK);
+    }
+    for (AsyncCall& call : calls) {
+      submitters.emplace_back([&] {
+        for (int round = 0; round < kRounds; ++round) {
+          const SECURITY_STATUS queued = call.submit(credential.handle, mint::octets_of("?"));
+          if (queued == SEC_E_OK) {  // In the queue behind the plug, or cancelled.
+            break;
+          }
+          EXPECT_EQ(queued, SEC_E_INSUFFICIENT_MEMORY);
+        }
+      });
+    }
+    for (std::thread& submitter : submitters) {
+      submitter.join();
+    }
+  }
+  over = true;
+  canceller.join();
+  for (AsyncCall& call : calls) {
+    if (SspiGetAsyncCallStatus(call.async) != SEC_E_OUT_OF_SEQUENCE) {
+      cancelled += call.wait() == USHER_E_CANCELLED ? 1 : 0;
+      EXPECT_EQ(call.calls, 1);
+    }
+  }
+  for (const auto& filler : fillers) {
+    filler->wait();
+  }
+  EXPECT_EQ(cancelled, won) << "who was told OK is told the rest";
 }
 
 // The same where answer, cancellation and deadline meet while an authority is asked.

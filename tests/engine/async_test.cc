@@ -144,6 +144,27 @@ TEST_F(Async, ADeleteWithACallbackCallsIt) {
   EXPECT_EQ(call.calls, 1) << "not queued: nothing more comes";
 }
 
+// Whether somebody is told can be asked while other threads use the context, and disturbs none.
+TEST_F(Async, AskingWhoIsToldDisturbsNobody) {
+  AsyncCall call;
+  std::atomic<bool> over{false};
+  std::atomic<int> wrong{0};
+  std::thread asking([&] {
+    while (!over) {
+      wrong += SspiAsyncContextRequiresNotify(call.async) == 0 ? 1 : 0;
+    }
+  });
+  for (int round = 0; round < 3'000; ++round) {
+    EXPECT_EQ(call.run(credential.handle, mint::octets_of("?")), SEC_E_INVALID_TOKEN);
+    EXPECT_EQ(SspiReinitAsyncContext(call.async), 0);
+  }
+  over = true;
+  asking.join();
+  EXPECT_EQ(wrong, 0);
+  ASSERT_EQ(SspiSetAsyncNotifyCallback(call.async, nullptr, nullptr), SEC_E_OK);
+  EXPECT_EQ(SspiAsyncContextRequiresNotify(call.async), 0);
+}
+
 // FreedInside is a callback that frees its own context, or uses it again.
 struct FreedInside {
   std::binary_semaphore over{0};

@@ -130,6 +130,19 @@ TEST_F(WorkerSubmissions, AreLookedAfterMoreOftenWhileTheyAreImpatient) {
   EXPECT_TRUE(eventually([&] { return posts.pulses >= before + 20; }));
 }
 
+// Not only when it sleeps: what waits has its time looked at while the worker is never idle.
+TEST_F(WorkerSubmissions, AreLookedAfterWhileTheWorkerIsBusy) {
+  std::atomic<bool> over{false};
+  std::thread poster([&] {
+    for (std::uint64_t number = 0; !over;) {
+      number += posts.post(number) ? 1u : 0u;
+    }
+  });
+  EXPECT_TRUE(eventually([&] { return posts.pulses >= 20; }));
+  over = true;
+  poster.join();
+}
+
 // Without a ring: the same, but for connections.
 TEST(PlainWorker, TakesSubmissionsAndSleeps) {
   Credential credential{auth::Package::kNegotiate, std::make_unique<auth::Keys>()};
