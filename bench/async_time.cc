@@ -1,13 +1,13 @@
 // Times the asynchronous calls of libusher; prints one JSON object.
 //
 //   async_time alone [--count N]        one operation at a time, with pauses: round trips
-//   async_time full [--count N]         as many threads as processors, each accepting
-//   synchronously;
-//                                       then 8 producers that keep 64 operations each under way
-//   async_time overload [--seconds N]   what 8 producers get done at most; then 70 % of that is
-//   due,
-//                                       then 10 times as much, and what finds a full queue is
-//                                       refused
+//   async_time full [--count N]         as many threads as processors, each accepting by the
+//                                       synchronous call; then 8 producers that keep 64 operations
+//                                       each under way
+//   async_time refused [--count N]      submissions that find the queue full
+//   async_time overload [--seconds N]   one worker on a processor of its own, one thread that
+//                                       offers on another: what gets done at most; then 70 % of
+//                                       that is due, then 10 times as much
 //
 // Tokens are presented again and again, and let in by ASC_REQ_ALLOW_CONTEXT_REPLAY: no machine
 // holds as many as half a minute takes.
@@ -24,6 +24,7 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <semaphore>
 #include <stdexcept>
 #include <thread>
 
@@ -37,7 +38,7 @@ using Clock = std::chrono::steady_clock;
 using Nanoseconds = std::chrono::duration<double, std::nano>;
 
 constexpr char kUsage[] =
-    "usage: async_time alone|full [--count N] | overload [--seconds N]   (--queue N: of a "
+    "usage: async_time alone|full|refused [--count N] | overload [--seconds N]   (--queue N: of a "
     "worker)\n";
 constexpr std::size_t kTokens = 8192;
 constexpr std::size_t kProducers = 8;
@@ -48,9 +49,8 @@ constexpr std::size_t kTriedAtOnce = 64;  // Submissions between two looks at th
 constexpr double kUsualLoad = 0.7;
 constexpr double kOverload = 10;
 constexpr auto kPause = std::chrono::microseconds(200);
-constexpr auto kLate =
-    std::chrono::milliseconds(1);  // What an open loop may be behind its schedule.
 constexpr std::size_t kPeakInFlight = 256;
+constexpr auto kLate = std::chrono::milliseconds(1);  // How far behind an open loop may be.
 
 // Server is the library with one credential, and tokens for it.
 class Server {
@@ -317,6 +317,65 @@ double saturated_rate(Server& server, std::size_t count) {
   return static_cast<double>(share * kProducers) / seconds;
 }
 
+// Held is a callback that does not return: the worker it is called on does nothing else.
+struct Held {
+  std::binary_semaphore entered{0};
+  std::binary_semaphore release{0};
+  static void notify(SspiAsyncContext* /*handle*/, void* data) {
+    auto& self = *static_cast<Held*>(data);
+    self.entered.release();
+    self.release.acquire();
+  }
+};
+
+// refuse has `count` submissions refused, one by one; by its name callgrind finds it.
+[[gnu::noinline]] std::size_t refuse(SspiAsyncContext* async, const USHER_ACCEPT& r,
+                                     std::size_t count) {
+  std::size_t refused = 0;
+  for (std::size_t n = 0; n < count; ++n) {
+    const SECURITY_STATUS status = SspiAcceptSecurityContextAsync(
+        async, r.phCredential, r.phContext, r.pInput, r.fContextReq, r.TargetDataRep,
+        r.phNewContext, r.pOutput, r.pfContextAttr, r.ptsExpiry);
+    refused += status == SEC_E_INSUFFICIENT_MEMORY ? 1u : 0u;
+  }
+  return refused;
+}
+
+int refused(Server& server, std::size_t count) {
+  Held held;
+  Operation holding;
+  holding.async = SspiCreateAsyncContext();
+  USHER_ACCEPT request = holding.request(server, 0);
+  request.pInput = nullptr;
+  mint::require(SspiSetAsyncNotifyCallback(holding.async, Held::notify, &held) == SEC_E_OK &&
+                    usher_accept_async_batch(&holding.async, &request, 1) == SEC_E_OK,
+                "nothing can be queued");
+  held.entered.acquire();
+  double ns = 0;
+  {
+    Producer waiting(server, kContextsEach);
+    std::size_t token = 0;
+    while (waiting.submit(token, kTriedAtOnce, {}, {}) > 0) {
+    }
+    Operation turned_away;
+    turned_away.async = SspiCreateAsyncContext();
+    (void)SspiSetAsyncNotifyCallback(turned_away.async, Held::notify, &held);
+    const USHER_ACCEPT more = turned_away.request(server, 0);
+    const double begin = thread_ns();
+    mint::require(refuse(turned_away.async, more, count) == count, "an accept was not refused");
+    ns = (thread_ns() - begin) / static_cast<double>(count);
+    SspiFreeAsyncContext(turned_away.async);
+    held.release.release();
+    while (waiting.pending() > 0) {
+      if (waiting.collect([](Operation&) {}) == 0) {
+        waiting.wait(1);
+      }
+    }
+  }
+  std::printf("{\"refused\": %zu, \"ns\": %.1f}\n", count, ns);
+  return 0;
+}
+
 int full(Server& server, std::size_t count) {
   (void)saturated_rate(server, kTokens);  // Threads are made, memory is touched.
   const double synchronous = synchronous_rate(server, count);
@@ -461,17 +520,18 @@ int overload(Server& server, double seconds) {
 int main(int argc, char** argv) {
   using namespace usher::bench;
   const std::string_view what = argc > 1 ? argv[1] : "";
-  if (what != "alone" && what != "full" && what != "overload") {
+  if (what != "alone" && what != "full" && what != "refused" && what != "overload") {
     std::fputs(kUsage, stderr);
     return 2;
   }
   const Flags flags(argv + 2, argv + argc, {{"count", 16'384}, {"seconds", 30}, {"queue", 0}},
                     kUsage);
   try {
-    Server server(what == "overload" ? 1 : 0, flags["queue"]);
-    return what == "alone"  ? alone(server, flags["count"])
-           : what == "full" ? full(server, flags["count"])
-                            : overload(server, static_cast<double>(flags["seconds"]));
+    Server server(what == "overload" || what == "refused" ? 1 : 0, flags["queue"]);
+    return what == "alone"     ? alone(server, flags["count"])
+           : what == "full"    ? full(server, flags["count"])
+           : what == "refused" ? refused(server, flags["count"])
+                               : overload(server, static_cast<double>(flags["seconds"]));
   } catch (const std::exception& error) {
     std::fprintf(stderr, "async_time: %s\n", error.what());
     return 1;

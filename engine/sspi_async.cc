@@ -408,6 +408,11 @@ extern "C" SECURITY_STATUS SspiAcceptSecurityContextAsync(
     SspiAsyncContext* handle, PCredHandle credential, PCtxtHandle context, PSecBufferDesc input,
     uint32_t request, uint32_t target_data, PCtxtHandle new_context, PSecBufferDesc output,
     uint32_t* attributes, PTimeStamp expiry) {
+  // Before anything else: whoever comes too often must not cost those who were let in anything.
+  sspi::AsyncSystem* const system = sspi::AsyncSystem::running();
+  if (system != nullptr && system->full()) {
+    return sspi::refuse_full(*system);
+  }
   const USHER_ACCEPT accept{.phCredential = credential,
                             .phContext = context,
                             .pInput = input,
@@ -418,10 +423,6 @@ extern "C" SECURITY_STATUS SspiAcceptSecurityContextAsync(
                             .pfContextAttr = attributes,
                             .ptsExpiry = expiry,
                             .Status = SEC_E_OK};
-  sspi::AsyncSystem* const system = sspi::AsyncSystem::running();
-  if (system != nullptr && system->full()) {
-    return sspi::refuse_full(*system);
-  }
   sspi::Shard* shard = nullptr;
   const SECURITY_STATUS status = sspi::queue_accept(handle, accept, shard);
   if (status == SEC_E_OK) {

@@ -2,6 +2,7 @@
 // is awake queueing makes no system call, and taking completions makes one, however many there are.
 // A call that finds the queue full makes none and takes nothing whoever sleeps.
 #include <gtest/gtest.h>
+#include <poll.h>
 
 #include "tests/engine/counted_calls.h"
 
@@ -79,6 +80,19 @@ struct Spinning {
   }
 };
 
+// submit queues one by itself and the others by one call.
+void submit(std::array<SspiAsyncContext*, kAtOnce>& contexts,
+            std::array<USHER_ACCEPT, kAtOnce>& requests) {
+  for (SspiAsyncContext* const context : contexts) {
+    SspiReinitAsyncContext(context);
+  }
+  const USHER_ACCEPT& r = requests[0];
+  SspiAcceptSecurityContextAsync(contexts[0], r.phCredential, r.phContext, r.pInput, r.fContextReq,
+                                 r.TargetDataRep, r.phNewContext, r.pOutput, r.pfContextAttr,
+                                 r.ptsExpiry);
+  usher_accept_async_batch(&contexts[1], &requests[1], kAtOnce - 1);
+}
+
 // count plays rounds in which the worker is held awake, accepts are queued singly and by a batch,
 // and their completions are taken. Only the threads' own steps between are not counted.
 Counted count(CredHandle& credential, const std::vector<Octets>& tokens) {
@@ -116,14 +130,7 @@ Counted count(CredHandle& credential, const std::vector<Octets>& tokens) {
     }
     g_counts = {};
     g_counting = true;
-    for (SspiAsyncContext* const context : contexts) {
-      SspiReinitAsyncContext(context);
-    }
-    const USHER_ACCEPT& r = requests[0];
-    SspiAcceptSecurityContextAsync(contexts[0], r.phCredential, r.phContext, r.pInput,
-                                   r.fContextReq, r.TargetDataRep, r.phNewContext, r.pOutput,
-                                   r.pfContextAttr, r.ptsExpiry);
-    usher_accept_async_batch(&contexts[1], &requests[1], kAtOnce - 1);
+    submit(contexts, requests);
     g_counting = false;
     add(counted.queueing, g_counts);
     crowd.fill();
@@ -135,12 +142,13 @@ Counted count(CredHandle& credential, const std::vector<Octets>& tokens) {
     g_counts = {};
     g_counting = true;  // The worker's heap calls, too, whatever it does meanwhile.
     spinning.over = true;
-    while (SspiGetAsyncCallStatus(contexts[kAtOnce - 1]) == SEC_I_ASYNC_CALL_PENDING) {
-    }
+    pollfd told{.fd = usher_completions_fd(queue), .events = POLLIN, .revents = 0};
+    usher_test_system_call(SYS_poll, reinterpret_cast<long>(&told), 1, -1, 0, 0,
+                           0);  // Not counted.
     std::uint32_t count = usher_take_completions(queue, done.data(), kAtOnce);
     g_counting = false;
     add(counted.taking, g_counts);
-    while (count < kAtOnce) {  // The last one was final, and not yet in the queue.
+    while (count < kAtOnce) {
       count += usher_take_completions(queue, &done[count], kAtOnce - count);
     }
     for (const USHER_COMPLETION& one : done) {
