@@ -137,7 +137,8 @@ typedef struct _USHER_OPTIONS {
   // defaults.
   uint32_t AsyncWorkers;   // Threads that do accepts: as many as processors; at most 256.
   uint32_t AsyncContexts;  // Of SspiCreateAsyncContext, alive at once: 4096; at most 2^16.
-  uint32_t AsyncQueue;     // Operations that may wait for each worker: 1024; at most 2^16.
+  uint32_t AsyncQueue;     // Operations that may wait for each worker in a burst (async.h,
+                           // "Overload"): 1024; at most 2^16.
 
   // Opened tickets remembered, so that they need not be opened again: 4096; at most 2^20; rounded
   // up to a power of two, and to 8. Each takes 17 KiB of address space, but memory only once there

@@ -28,13 +28,23 @@
 // * Freeing a credential while operations with it are pending: they finish with it first.
 // * Memory for operations, queues and workers is had before, as USHER_OPTIONS says, and is bounded.
 //   Queueing and completing take no lock and nothing from the heap, and no system call while the
-//   worker is awake. When a queue is full the call returns SEC_E_INSUFFICIENT_MEMORY and is
-//   counted; nothing that was queued is given up for it. The same workers do all accepts; what
-//   blocks (acquiring and freeing credentials, which read files and end threads) has one thread of
-//   its own, and authorities that are asked about NTLM clients keep nobody else waiting.
+//   worker is awake. The same workers do all accepts; what blocks (acquiring and freeing
+//   credentials, which read files and end threads) has one thread of its own, and authorities that
+//   are asked about NTLM clients keep nobody else waiting.
+// * Overload. A burst may fill a worker's queue (USHER_OPTIONS.AsyncQueue). Where more have been
+//   waiting for 5 ms without a break than a worker does in about one turn, more come than can be
+//   done, and from then on no more than that may wait, until for 5 ms nobody had to be turned away:
+//   what is queued has its answer after a turn or two. A call that finds every queue full returns
+//   SEC_E_INSUFFICIENT_MEMORY before it looks at its arguments, and is counted; it costs some tens
+//   of instructions and no system call. Nothing that was queued is given up for it. Who wants to
+//   wait less, or longer in a burst, says so by AsyncQueue or usher_async_set_deadline.
+// * Idle workers sleep. One to whom work has been coming within 20 us of the last waits awake for
+//   that long before it does, never on a single processor, and ever more seldom if that is in vain.
 // * fork. The child has none of the library's threads, so none of the parent's operations: their
 //   handles and completion queues are stale there (SEC_E_INVALID_HANDLE), no callback comes, and
-//   their eventfds are closed. Asynchronous calls in the child begin anew, with its own threads.
+//   their eventfds are closed: nothing of the parent's stays open. Asynchronous calls in the child
+//   begin anew, with its own threads. fork waits for a usher_reload, or for what starts the engine
+//   or its threads, that another thread is in the middle of.
 //   Security contexts and credentials that were being worked on in the moment of the fork stay
 //   busy in the child: it should acquire its own.
 // * exec, exit and dlclose need nothing; pending operations end with the process. exit waits for
@@ -112,8 +122,9 @@ USHER_API SECURITY_STATUS SspiGetAsyncCallStatus(SspiAsyncContext* Handle);
 // the async context, or of the credential or security context it is about;
 // SEC_E_OUT_OF_SEQUENCE if the async context has had its operation and was not reinitialised, or an
 // accept is pending on the security context; SEC_E_INVALID_PARAMETER without callback and queue;
-// SEC_E_INSUFFICIENT_MEMORY if a queue is full, or threads cannot be had. All other errors of the
-// synchronous function are the operation's final status.
+// SEC_E_INSUFFICIENT_MEMORY if threads cannot be had, or, of an accept and whatever else is wrong
+// with it, if all queues are full. All other errors of the synchronous function are the operation's
+// final status.
 
 // As AcquireCredentialsHandle (sspi.h).
 USHER_API SECURITY_STATUS SspiAcquireCredentialsHandleAsyncA(
@@ -138,8 +149,9 @@ USHER_API SECURITY_STATUS SspiFreeCredentialsHandleAsync(SspiAsyncContext* Async
                                                          PCredHandle phCredential);
 
 // As DeleteSecurityContext (sspi.h), but a context that is being worked on is deleted when that is
-// over. The one operation that needs no callback; without one it may be polled for, or its async
-// context freed at once.
+// over, or, if its deadline passes before, completes with USHER_E_DEADLINE and is not deleted. The
+// one operation that needs no callback; without one it may be polled for, or its async context
+// freed at once. It cannot be cancelled.
 USHER_API SECURITY_STATUS SspiDeleteSecurityContextAsync(SspiAsyncContext* AsyncContext,
                                                          PCtxtHandle phContext);
 
@@ -161,7 +173,8 @@ USHER_API SECURITY_STATUS usher_async_cancel(SspiAsyncContext* Context);
 // usher_async_set_deadline says how long after it was queued an operation may wait, in
 // milliseconds, 0 for ever (the default). One whose time is over before its turn has come, or while
 // its authority is being asked, completes with USHER_E_DEADLINE; no context remains. What has begun
-// otherwise is finished. Expiry is noticed within 20 ms while the worker is not held up.
+// otherwise is finished. Expiry is noticed within 20 ms, or after the turn if that takes longer,
+// also while the worker is never idle; only a callback that blocks holds it up.
 // SEC_E_OUT_OF_SEQUENCE as SspiSetAsyncNotifyCallback.
 USHER_API SECURITY_STATUS usher_async_set_deadline(SspiAsyncContext* Context,
                                                    uint32_t milliseconds);
@@ -208,7 +221,7 @@ typedef struct _USHER_ASYNC_COUNTS {
   uint32_t Size;       // sizeof(USHER_ASYNC_COUNTS)
   uint32_t Workers;    // Threads that do accepts: 0 before the first.
   uint64_t Submitted;  // Operations queued.
-  uint64_t Refused;    // Operations not queued because a queue was full.
+  uint64_t Refused;    // Operations not queued because all queues were full.
   uint64_t Completed;  // Operations completed, whatever their status.
   uint64_t Cancelled;  // Of those, with USHER_E_CANCELLED,
   uint64_t Late;       // and with USHER_E_DEADLINE.

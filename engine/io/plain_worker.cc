@@ -73,6 +73,9 @@ int PlainWorker::open() noexcept {
   if (reply_pages_.empty()) {
     return -ENOMEM;
   }
+  for (std::size_t token = 0; token < kBatchMax; ++token) {
+    requests_[token].reply = reply_pages_.bytes().subspan(token * kReplySizeMax, kReplySizeMax);
+  }
   submissions_.open(*this);
   return 0;
 }
@@ -151,9 +154,6 @@ void PlainWorker::keep_time() noexcept {
 }
 
 void PlainWorker::turn() noexcept {
-  for (std::size_t token = 0; token < kBatchMax; ++token) {
-    requests_[token].reply = reply_pages_.bytes().subspan(token * kReplySizeMax, kReplySizeMax);
-  }
   const std::size_t count = submissions_.take(desk_, requests_);
   if (count == 0) {
     return;

@@ -25,8 +25,8 @@ class Submissions {
   [[nodiscard]] virtual bool any() const noexcept = 0;
 
   // take fills in requests, at most as many as there are, from what has been posted, and returns
-  // how many; request.reply is the worker's and set before. Never waits: what comes later is for
-  // the next turn. `desk` is the worker's.
+  // how many; request.reply is the worker's, set before, and stays as it is. Never waits: what
+  // comes later is for the next turn. `desk` is the worker's.
   [[nodiscard]] virtual std::size_t take(auth::Desk& desk,
                                          std::span<auth::AcceptRequest> requests) noexcept = 0;
 
