@@ -11,8 +11,10 @@
 //   synchronous call would have returned. That may be so already when the ...Async call returns.
 // * Memory. What an operation's pointers name belongs to it until it has completed: the octets of
 //   pInput, those of pOutput, both lists, phNewContext, pfContextAttr, ptsExpiry, pAuthData and the
-//   strings. Nobody else reads or writes it meanwhile. The handles that phCredential and phContext
-//   point to are copied at once, and so is what an array passed to a batch call holds.
+//   strings. Nobody else reads or writes it meanwhile; a build of the library that asserts fills
+//   what results are written to with 0xdb first, so that it shows if somebody does. The handles
+//   that phCredential and phContext point to are copied at once, and so is what an array passed to
+//   a batch call holds.
 // * Threads. Any function may be called on any thread. Callbacks run on threads of the library, all
 //   signals blocked, in no order, several at a time; they must not block, throw, fork or wait for
 //   another operation, since a callback keeps operations behind it waiting. They may call any

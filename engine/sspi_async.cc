@@ -148,6 +148,9 @@ SECURITY_STATUS queue_accept(SspiAsyncContext* handle, const USHER_ACCEPT& reque
   held->arguments = arguments_of(request);
   held->arguments.credential = nullptr;  // Held already; the caller's handle may go.
   held->arguments.context = request.phContext != nullptr ? &held->context : nullptr;
+#ifndef NDEBUG
+  poison_results(held->arguments);
+#endif
   Operation& operation = held.queued(Phase::kQueued);
   AsyncSystem& system = held.system();
   shard = system.post(operation);

@@ -24,6 +24,18 @@ Bytes bytes_of(const SecBuffer& buffer) noexcept {
              : Bytes(static_cast<const std::uint8_t*>(buffer.pvBuffer), buffer.cbBuffer);
 }
 
+// overlaps says whether any of the list's buffers has memory in common with `bytes`.
+bool overlaps(const SecBufferDesc* list, Bytes bytes) noexcept {
+  const auto begin = reinterpret_cast<std::uintptr_t>(bytes.data());
+  for (const SecBuffer& buffer : buffers_of(list)) {
+    const auto other = reinterpret_cast<std::uintptr_t>(buffer.pvBuffer);
+    if (begin < other + buffer.cbBuffer && other < begin + bytes.size()) {
+      return true;
+    }
+  }
+  return false;
+}
+
 // find_result takes the place where the verdict on channel bindings goes.
 SECURITY_STATUS find_result(SecBuffer& buffer, SecBuffer*& result) noexcept {
   if (result != nullptr) {
@@ -40,6 +52,31 @@ SECURITY_STATUS find_result(SecBuffer& buffer, SecBuffer*& result) noexcept {
 }
 
 }  // namespace
+
+void poison_results(const AcceptArguments& arguments) noexcept {
+  if (arguments.new_context != nullptr && !arguments.one_handle) {
+    std::memset(arguments.new_context, kPoison, sizeof(SecHandle));
+  }
+  if (arguments.attributes != nullptr) {
+    std::memset(arguments.attributes, kPoison, sizeof(std::uint32_t));
+  }
+  if (arguments.expiry != nullptr) {
+    std::memset(arguments.expiry, kPoison, sizeof(TimeStamp));
+  }
+  const auto is_list = [](const SecBufferDesc* list) {
+    return list == nullptr || list->ulVersion == SECBUFFER_VERSION;
+  };
+  if ((arguments.request & ASC_REQ_ALLOCATE_MEMORY) != 0 || !is_list(arguments.input) ||
+      !is_list(arguments.output)) {
+    return;
+  }
+  for (const SecBuffer& buffer : buffers_of(arguments.output)) {
+    if (type_of(buffer) == SECBUFFER_TOKEN && buffer.pvBuffer != nullptr &&
+        !overlaps(arguments.input, bytes_of(buffer))) {
+      std::memset(buffer.pvBuffer, kPoison, buffer.cbBuffer);
+    }
+  }
+}
 
 // read_token takes the token, which only the first call may leave out.
 SECURITY_STATUS Leg::read_token(const SecBuffer* found, bool is_first, Input& input) noexcept {

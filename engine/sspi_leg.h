@@ -24,6 +24,12 @@ struct AcceptArguments {
 
 [[nodiscard]] AcceptArguments arguments_of(const USHER_ACCEPT& request) noexcept;
 
+// poison_results fills what the call's results will be written to with kPoison, where that is not
+// the token's memory as well: so that a caller sees that it reads them too early. For calls that
+// are about to be queued, in builds that assert.
+inline constexpr std::uint8_t kPoison = 0xdb;
+void poison_results(const AcceptArguments& arguments) noexcept;
+
 // Leg is such a call. In this order: check; prepare; auth::accept with the request; accepted;
 // conclude. What is refused before skips to conclude. Statuses other than SEC_E_OK are refusals,
 // whose words are the calling thread's last.

@@ -99,6 +99,35 @@ TEST_F(Async, IsPendingUntilItIsDone) {
   EXPECT_EQ(DeleteSecurityContext(&call.context), SEC_E_OK);
 }
 
+// Until it is done an operation's memory is its own: builds that assert show who looks too early.
+TEST_F(Async, ResultsThatAreReadTooEarlyAreSeenToBe) {
+#ifdef NDEBUG
+  GTEST_SKIP() << "this build does not assert";
+#endif
+  AsyncCall call;
+  AsyncCall in_place;
+  {
+    Plug plug(credential.handle);
+    call.attributes = 0;
+    ASSERT_EQ(call.submit(credential.handle, kerberos_token()), SEC_E_OK);
+    EXPECT_EQ(call.attributes, 0xdbdbdbdb);
+    EXPECT_EQ(call.context.dwLower, 0xdbdbdbdbdbdbdbdb);
+    EXPECT_EQ(call.room, Octets(call.room.size(), 0xdb));
+    // The token's own memory, where the reply is to take its place, is left alone.
+    USHER_ACCEPT request = in_place.request(credential.handle, kerberos_token());
+    in_place.out = in_place.in;
+    const Octets token = in_place.token;
+    ASSERT_EQ(usher_accept_async_batch(&in_place.async, &request, 1), SEC_E_OK);
+    EXPECT_EQ(in_place.token, token);
+  }
+  for (AsyncCall* one : {&call, &in_place}) {
+    EXPECT_EQ(one->wait(), SEC_E_OK);
+    EXPECT_NE(one->attributes, 0xdbdbdbdb);
+    EXPECT_NE(one->expiry.QuadPart, 0);
+    EXPECT_EQ(DeleteSecurityContext(&one->context), SEC_E_OK);
+  }
+}
+
 TEST_F(Async, OnlyADeleteNeedsNobodyToTell) {
   AsyncCall call;
   EXPECT_NE(SspiAsyncContextRequiresNotify(call.async), 0);
