@@ -434,17 +434,19 @@ class Apart {
   }
 
   // peak is accepts a second if there is always something to do.
-  double peak(std::size_t count) {
+  double peak(double seconds) {
     Producer producer(server_, kPeakInFlight);
     const auto begin = Clock::now();
     std::size_t token = 0;
-    std::size_t left = count;
     std::size_t done = 0;
-    while (done < count) {
-      left -= producer.submit(token, left, {}, {});
+    double passed = 0;
+    while (passed < seconds) {
+      producer.submit(token, kTriedAtOnce, {}, {});
       done += producer.collect([](Operation&) {});
+      passed = std::chrono::duration<double>(Clock::now() - begin).count();
     }
-    return static_cast<double>(count) / std::chrono::duration<double>(Clock::now() - begin).count();
+    settle(producer);
+    return static_cast<double>(done) / passed;
   }
 
   // open_loop has `rate` accepts a second come due for a while: accept n at n / rate, from when its
@@ -482,13 +484,16 @@ class Apart {
     }
     open.per_second = static_cast<double>(open.times_us.size()) / seconds;
     open.offered = static_cast<double>(offered) / seconds;
-    while (producer.pending() > 0) {
-      producer.collect([](const Operation&) {});
-    }
+    settle(producer);
     return open;
   }
 
  private:
+  static void settle(Producer& producer) {
+    while (producer.pending() > 0) {
+      producer.collect([](const Operation&) {});
+    }
+  }
   static std::vector<unsigned> usable_processors() {
     cpu_set_t set;
     CPU_ZERO(&set);
@@ -513,13 +518,15 @@ class Apart {
 
 int overload(Server& server, double seconds) {
   Apart apart(server);
-  (void)apart.peak(kTokens);
-  // Three times: the machine may be busy with something else once.
-  double peak = 0;
-  for (int n = 0; n < 3; ++n) {
-    peak = std::max(peak, apart.peak(16 * kTokens));
+  const double briefly = std::min(seconds, 5.0);
+  (void)apart.peak(briefly / 10);
+  std::array<double, 3> peaks{};
+  for (double& peak : peaks) {
+    peak = apart.peak(briefly / 3);
   }
-  Open usual = apart.open_loop(kUsualLoad * peak, std::min(seconds, 5.0));
+  std::ranges::sort(peaks);
+  const double peak = peaks[1];
+  Open usual = apart.open_loop(kUsualLoad * peak, briefly);
   Open over = apart.open_loop(kOverload * peak, seconds);
   std::printf(
       "{\"peak\": %.0f, \"usual\": %.0f, \"usual_p50_us\": %.1f, \"usual_p99_us\": %.1f, "

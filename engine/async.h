@@ -33,10 +33,11 @@
 //   worker is awake. The same workers do all accepts; what blocks (acquiring and freeing
 //   credentials, which read files and end threads) has one thread of its own, and authorities that
 //   are asked about NTLM clients keep nobody else waiting.
-// * Overload. A burst may fill a worker's queue (USHER_OPTIONS.AsyncQueue). Where more have been
-//   waiting for 5 ms without a break than a worker does in about one turn, more come than can be
-//   done, and from then on no more than that may wait, until for 5 ms nobody had to be turned away:
-//   what is queued has its answer after a turn or two. A call that finds every queue full returns
+// * Overload. A burst may fill a worker's queue (USHER_OPTIONS.AsyncQueue), and who waits for
+//   answers may keep it half full. Where it has been more than half full for 5 ms without a break,
+//   more come than can be done, and from then on no more may wait than a worker does in about one
+//   turn, until for 5 ms nobody had to be turned away: what is queued has its answer after a turn or
+//   two. A call that finds every queue full returns
 //   SEC_E_INSUFFICIENT_MEMORY before it looks at its arguments, and is counted; it costs some tens
 //   of instructions and no system call. Nothing that was queued is given up for it. Who wants to
 //   wait less, or longer in a burst, says so by AsyncQueue or usher_async_set_deadline.

@@ -12,10 +12,11 @@ namespace usher {
 // Admission bounds how long what is let in has to wait, and tells the others at once. It counts, as
 // BasicMailbox does, what was ever posted and taken; waiting is the difference.
 //
-// A queue that is worked off now and then may hold `burst`: many come at once, and soon have their
-// turn. One in which more than `crowd` have been waiting for kPatienceUs without a break holds
-// more than can be done, and what waits in it only gets old: from then on `crowd` may wait, about
-// what the worker does in a turn, until for as long as kPatienceUs nobody had to be turned away.
+// A queue may hold `burst`: many come at once and soon have their turn, and clients that wait for
+// their answers before they ask again may well keep it half full. One that has been more than half
+// full for kPatienceUs without a break is offered more than can be done, and what waits in it only
+// gets old: from then on `crowd` may wait, about what the worker does in a turn, until for as long
+// as kPatienceUs nobody had to be turned away.
 //
 // admits reads what the worker writes once a turn, and a refusal writes nothing.
 class Admission {
@@ -24,7 +25,10 @@ class Admission {
 
   // Both at least 1; crowd is at most burst.
   Admission(std::uint32_t burst, std::uint32_t crowd) noexcept
-      : burst_(burst), crowd_(std::min(crowd, burst)), until_(burst) {}
+      : burst_(burst),
+        crowd_(std::min(crowd, burst)),
+        many_(std::max(burst / 2, crowd_)),
+        until_(burst) {}
 
   // admits says whether one more may be posted, if so many were. Threads that ask at the same time
   // may all be let in. Any thread; wait-free.
@@ -43,8 +47,8 @@ class Admission {
   // time on a steady clock. The worker's thread, once a turn, and now and then without one.
   void turn(std::uint64_t posted, std::uint64_t taken, std::int64_t now_us) noexcept {
     const std::uint64_t waited = waiting(posted);
-    // What has to last: in a burst that the queue is not short, in a crowd that it is not full.
-    const bool lasts = crowded_ ? waited < crowd_ : waited > crowd_;
+    // What has to last: in a burst that there are many, in a crowd that it is not full.
+    const bool lasts = crowded_ ? waited < crowd_ : waited > many_;
     if (!lasts || since_us_ < 0) {
       since_us_ = lasts ? now_us : kNever;
     } else if (now_us - since_us_ > kPatienceUs) {
@@ -63,6 +67,7 @@ class Admission {
 
   const std::uint32_t burst_;
   const std::uint32_t crowd_;
+  const std::uint32_t many_;
   // The worker's own.
   bool crowded_ = false;
   std::int64_t since_us_ = kNever;

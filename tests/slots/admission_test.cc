@@ -63,6 +63,18 @@ TEST_F(AdmissionTest, ACrowdThatStaysIsKeptToATurn) {
   EXPECT_EQ(post(kBurst), room) << "the rest is turned away";
 }
 
+// Clients that wait for their answers before they ask again are never turned away.
+TEST_F(AdmissionTest, AQueueThatIsHalfFullMayStaySo) {
+  const std::int64_t end_us = now_us + 100 * Admission::kPatienceUs;
+  while (now_us < end_us) {
+    const std::uint64_t missing = kBurst / 2 - (posted - taken);
+    ASSERT_EQ(post(missing), missing);
+    turn();
+  }
+  const std::uint64_t room = kBurst - (posted - taken);
+  EXPECT_EQ(post(kBurst), room) << "and a burst may come on top";
+}
+
 TEST_F(AdmissionTest, AQueueThatGetsShortInBetweenIsNone) {
   for (int round = 0; round < 100; ++round) {
     EXPECT_EQ(post(kBurst), kBurst) << round;
@@ -74,15 +86,15 @@ TEST_F(AdmissionTest, AQueueThatGetsShortInBetweenIsNone) {
 }
 
 TEST_F(AdmissionTest, SoIsOneWhoseWorkerHadNothingToTake) {
-  EXPECT_EQ(post(kPerTurn + kCrowd), kPerTurn + kCrowd);
-  turn();  // More than a crowd were waiting; what is left, the worker never saw as short.
-  taken = posted;
+  EXPECT_EQ(post(kBurst), kBurst);
+  turn();
+  taken = posted;  // Worked off since, which no turn has told.
   admission.idle();
   now_us += 100 * Admission::kPatienceUs;
-  EXPECT_EQ(post(kBurst - kCrowd), kBurst - kCrowd);
+  const std::uint64_t room = kBurst - (kBurst - kPerTurn);
+  EXPECT_EQ(post(kBurst), room) << "of what the last turn told";
   turn();
-  const std::uint64_t room = kBurst - (posted - taken);
-  EXPECT_EQ(post(kBurst), room) << "still a burst";
+  EXPECT_EQ(post(kBurst), kBurst) << "still a burst";
 }
 
 TEST_F(AdmissionTest, WhenNobodyWasTurnedAwayForAWhileABurstMayComeAgain) {
