@@ -25,12 +25,14 @@ class MailboxTest : public ::testing::TestWithParam<std::size_t> {
   void expect_taken(std::uint64_t first, std::uint64_t count) {
     for (std::uint64_t i = 0; i < count; ++i) {
       std::uint64_t value = 0;
+      ASSERT_TRUE(mailbox.ready()) << i;
       ASSERT_TRUE(mailbox.take(value)) << i;
       ASSERT_EQ(value, first + i);
     }
   }
   void expect_empty() {
     std::uint64_t value = 77;
+    ASSERT_FALSE(mailbox.ready());
     ASSERT_FALSE(mailbox.take(value));
     ASSERT_EQ(value, 77u) << "written although nothing was taken";
   }

@@ -34,6 +34,7 @@ SEEN_HASH = "engine/slots/seen_hash.h"
 SEEN_TALLY = "engine/slots/seen_tally.h"
 DOORBELL = "engine/slots/doorbell.h"
 COLLECTED = "engine/slots/collected.h"
+ADMISSION = "engine/slots/admission.h"
 
 # Header -> its tests, the ones that fail soonest first.
 TESTS = {
@@ -45,6 +46,7 @@ TESTS = {
     WAITING: ["tests/slots/waiting_mailbox_order_test.cc"],
     DOORBELL: ["tests/slots/doorbell_order_test.cc"],
     COLLECTED: ["tests/slots/collected_order_test.cc"],
+    ADMISSION: ["tests/slots/admission_test.cc"],
     REPLAY: ["tests/auth/replay_cache_order_test.cc", "tests/auth/replay_cache_test.cc"],
     SEEN: ["tests/slots/seen_cache_order_test.cc", "tests/slots/seen_cache_test.cc",
            "tests/slots/seen_cache_threads_test.cc"],
@@ -398,6 +400,14 @@ MUTANTS = [
     Mutant("hash_without_size", SEEN_HASH, "multiplier(kWords + 4) * size", "0"),
     Mutant("hash_without_number", SEEN_HASH, "multiplier(kWords + 6) * number", "0"),
     Mutant("hash_without_half_a_sum", SEEN_HASH, "multiplier(kWords + 2) * high(sum)", "0"),
+    Mutant("letter_ready_before_it_is_posted", MAILBOX, "> 2 * round(number);", ">= 2 * round(number);",
+           test="tests/slots/mailbox_test.cc"),
+    Mutant("crowd_is_never_noticed", ADMISSION, "waited > many_", "waited > burst_"),
+    Mutant("crowd_never_ends", ADMISSION, "waited < crowd_ :", "waited + crowd_ < crowd_ :"),
+    Mutant("half_full_is_a_crowd", ADMISSION, "std::max(burst / 2, crowd_)", "std::min(burst / 2, crowd_)"),
+    Mutant("burst_is_given_no_time", ADMISSION, "now_us - since_us_ > kPatienceUs", "now_us >= since_us_"),
+    Mutant("idle_ends_no_crowd", ADMISSION, "since_us_ = crowded_ ? since_us_ : kNever;", "static_cast<void>(crowded_);"),
+    Mutant("waiting_is_all_that_was_posted", ADMISSION, "posted > taken ? posted - taken : 0", "posted > taken ? posted : 0"),
     # The two store buffers: a ring or a lie_down that does not come before its thread's next look.
     Mutant("lie_down_lingers", DOORBELL, "word_.exchange(kAsleep, std::memory_order_acq_rel);",
            "word_.store(kAsleep, std::memory_order_release);"),
