@@ -29,7 +29,7 @@ struct EngineOptions {
   // Path of the file that the replay cache lies in, so that a restart forgets nothing and processes
   // share it (auth/replay_file.h); null: memory of this process.
   const char* replay_file = nullptr;
-  // Opened tickets that are remembered, 17 KiB each, of which only what is used is touched; rounded
+  // Opened tickets that are remembered, 18 KiB each, of which only what is used is touched; rounded
   // up to a power of two and to kSeenWays, at most kTicketCacheEntriesMax; 0: none are.
   std::uint32_t ticket_count = kTicketCacheEntriesDefault;
   const Clock* clock = nullptr;  // Null: system_clock().

@@ -26,7 +26,7 @@ constexpr SeenCacheOptions kOptions = {.entry_count = 4096,
                                        .key_size_max = kCachedTicketSizeMax,
                                        .value_size_max = kCachedTicketSizeMax};
 constexpr std::size_t kEntrySize = auth::TicketCache::memory_size(kOptions) / 4096;
-static_assert(kEntrySize > 16 * 1024 && kEntrySize <= 17 * 1024);
+static_assert(kEntrySize > 17 * 1024 && kEntrySize <= 18 * 1024);
 
 // A service that remembers so many tickets, and clients with one ticket each.
 class TicketEntries : public ::testing::Test {
