@@ -180,15 +180,23 @@ MUTANTS = [
                                         std::memory_order_relaxed)""",
            "(head_.store(pushed, std::memory_order_release), false)"),
     Mutant("page_link_read_after_push", PAGES,
-           """    const std::uint32_t next = links_[page].load(std::memory_order_relaxed);
-    push(page);
-    page = next;""",
-           """    push(page);
-    page = links_[page].load(std::memory_order_relaxed);"""),
+           """    last = page;
+    page = links_[page].load(std::memory_order_relaxed);
+  }
+  if (last != Kept::kNone) {
+    push(kept.first_page, last);
+  }""",
+           """    last = page;
+    push(page, page);
+    page = links_[page].load(std::memory_order_relaxed);
+  }"""),
+    Mutant("only_the_first_page_is_given_back", PAGES, "push(kept.first_page, last);",
+           "push(kept.first_page, kept.first_page);", PAGES_UNIT),
     Mutant("page_not_wiped", PAGES, "    wipe(std::span(pages_[page]).first(used));\n", "    (void)used;\n", PAGES_UNIT),
     Mutant("only_the_first_page_is_wiped", PAGES, "    rest -= used;\n", "    rest = 0;\n", PAGES_UNIT),
     Mutant("short_chain_is_kept", PAGES, "      release(out);\n      return false;", "      return false;"),
-    Mutant("chain_is_not_forgotten", PAGES, "    page = next;\n  }\n  kept = {};", "    page = next;\n  }", PAGES_UNIT),
+    Mutant("chain_is_not_forgotten", PAGES, "    push(kept.first_page, last);\n  }\n  kept = {};",
+           "    push(kept.first_page, last);\n  }", PAGES_UNIT),
     Mutant("letter_claimed_by_load_and_store", MAILBOX,
            """counter.compare_exchange_weak(number, number + 1, std::memory_order_relaxed,
                                                       std::memory_order_relaxed)""",
@@ -302,10 +310,10 @@ MUTANTS = [
            "word.compare_exchange_strong(expected, Set::kWriting,", "word.compare_exchange_strong(expected, expected,"),
     Mutant("replaced_and_not_wiped", SEEN, "  if (choice.word != Set::kEmpty) {\n    wipe_room(index_of(set, choice.way));\n  }\n", "", SEEN_UNIT),
     Mutant("published_before_it_is_filled", SEEN,
-           """  fill(set, choice.way, sought, news);
+           """  fill(set, choice.way, sought, news, write_payload);
 """, """  word.store((sought.hash & Set::kTagMask) | Set::kReady, std::memory_order_seq_cst);
   (void)word.load(std::memory_order_relaxed);
-  fill(set, choice.way, sought, news);
+  fill(set, choice.way, sought, news, write_payload);
 """),
     Mutant("published_with_a_pin_undone", SEEN, "word.store(published, std::memory_order_seq_cst);",
            """word.store(published, std::memory_order_seq_cst);
@@ -395,8 +403,9 @@ MUTANTS = [
     Mutant("filter_does_not_remember", SEEN_FILTER, "  oldest->store(offered, std::memory_order_relaxed);\n", ""),
     Mutant("filter_has_one_group", SEEN_FILTER, "groups_[static_cast<std::size_t>(client) & (groups_.size() - 1)]", "groups_[client & 0]"),
     Mutant("filter_seconds_do_not_wrap", SEEN_FILTER, "(offered - seen) & kSecondMask;", "(offered & kSecondMask) - (seen & kSecondMask);"),
-    Mutant("hash_without_its_end", SEEN_HASH, "tail = front + (size - kTail);", "tail = front;"),
-    Mutant("hash_of_the_front", SEEN_HASH, "(size - kTail) / kSpread;", "sizeof(std::uint64_t);"),
+    Mutant("hash_without_its_end", SEEN_HASH, "= bytes.last(kTail);", "= bytes.first(kTail);"),
+    Mutant("hash_of_the_front", SEEN_HASH, "(bytes.size() - kTail) / kSpread;", "sizeof(std::uint64_t);"),
+    Mutant("hash_of_a_short_string_without_its_rest", SEEN_HASH, "return sum + pair(i, bytes.last(kPair));", "return sum;"),
     Mutant("hash_without_size", SEEN_HASH, "multiplier(kWords + 4) * size", "0"),
     Mutant("hash_without_number", SEEN_HASH, "multiplier(kWords + 6) * number", "0"),
     Mutant("hash_without_half_a_sum", SEEN_HASH, "multiplier(kWords + 2) * high(sum)", "0"),
