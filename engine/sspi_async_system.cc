@@ -316,8 +316,13 @@ bool AsyncSystem::free_queue(const USHER_COMPLETIONS* handle) noexcept {
 }
 
 std::span<const std::unique_ptr<Shard>> AsyncSystem::shards() const noexcept {
-  // Acquire: sees the shards that start_shards has made.
-  return {shards_.get(), shard_count_.load(std::memory_order_acquire)};
+  // Acquire: sees the shards that start_shards has made. Before that, their array is not looked at:
+  // another thread may be making it.
+  const std::uint32_t count = shard_count_.load(std::memory_order_acquire);
+  if (count == 0) {
+    return {};
+  }
+  return {shards_.get(), count};
 }
 
 bool AsyncSystem::has_shards(const Engine& engine) noexcept {
