@@ -49,12 +49,12 @@ FAULTS = [
     # Bounds, one off.
     Fault("der_length_one_too_long", "parsers/der.cc", "if (length > size - header_size) {",
           "if (length > size - header_size + 1) {", ["parsers/der"], ["der"]),
-    Fault("der_short_length_one_too_long", "parsers/der.h", "if (size <= unread_.size() - 2) {",
-          "if (size <= unread_.size() - 1) {", ["parsers/der"], ["der"]),
-    Fault("der_field_one_too_long", "parsers/der.h", "&& size < 0x80 && size <= left) {",
-          "&& size < 0x80 && size <= left + 1) {", ["parsers/der", "parsers/krb5"], ["krb5", "accept"]),
-    Fault("der_field_with_bytes_left_over", "parsers/der.h", "== tags && size == inner_size + 2 &&",
-          "== tags && size >= inner_size + 2 &&", ["parsers/der", "parsers/krb5"], ["krb5", "accept"]),
+    Fault("der_short_length_one_too_long", "parsers/der.h", "&& 2 + size <= unread_.size()) {",
+          "&& 1 + size <= unread_.size()) {", ["parsers/der"], ["der"]),
+    Fault("der_field_one_too_long", "parsers/der.h", "4 + inner_size <= unread_.size()) {",
+          "3 + inner_size <= unread_.size()) {", ["parsers/der", "parsers/krb5"], ["krb5", "accept"]),
+    Fault("der_field_with_bytes_left_over", "parsers/der.h", "(octets >> 8 & 0xff) == 2 + inner_size &&",
+          "(octets >> 8 & 0xff) >= 2 + inner_size &&", ["parsers/der", "parsers/krb5"], ["krb5", "accept"]),
     Fault("pac_buffer_one_too_long", "parsers/pac.cc", "entry.size > parse.size() - entry.offset) {",
           "entry.size > parse.size() - entry.offset + 1) {", ["parsers/pac"], ["pac"]),
     Fault("base64_one_byte_too_much_room", "parsers/http_authorization.cc", "if (size > out.size()) {",
@@ -63,10 +63,9 @@ FAULTS = [
           "wanted.length > parse_.size()) {", ["parsers/cursor", "parsers/ntlm"], ["cursor", "ntlm"]),
 
     Fault("der_long_field_one_too_long", "parsers/der.cc",
-          "outer_size == size + 4 && outer_size <= unread.size() - 4) {",
-          "outer_size == size + 4 && outer_size <= unread.size() - 3) {", ["parsers/der_field"], ["krb5", "accept"]),
+          "8 + size <= unread.size()) {", "7 + size <= unread.size()) {", ["parsers/der_field"], ["krb5", "accept"]),
     Fault("der_long_field_with_bytes_left_over", "parsers/der.cc",
-          "size >= 0x80 && outer_size == size + 3 &&", "size >= 0x80 && outer_size >= size + 3 &&",
+          "(octets >> 16 & 0xff) == 3 + size &&", "(octets >> 16 & 0xff) >= 3 + size &&",
           ["parsers/der_field"], ["krb5", "accept"]),
     # Counts and depths that the sender says.
     Fault("authorization_data_one_level_deeper", "parsers/authorization_data.cc", "if (depth_ == kAdDepthMax) {",
@@ -91,8 +90,7 @@ FAULTS = [
           "if (count == 0 || count > SidView::kSubAuthoritiesMax + 1) {", ["parsers/sid"], ["sid"]),
 
     # Zero lengths and empty fields.
-    Fault("empty_integer", "parsers/der.cc", "if (contents.empty() || contents.size() > kIntegerSizeMax) {",
-          "if (contents.size() > kIntegerSizeMax) {", ["parsers/der"], ["der"]),
+    Fault("empty_integer", "parsers/der.h", "if (size == 1) {", "if (size <= 1) {", ["parsers/der"], ["der"]),
     Fault("negoex_vector_in_the_header", "parsers/negoex.cc", ".not_before = message_.header.header_size});",
           ".not_before = 0});", ["parsers/negoex"], ["negoex"]),
     Fault("mic_token_without_checksum", "parsers/gss_message.cc", "if (mic.checksum.empty()) {", "if (false) {",

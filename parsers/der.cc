@@ -7,33 +7,6 @@
 #include <chrono>
 
 namespace usher::der {
-[[gnu::noinline]] Reader::Integer Reader::decode_integer(Bytes contents) noexcept {
-  // No INTEGER that is read as a number needs more octets: 2^32-1 has four and a leading zero.
-  constexpr std::size_t kIntegerSizeMax = 5;
-  if (contents.empty() || contents.size() > kIntegerSizeMax) {
-    return {};
-  }
-  const bool negative = contents[0] >= 0x80;
-  if (contents.size() > 1) {
-    //= X.690 8.3.2
-    const bool next_is_negative = contents[1] >= 0x80;
-    const bool needless = contents[0] == (negative ? 0xff : 0x00) && negative == next_is_negative;
-    if (needless) {
-      return {};
-    }
-  }
-  std::uint64_t octets = 0;
-  if (contents.size() >= sizeof(std::uint32_t)) {
-    octets = load_be<std::uint32_t>(contents);
-    octets = contents.size() > sizeof(std::uint32_t) ? octets << 8 | contents.back() : octets;
-  } else {
-    for (const std::uint8_t octet : contents) {
-      octets = octets << 8 | octet;
-    }
-  }
-  const std::size_t unused_bits = 64 - 8 * contents.size();
-  return {.is_one = true, .value = static_cast<std::int64_t>(octets << unused_bits) >> unused_bits};
-}
 
 std::uint32_t Reader::integer_begin(Bytes contents) const noexcept {
   std::uint32_t header_size = 2;
@@ -45,12 +18,15 @@ std::uint32_t Reader::integer_begin(Bytes contents) const noexcept {
 
 [[gnu::noinline]] Reader::Header Reader::any_header(Bytes unread, Tag tag) noexcept {
   const auto size = static_cast<std::uint32_t>(unread.size());
-  // The messages' own elements have one or two octets of length.
-  if (size >= 4 && unread[0] == std::uint8_t(tag)) {
-    const std::uint32_t more = unread[1] - 0x80u;
-    const std::uint32_t length = more == 1 ? unread[2] : unread[2] * 256u + unread[3];
-    if ((more == 1 || more == 2) && length >= 0x80 && unread[2] != 0 && length <= size - 2 - more) {
-      return {.size = 2 + more, .content_size = length, .fault = {}};
+  if (size >= 4) {  // The messages' own elements have one or two octets of length.
+    const std::uint32_t octets = load_be<std::uint32_t>(unread);
+    const std::uint32_t length = octets & 0xffff;
+    if (octets >> 16 == (std::uint8_t(tag) << 8 | 0x82u) && length >= 0x100 && 4 + length <= size) {
+      return {.size = 4, .content_size = length, .fault = {}};
+    }
+    if (octets >> 16 == (std::uint8_t(tag) << 8 | 0x81u) && length >= 0x8000 &&
+        3 + (length >> 8) <= size) {
+      return {.size = 3, .content_size = length >> 8, .fault = {}};
     }
   }
   const auto fail = [](ParseCode code, std::uint32_t at) { return Header{.fault = {code, at}}; };
@@ -88,23 +64,22 @@ std::uint32_t Reader::integer_begin(Bytes contents) const noexcept {
   return {.size = header_size, .content_size = length, .fault = {}};
 }
 
-[[gnu::noinline]] Reader::Header Reader::any_headers(Bytes unread, Tag outer, Tag tag) noexcept {
+[[gnu::noinline]] Reader::Header Reader::any_headers(Bytes unread, Tag outer, Tag tag,
+                                                     std::uint64_t expected) noexcept {
   // Most that come here have two octets of length behind 0x82, or one behind 0x81, both of them.
   if (unread.size() >= 8) {
     const auto octets = load_le<std::uint64_t>(unread);
-    const std::uint64_t outer_octet = std::uint8_t(outer);
-    const std::uint64_t tag_octet = std::uint8_t(tag);
-    if ((octets & 0xffff'0000'ffff) == (outer_octet | 0x8200 | tag_octet << 32 | 0x82ull << 40)) {
-      const std::uint32_t outer_size = load_be<std::uint16_t>(unread.subspan(2));
-      const std::uint32_t size = load_be<std::uint16_t>(unread.subspan(6));
-      if (size >= 0x100 && outer_size == size + 4 && outer_size <= unread.size() - 4) {
+    if ((octets & ~kLongLengths) == expected) {
+      const std::uint64_t swapped = swap_octets(octets);
+      const std::uint32_t size = swapped & 0xffff;
+      if (size >= 0x100 && (swapped >> 32 & 0xffff) == 4 + size && 8 + size <= unread.size()) {
         return {.size = 8, .content_size = size, .fault = {}};
       }
     } else if ((octets & 0xff'ff00'ffff) ==
-               (outer_octet | 0x8100 | tag_octet << 24 | 0x81ull << 32)) {
-      const std::uint32_t outer_size = unread[2];
-      const std::uint32_t size = unread[5];
-      if (size >= 0x80 && outer_size == size + 3 && outer_size <= unread.size() - 3) {
+               (std::uint8_t(outer) | 0x81u << 8 | std::uint64_t{std::uint8_t(tag)} << 24 |
+                std::uint64_t{0x81} << 32)) {
+      const std::uint32_t size = octets >> 40 & 0xff;
+      if (size >= 0x80 && (octets >> 16 & 0xff) == 3 + size && 6 + size <= unread.size()) {
         return {.size = 6, .content_size = size, .fault = {}};
       }
     }
@@ -144,7 +119,6 @@ namespace {
 
 // A TimeText is fourteen digits, two for each of the year's halves, month, day, hour, minute and
 // second, and 'Z'.
-constexpr std::size_t kTimeSize = 15;
 constexpr std::size_t kPairCount = kTimeSize / 2;
 
 // Two digits for each number below 100.

@@ -49,9 +49,10 @@ class Reader {
     }
     // Most elements are well-formed and shorter than 128 bytes; those are taken here, where the
     // compiler can keep the Reader in registers.
-    if (unread_.size() >= 2 && unread_[0] == std::uint8_t(tag) && unread_[1] < 0x80) {
-      const std::size_t size = unread_[1];
-      if (size <= unread_.size() - 2) {
+    if (unread_.size() >= 2) {
+      const auto octets = load_le<std::uint16_t>(unread_);
+      const std::size_t size = octets >> 8;
+      if ((octets & kShort) == std::uint8_t(tag) && 2 + size <= unread_.size()) {
         return take(2, size);
       }
     }
@@ -89,15 +90,14 @@ class Reader {
     }
     if (unread_.size() >= 4) {
       const auto octets = load_le<std::uint32_t>(unread_);
-      const std::size_t size = octets >> 8 & 0xff;
       const std::size_t inner_size = octets >> 24;
-      const auto tags = std::uint32_t{std::uint8_t(outer)} | std::uint32_t{std::uint8_t(tag)} << 16;
-      const std::size_t left = unread_.size() - 2;
-      if ((octets & 0x00ff00ff) == tags && size == inner_size + 2 && size < 0x80 && size <= left) {
+      const std::uint32_t tags = std::uint8_t(outer) | std::uint32_t{std::uint8_t(tag)} << 16;
+      if ((octets & (kShort | kShort << 16)) == tags && (octets >> 8 & 0xff) == 2 + inner_size &&
+          4 + inner_size <= unread_.size()) {
         return take(4, inner_size);
       }
     }
-    return take(any_headers(unread_, outer, tag));
+    return take(any_headers(unread_, outer, tag, long_headers(outer, tag)));
   }
   std::uint32_t u32_in(Tag outer) noexcept {
     return static_cast<std::uint32_t>(integer_in(outer, kUnsigned));
@@ -107,6 +107,18 @@ class Reader {
   }
   std::uint32_t u32_modulo_in(Tag outer) noexcept {
     return static_cast<std::uint32_t>(integer_in(outer, kEither));
+  }
+
+  // sized_in is bytes_in for what almost always has kSize octets.
+  template <std::size_t kSize>
+  Bytes sized_in(Tag outer, Tag tag) noexcept {
+    static_assert(2 + kSize < 0x80);
+    const std::uint32_t octets = std::uint8_t(outer) | std::uint32_t{std::uint8_t(tag)} << 16 |
+                                 (2 + kSize) << 8 | kSize << 24;
+    if (unread_.size() >= 4 + kSize && parse_.ok() && load_le<std::uint32_t>(unread_) == octets) {
+      return take(4, kSize);
+    }
+    return bytes_in(outer, tag);
   }
 
   // in runs `body` on a Reader over the contents of the next element, which must carry `tag` and
@@ -157,6 +169,9 @@ class Reader {
  private:
   Reader(Parse& parse, Bytes unread) noexcept : parse_(parse), unread_(unread) {}
 
+  // Of a header in its two octets: the tag, and that the other is a length itself.
+  static constexpr std::uint32_t kShort = 0x80ff;
+
   // Header is what any_header and any_headers found, in octets: that before the contents, and the
   // contents; or what is wrong, counted from the element's beginning.
   struct Header {
@@ -167,8 +182,16 @@ class Reader {
   // any_header reads the header of an element of any length; any_headers reads two, one alone in
   // the other. They get and return values only, so that Reader and Parse need no address.
   static Header any_header(Bytes unread, Tag tag) noexcept;
-  static Header any_headers(Bytes unread, Tag outer, Tag tag) noexcept;
+  static Header any_headers(Bytes unread, Tag outer, Tag tag, std::uint64_t expected) noexcept;
   static Header slow_headers(Bytes unread, Tag outer, Tag tag) noexcept;
+
+  // long_headers is what two headers with lengths of two octets are, but for the lengths: known
+  // when this is compiled, where the tags are.
+  static constexpr std::uint64_t kLongLengths = 0xffff'0000'ffff'0000;
+  static constexpr std::uint64_t long_headers(Tag outer, Tag tag) noexcept {
+    return std::uint8_t(outer) | 0x82u << 8 | std::uint64_t{std::uint8_t(tag)} << 32 |
+           std::uint64_t{0x82} << 40;
+  }
 
   // take passes over what stands before the contents and the contents, which it returns.
   Bytes take(std::size_t before, std::size_t size) noexcept {
@@ -202,27 +225,34 @@ class Reader {
   static constexpr Limits kUnsigned{0, std::numeric_limits<std::uint32_t>::max()};
   static constexpr Limits kEither{kSigned.min, kUnsigned.max};
 
-  // number decodes an INTEGER's contents, which have just been read.
+  // number decodes an INTEGER's contents, which have just been read: two's complement in its
+  // shortest form.
   std::int64_t number(Bytes contents, Limits limits) noexcept {
-    if (contents.size() == 1 && contents[0] < 0x80) {  // Within all limits there are here.
-      return contents[0];
-    }
-    if (!parse_.ok()) {
-      return 0;
-    }
-    const Integer integer = decode_integer(contents);
-    if (!integer.is_one || integer.value < limits.min || integer.value > limits.max) {
-      parse_.fail(ParseCode::kBadValue, integer_begin(contents));
-      return 0;
-    }
-    return integer.value;
-  }
-  // decode_integer reads two's complement in its shortest form.
-  struct Integer {
-    bool is_one = false;
+    const std::size_t size = contents.size();
     std::int64_t value = 0;
-  };
-  static Integer decode_integer(Bytes contents) noexcept;
+    bool valid = false;
+    if (size == 1) {
+      value = static_cast<std::int8_t>(contents[0]);
+      valid = true;
+    } else if (size >= 2 && size <= 4) {
+      // The first two octets and the last two, which have one in common if there are three, and are
+      // the same if there are two.
+      const auto begin = static_cast<std::int16_t>(load_be<std::uint16_t>(contents));
+      const auto end = load_be<std::uint16_t>(contents.last<2>());
+      value = std::int64_t{begin} << 8 * (size - 2) | end;
+      valid = begin >> 7 != 0 && begin >> 7 != -1;  //= X.690 8.3.2
+    } else if (size == 5) {  // Of what is read as a number only 2^31..2^32-1 need so many.
+      value = load_be<std::uint32_t>(contents.last<4>());
+      valid = contents[0] == 0 && contents[1] >= 0x80;
+    }
+    if (valid && value >= limits.min && value <= limits.max) {
+      return value;
+    }
+    if (parse_.ok()) {
+      parse_.fail(ParseCode::kBadValue, integer_begin(contents));
+    }
+    return 0;
+  }
 
   // integer_begin is where the header of `contents` begins.
   [[nodiscard]] std::uint32_t integer_begin(Bytes contents) const noexcept;
@@ -243,13 +273,14 @@ class Reader {
 };
 
 // TimeText is the contents of a GeneralizedTime of the one form that DER and RFC 4120 5.2.3 allow.
+inline constexpr std::size_t kTimeSize = 15;
 class TimeText {
  public:
   explicit TimeText(std::int64_t seconds) noexcept;  // Since 1970, in the years 0..9999.
   operator Bytes() const noexcept { return text_; }
 
  private:
-  std::array<std::uint8_t, 15> text_;
+  std::array<std::uint8_t, kTimeSize> text_;
 };
 
 // Writer builds a message in the caller's buffer from its last byte to its first, so that every

@@ -104,7 +104,8 @@ inline EncryptionKey encryption_key(der::Reader& body, std::uint8_t field_number
 //= RFC 4120 5.2.8
 // Senders MUST ship at least 32 bits; flags beyond those have no meaning to us.
 inline std::uint32_t flags(der::Reader& body, std::uint8_t field_number) noexcept {
-  const Bytes bits = body.bytes_in(der::context(field_number), der::Tag::kBitString);
+  const Bytes bits =
+      body.sized_in<1 + sizeof(std::uint32_t)>(der::context(field_number), der::Tag::kBitString);
   const bool whole_words = bits.size() >= 1 + sizeof(std::uint32_t) && bits[0] == 0;
   body.require(whole_words);
   return whole_words ? load_be<std::uint32_t>(bits.subspan(1)) : 0;
@@ -114,7 +115,8 @@ inline std::uint32_t flags(der::Reader& body, std::uint8_t field_number) noexcep
 inline UnixSeconds time(der::Reader& body, std::uint8_t field_number) noexcept {  // RFC 4120 5.2.3
   UnixSeconds seconds = 0;
   body.require(der::parse_time(
-      body.bytes_in(der::context(field_number), der::Tag::kGeneralizedTime), seconds));
+      body.sized_in<der::kTimeSize>(der::context(field_number), der::Tag::kGeneralizedTime),
+      seconds));
   return seconds;
 }
 inline bool maybe_time(der::Reader& body, std::uint8_t field_number,
