@@ -1,5 +1,7 @@
 // Accepts minted tokens with Usher, alone or in batches, or with MIT, for bench/instructions to
-// count what that takes: each with a ticket of its own, or with the tickets of a few in turn.
+// count what that takes under callgrind: each with a ticket of its own, or with the tickets of a
+// few in turn. As usher-here it counts itself what Usher's take on this CPU, by stepping through
+// them: callgrind's has AVX2, but neither SHA-NI nor AVX-512.
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -9,6 +11,7 @@
 
 #include "bench/door.h"
 #include "tools/mint/mit_acceptor.h"
+#include "tools/stepped.h"
 
 namespace {
 
@@ -51,6 +54,43 @@ extern "C" {
 
 }  // extern "C"
 
+namespace {
+
+std::size_t usher_accepts(const KerberosTokens& tokens, std::size_t batch, bool marked) {
+  const auto mark = [marked] { marked ? usher::tools::mark_steps() : void(); };
+  Door door(tokens.service());
+  for (std::size_t i = 0; i < kWarmUp; ++i) {
+    const usher::Bytes token = tokens.token(i);
+    door.release(door.accept(std::span(&token, 1))[0].context);
+  }
+  mark();
+  const std::size_t established = accept_with_usher(door, tokens, batch);
+  mark();
+  return established;
+}
+
+std::size_t mit_accepts(const KerberosTokens& tokens) {
+  usher::mint::MitAcceptor mit(usher::mint::keytab_image(std::span(&tokens.service(), 1)));
+  for (std::size_t i = 0; i < kWarmUp; ++i) {
+    mit.accept_and_forget(tokens.token(i));
+  }
+  return accept_with_mit(mit, tokens);
+}
+
+// count_here prints the instructions of all accepts on this CPU.
+int count_here(const KerberosTokens& tokens, std::size_t batch) {
+  const usher::tools::Stepped stepped = usher::tools::step(
+      [&] { return usher_accepts(tokens, batch, true) == tokens.size() - kWarmUp ? 0 : 1; },
+      [](pid_t) {});
+  if (stepped.returned == usher::tools::kCannotBeTraced) {
+    std::fputs("accept_count: nothing may be traced here\n", stderr);
+  }
+  std::printf("%ld\n", stepped.instructions);
+  return stepped.returned;
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   const auto number = [&](int at) {
     std::size_t value = 0;
@@ -63,28 +103,19 @@ int main(int argc, char** argv) {
   // A ticket each, if it is not said: none is seen twice.
   const std::size_t tickets = argc > 4 ? number(4) : count + kWarmUp;
   const std::size_t ticket_size = argc > 5 ? number(5) : 0;
-  if ((who != "usher" && who != "mit") || count == 0 || batch == 0 || batch > usher::kBatchMax ||
-      tickets == 0) {
-    std::fputs("usage: accept_count usher|mit COUNT [BATCH [TICKETS [TICKET_BYTES]]]\n", stderr);
+  if ((who != "usher" && who != "usher-here" && who != "mit") || count == 0 || batch == 0 ||
+      batch > usher::kBatchMax || tickets == 0) {
+    std::fputs("usage: accept_count usher|usher-here|mit COUNT [BATCH [TICKETS [TICKET_BYTES]]]\n",
+               stderr);
     return 2;
   }
   const KerberosTokens tokens(
       {.count = count + kWarmUp, .ticket_size = ticket_size, .tickets = tickets});
-  std::size_t established = 0;
-  if (who == "usher") {
-    Door door(tokens.service());
-    for (std::size_t i = 0; i < kWarmUp; ++i) {
-      const usher::Bytes token = tokens.token(i);
-      door.release(door.accept(std::span(&token, 1))[0].context);
-    }
-    established = accept_with_usher(door, tokens, batch);
-  } else {
-    usher::mint::MitAcceptor mit(usher::mint::keytab_image(std::span(&tokens.service(), 1)));
-    for (std::size_t i = 0; i < kWarmUp; ++i) {
-      mit.accept_and_forget(tokens.token(i));
-    }
-    established = accept_with_mit(mit, tokens);
+  if (who == "usher-here") {
+    return count_here(tokens, batch);
   }
+  const std::size_t established =
+      who == "usher" ? usher_accepts(tokens, batch, false) : mit_accepts(tokens);
   std::printf("%zu\n", established);
   return established == count ? 0 : 1;
 }

@@ -120,6 +120,12 @@ class Build:
             raise Failure(f"accept_count {who} under valgrind: {done.stderr[-800:]}")
         return int(collected[1]) / count
 
+    def instructions_here(self, count, batch):
+        """Returns the instructions of one of Usher's accepts on this CPU, which are stepped through."""
+        if self.path("accept_count") is None:
+            raise Failure("accept_count is not built")
+        return int(self.run("accept_count", "usher-here", count, batch).split()[-1]) / count
+
 
 class Samples:
     """What each of several contestants needed, round by round."""

@@ -23,76 +23,49 @@ TEST(NoCpuid, IsLookedForElsewhere) { GTEST_SKIP() << USHER_STEPS_ARE_NOT_LOOKED
 #include <cpuid.h>
 #include <sys/ptrace.h>
 #include <sys/user.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <usher/acceptor.h>
 
 #include <array>
 #include <cerrno>
-#include <csignal>
 #include <cstddef>
 #include <deque>
 #include <vector>
 
 #include "tests/engine/sspi_caller.h"
+#include "tools/stepped.h"
 
 namespace usher::testing {
 namespace {
 
 constexpr int kWarmUpRounds = 4;
 constexpr std::size_t kBatch = 9;  // As many as go side by side in the widest registers there are.
-constexpr int kCannotBeTraced = 254;
+
+using tools::kCannotBeTraced;
+using tools::mark_steps;
 
 // Seen is what a child did between its marks.
 struct Seen {
-  long instructions = 0;
+  tools::Stepped stepped;  // Its body returns how many were accepted.
   long cpuids = 0;
   std::uint64_t cpuid_at = 0;  // Of the last of them.
-  int accepted = -1;           // What the child has returned; -1 if it did not get there.
 };
 
-// mark begins what is to be looked at, or ends it.
-void mark() { (void)::raise(SIGSTOP); }
-
 bool is_cpuid(long word) { return (word & 0xffff) == 0xa20f; }  // 0F A2.
-
-// look counts the instruction that a stopped child is about to run.
-void look(pid_t child, Seen& seen) {
-  const auto at = static_cast<std::uint64_t>(
-      ::ptrace(PTRACE_PEEKUSER, child, offsetof(user_regs_struct, rip), nullptr));
-  errno = 0;
-  const long word = ::ptrace(PTRACE_PEEKTEXT, child, at, nullptr);
-  ++seen.instructions;
-  if (errno == 0 && is_cpuid(word)) {
-    ++seen.cpuids;
-    seen.cpuid_at = at;
-  }
-}
 
 // watch runs `body` in a child, and looks at what it runs between marks.
 template <class Body>
 Seen watch(Body body) {
   Seen seen;
-  const pid_t child = ::fork();
-  if (child == 0) {
-    if (::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) {
-      ::_exit(kCannotBeTraced);
+  seen.stepped = tools::step(body, [&seen](pid_t child) {
+    const auto at = static_cast<std::uint64_t>(
+        ::ptrace(PTRACE_PEEKUSER, child, offsetof(user_regs_struct, rip), nullptr));
+    errno = 0;
+    const long word = ::ptrace(PTRACE_PEEKTEXT, child, at, nullptr);
+    if (errno == 0 && is_cpuid(word)) {
+      ++seen.cpuids;
+      seen.cpuid_at = at;
     }
-    ::_exit(body());
-  }
-  bool stepping = false;
-  int state = 0;
-  while (::waitpid(child, &state, 0) == child && WIFSTOPPED(state)) {
-    const int signal = WSTOPSIG(state);
-    if (signal == SIGSTOP) {
-      stepping = !stepping;
-    } else if (signal == SIGTRAP && stepping) {
-      look(child, seen);
-    }
-    const bool own = signal == SIGSTOP || signal == SIGTRAP;
-    ::ptrace(stepping ? PTRACE_SINGLESTEP : PTRACE_CONT, child, nullptr, own ? 0 : signal);
-  }
-  seen.accepted = WIFEXITED(state) ? WEXITSTATUS(state) : -1;
+  });
   return seen;
 }
 
@@ -152,11 +125,11 @@ struct Request {
 };
 
 void expect_none(const Seen& seen, int accepted) {
-  if (seen.accepted == kCannotBeTraced) {
+  if (seen.stepped.returned == kCannotBeTraced) {
     GTEST_SKIP() << "nothing may be traced here";
   }
-  EXPECT_EQ(seen.accepted, accepted);
-  EXPECT_GT(seen.instructions, 1000 * accepted);
+  EXPECT_EQ(seen.stepped.returned, accepted);
+  EXPECT_GT(seen.stepped.instructions, 1000 * accepted);
   EXPECT_EQ(seen.cpuids, 0) << "the last at " << std::hex << seen.cpuid_at;
 }
 
@@ -180,9 +153,9 @@ TEST_P(NoCpuidOfEtype, OneLegOfKerberosRunsNone) {
     int accepted = 0;
     for (const mint::Ticket& ticket : {known, ticket_of(realm)}) {
       Request request(credential, mint::spnego_token(realm.ap_req(ticket).message));
-      mark();
+      mark_steps();
       const SECURITY_STATUS status = request.run();
-      mark();
+      mark_steps();
       accepted += status == SEC_E_OK ? 1 : 0;
     }
     return accepted;
@@ -199,13 +172,13 @@ TEST(NoCpuid, TwoLegsOfNtlmRunNone) {
     for (int i = 0; i <= kWarmUpRounds; ++i) {
       const bool warm = i == kWarmUpRounds;
       Request first(credential, client.first_in_spnego());
-      warm ? mark() : void();
+      warm ? mark_steps() : void();
       (void)first.run();
-      warm ? mark() : void();
+      warm ? mark_steps() : void();
       Request second(credential, client.second_in_spnego(first.reply()), &first.context);
-      warm ? mark() : void();
+      warm ? mark_steps() : void();
       const SECURITY_STATUS status = second.run();
-      warm ? mark() : void();
+      warm ? mark_steps() : void();
       accepted += warm && status == SEC_E_OK ? 1 : 0;
     }
     return accepted;
@@ -225,9 +198,9 @@ TEST(NoCpuid, ABatchRunsNone) {
                               mint::spnego_token(realm.ap_req(ticket_of(realm)).message));
         asked.push_back(requests.back().asked);
       }
-      warm ? mark() : void();
+      warm ? mark_steps() : void();
       (void)usher_accept_batch(asked.data(), static_cast<std::uint32_t>(asked.size()));
-      warm ? mark() : void();
+      warm ? mark_steps() : void();
       for (const USHER_ACCEPT& one : asked) {
         accepted += warm && one.Status == SEC_E_OK ? 1 : 0;
       }
@@ -244,15 +217,15 @@ TEST(NoCpuid, WouldBeNoticed) {
     std::uint32_t c = 0;
     std::uint32_t d = 0;
     __cpuid(0, a, b, c, d);  // Before the mark.
-    mark();
+    mark_steps();
     __cpuid(0, a, b, c, d);
-    mark();
+    mark_steps();
     return b != 0 ? 1 : 0;
   });
-  if (seen.accepted == kCannotBeTraced) {
+  if (seen.stepped.returned == kCannotBeTraced) {
     GTEST_SKIP() << "nothing may be traced here";
   }
-  EXPECT_EQ(seen.accepted, 1);
+  EXPECT_EQ(seen.stepped.returned, 1);
   EXPECT_EQ(seen.cpuids, 1);
 }
 
