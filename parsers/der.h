@@ -313,8 +313,21 @@ class Writer {
     header(tag, contents.size());
   }
 
-  void u32(std::uint32_t value, Tag tag = Tag::kInteger) noexcept { integer(tag, value); }
-  void i32(std::int32_t value) noexcept { integer(Tag::kInteger, value); }
+  void u32(std::uint32_t value) noexcept { header(Tag::kInteger, integer(value)); }
+  void i32(std::int32_t value) noexcept { header(Tag::kInteger, integer(value)); }
+
+  // bytes_in, u32_in and i32_in write what stands alone inside an element of `outer`, such as `[n]
+  // EXPLICIT INTEGER`, headers of both included.
+  void bytes_in(Tag outer, Tag tag, Bytes contents) noexcept {
+    octets(contents);
+    headers(outer, tag, contents.size());
+  }
+  void u32_in(Tag outer, std::uint32_t value, Tag tag = Tag::kInteger) noexcept {
+    headers(outer, tag, integer(value));
+  }
+  void i32_in(Tag outer, std::int32_t value) noexcept {
+    headers(outer, Tag::kInteger, integer(value));
+  }
 
   // bits writes a BIT STRING of the 32 bits of `flags`, most significant first (RFC 4120 5.2.8).
   void bits(std::uint32_t flags) noexcept;
@@ -322,13 +335,23 @@ class Writer {
   // time writes a GeneralizedTime "YYYYMMDDHHMMSSZ" (RFC 4120 5.2.3); `seconds` since 1970 must lie
   // in the years 0..9999.
   void time(std::int64_t seconds) noexcept { bytes(Tag::kGeneralizedTime, TimeText(seconds)); }
+  void time_in(Tag outer, std::int64_t seconds) noexcept {
+    bytes_in(outer, Tag::kGeneralizedTime, TimeText(seconds));
+  }
 
-  // in runs `body` on this Writer and puts the header of `tag` in front of what it wrote.
+  // in runs `body` on this Writer and puts the header of `tag` in front of what it wrote; with two
+  // tags, both headers.
   template <class Body>
   void in(Tag tag, Body body) noexcept {
     const std::size_t end = free_.size();
     body(*this);
     header(tag, end - free_.size());
+  }
+  template <class Body>
+  void in(Tag outer, Tag tag, Body body) noexcept {
+    const std::size_t end = free_.size();
+    body(*this);
+    headers(outer, tag, end - free_.size());
   }
 
   // wrap puts the header of `tag` in front of everything written so far.
@@ -347,12 +370,19 @@ class Writer {
     return taken;
   }
 
-  // header writes a tag and a length, which has 8 octets at most.
+  // header writes a tag and a length, which has 8 octets at most; headers two, one alone in the
+  // other.
   void header(Tag tag, std::size_t size) noexcept {
     const auto tag_octet = std::uint8_t(tag);
     if (size < 0x80) {
       if (const MutableBytes room = take(2); fits_) {
         store_le(room, static_cast<std::uint16_t>(tag_octet | size << 8));
+      }
+      return;
+    }
+    if (size >= 0x100 && size < 0x10000) {
+      if (const MutableBytes room = take(4); fits_) {
+        store_be(room, static_cast<std::uint32_t>(tag_octet << 24 | 0x82 << 16 | size));
       }
       return;
     }
@@ -362,13 +392,26 @@ class Writer {
       store_le(room, static_cast<std::uint16_t>(tag_octet | (0x80 | size_octets) << 8));
     }
   }
+  void headers(Tag outer, Tag tag, std::size_t size) noexcept {
+    if (size < 0x80 - 2) {
+      if (const MutableBytes room = take(4); fits_) {
+        store_le(room, static_cast<std::uint32_t>(std::uint8_t(outer) | (size + 2) << 8 |
+                                                  std::uint8_t(tag) << 16 | size << 24));
+      }
+      return;
+    }
+    const std::size_t before = free_.size();
+    header(tag, size);
+    header(outer, size + before - free_.size());
+  }
 
+  // integer writes contents, and returns their size.
   //= X.690 8.3.2: in as few octets as hold the value and its sign.
-  void integer(Tag tag, std::int64_t value) noexcept {
+  std::size_t integer(std::int64_t value) noexcept {
     const auto magnitude = static_cast<std::uint64_t>(value < 0 ? ~value : value);
     const std::size_t size = static_cast<std::size_t>(std::bit_width(magnitude)) / 8 + 1;
     big_endian(static_cast<std::uint64_t>(value), size);
-    header(tag, size);
+    return size;
   }
 
   // big_endian writes the low `size` octets of `value`.

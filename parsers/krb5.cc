@@ -77,27 +77,30 @@ class TextWriter {
   bool fits_ = true;
 };
 
-void write_encrypted_data(Writer& writer, const EncryptedData& data) noexcept {
-  writer.in(Tag::kSequence, [&](Writer& parts) {
-    parts.in(der::context(2), [&](Writer& field) { field.bytes(Tag::kOctetString, data.cipher); });
+void write_encrypted_data(Writer& writer, std::uint8_t field_number,
+                          const EncryptedData& data) noexcept {
+  writer.in(der::context(field_number), Tag::kSequence, [&](Writer& parts) {
+    parts.bytes_in(der::context(2), Tag::kOctetString, data.cipher);
     if (data.has_kvno) {
-      parts.in(der::context(1), [&](Writer& field) { field.u32(data.kvno); });
+      parts.u32_in(der::context(1), data.kvno);
     }
-    parts.in(der::context(0), [&](Writer& field) { field.i32(data.etype); });
+    parts.i32_in(der::context(0), data.etype);
   });
 }
 
-void write_principal(Writer& writer, const PrincipalName& name) noexcept {
-  writer.in(Tag::kSequence, [&](Writer& parts) {
-    parts.in(der::context(1), [&](Writer& field) { field.bytes(Tag::kSequence, name.components); });
-    parts.in(der::context(0), [&](Writer& field) { field.i32(name.type); });
+void write_principal(Writer& writer, std::uint8_t field_number,
+                     const PrincipalName& name) noexcept {
+  writer.in(der::context(field_number), Tag::kSequence, [&](Writer& parts) {
+    parts.bytes_in(der::context(1), Tag::kSequence, name.components);
+    parts.i32_in(der::context(0), name.type);
   });
 }
 
-void write_encryption_key(Writer& writer, const EncryptionKey& key) noexcept {
-  writer.in(Tag::kSequence, [&](Writer& parts) {
-    parts.in(der::context(1), [&](Writer& field) { field.bytes(Tag::kOctetString, key.value); });
-    parts.in(der::context(0), [&](Writer& field) { field.i32(key.etype); });
+void write_encryption_key(Writer& writer, std::uint8_t field_number,
+                          const EncryptionKey& key) noexcept {
+  writer.in(der::context(field_number), Tag::kSequence, [&](Writer& parts) {
+    parts.bytes_in(der::context(1), Tag::kOctetString, key.value);
+    parts.i32_in(der::context(0), key.etype);
   });
 }
 
@@ -282,29 +285,25 @@ Result<ErrorData> parse_error_data(Bytes e_data) noexcept {
 
 [[gnu::flatten]] void write_ap_rep(Writer& out, const EncryptedData& enc_part) noexcept {
   Writer writer = out;  // What it writes cannot be this one itself.
-  writer.in(der::application(kApRepType), [&](Writer& tagged) {
-    tagged.in(Tag::kSequence, [&](Writer& body) {
-      body.in(der::context(2), [&](Writer& field) { write_encrypted_data(field, enc_part); });
-      body.in(der::context(1), [&](Writer& field) { field.u32(kApRepType); });
-      body.in(der::context(0), [&](Writer& field) { field.u32(fields::kProtocolVersion); });
-    });
+  writer.in(der::application(kApRepType), Tag::kSequence, [&](Writer& body) {
+    write_encrypted_data(body, 2, enc_part);
+    body.u32_in(der::context(1), kApRepType);
+    body.u32_in(der::context(0), fields::kProtocolVersion);
   });
   out = writer;
 }
 
 [[gnu::flatten]] void write_enc_ap_rep_part(Writer& out, const EncApRepPart& part) noexcept {
   Writer writer = out;  // What it writes cannot be this one itself.
-  writer.in(der::application(kEncApRepPartTag), [&](Writer& tagged) {
-    tagged.in(Tag::kSequence, [&](Writer& body) {
-      if (part.has_seq_number) {
-        body.in(der::context(3), [&](Writer& field) { field.u32(part.seq_number); });
-      }
-      if (part.has_subkey) {
-        body.in(der::context(2), [&](Writer& field) { write_encryption_key(field, part.subkey); });
-      }
-      body.in(der::context(1), [&](Writer& field) { field.u32(part.cusec); });
-      body.in(der::context(0), [&](Writer& field) { field.time(part.ctime); });
-    });
+  writer.in(der::application(kEncApRepPartTag), Tag::kSequence, [&](Writer& body) {
+    if (part.has_seq_number) {
+      body.u32_in(der::context(3), part.seq_number);
+    }
+    if (part.has_subkey) {
+      write_encryption_key(body, 2, part.subkey);
+    }
+    body.u32_in(der::context(1), part.cusec);
+    body.time_in(der::context(0), part.ctime);
   });
   out = writer;
 }
@@ -312,39 +311,36 @@ Result<ErrorData> parse_error_data(Bytes e_data) noexcept {
 void write_error_data(Writer& writer, const ErrorData& data) noexcept {
   writer.in(Tag::kSequence, [&](Writer& body) {
     if (data.has_value) {
-      body.in(der::context(2), [&](Writer& field) { field.bytes(Tag::kOctetString, data.value); });
+      body.bytes_in(der::context(2), Tag::kOctetString, data.value);
     }
-    body.in(der::context(1), [&](Writer& field) { field.i32(std::int32_t(data.type)); });
+    body.i32_in(der::context(1), std::int32_t(data.type));
   });
 }
 
 void write_krb_error(Writer& writer, const KrbError& error) noexcept {
   const auto text = [](Writer& body, std::uint8_t field_number, Tag tag, Bytes contents) {
     if (!contents.empty()) {
-      body.in(der::context(field_number), [&](Writer& field) { field.bytes(tag, contents); });
+      body.bytes_in(der::context(field_number), tag, contents);
     }
   };
-  writer.in(der::application(kKrbErrorType), [&](Writer& tagged) {
-    tagged.in(Tag::kSequence, [&](Writer& body) {
-      text(body, 12, Tag::kOctetString, error.e_data);
-      text(body, 11, Tag::kGeneralString, error.e_text);
-      body.in(der::context(10), [&](Writer& field) { write_principal(field, error.sname); });
-      body.in(der::context(9),
-              [&](Writer& field) { field.bytes(Tag::kGeneralString, error.realm); });
-      if (!error.cname.components.empty()) {
-        body.in(der::context(8), [&](Writer& field) { write_principal(field, error.cname); });
-      }
-      text(body, 7, Tag::kGeneralString, error.crealm);
-      body.in(der::context(6), [&](Writer& field) { field.i32(error.error_code); });
-      body.in(der::context(5), [&](Writer& field) { field.u32(error.susec); });
-      body.in(der::context(4), [&](Writer& field) { field.time(error.stime); });
-      if (error.has_client_time) {
-        body.in(der::context(3), [&](Writer& field) { field.u32(error.cusec); });
-        body.in(der::context(2), [&](Writer& field) { field.time(error.ctime); });
-      }
-      body.in(der::context(1), [&](Writer& field) { field.u32(kKrbErrorType); });
-      body.in(der::context(0), [&](Writer& field) { field.u32(fields::kProtocolVersion); });
-    });
+  writer.in(der::application(kKrbErrorType), Tag::kSequence, [&](Writer& body) {
+    text(body, 12, Tag::kOctetString, error.e_data);
+    text(body, 11, Tag::kGeneralString, error.e_text);
+    write_principal(body, 10, error.sname);
+    body.bytes_in(der::context(9), Tag::kGeneralString, error.realm);
+    if (!error.cname.components.empty()) {
+      write_principal(body, 8, error.cname);
+    }
+    text(body, 7, Tag::kGeneralString, error.crealm);
+    body.i32_in(der::context(6), error.error_code);
+    body.u32_in(der::context(5), error.susec);
+    body.time_in(der::context(4), error.stime);
+    if (error.has_client_time) {
+      body.u32_in(der::context(3), error.cusec);
+      body.time_in(der::context(2), error.ctime);
+    }
+    body.u32_in(der::context(1), kKrbErrorType);
+    body.u32_in(der::context(0), fields::kProtocolVersion);
   });
 }
 

@@ -117,17 +117,12 @@ void write_neg_token_init2(Writer& writer, std::span<const gss::Mechanism> mecha
   assert(!mechanisms.empty());
   writer.in(Tag::kSequence, [&](Writer& body) {  // Last field first, as Writer wants it.
     //= MS-SPNG 2.2.1: hintAddress is never sent.
-    body.in(der::context(3), [](Writer& field) {
-      field.in(Tag::kSequence, [](Writer& hints) {
-        hints.in(der::context(0), [](Writer& hint) { hint.bytes(Tag::kGeneralString, kHint); });
-      });
-    });
-    body.in(der::context(0), [&](Writer& field) {
-      field.in(Tag::kSequence, [&](Writer& mechs) {
-        for (std::size_t n = mechanisms.size(); n-- > 0;) {
-          mechs.bytes(Tag::kOid, gss::oid_of(mechanisms[n]));
-        }
-      });
+    body.in(der::context(3), Tag::kSequence,
+            [](Writer& hints) { hints.bytes_in(der::context(0), Tag::kGeneralString, kHint); });
+    body.in(der::context(0), Tag::kSequence, [&](Writer& mechs) {
+      for (std::size_t n = mechanisms.size(); n-- > 0;) {
+        mechs.bytes(Tag::kOid, gss::oid_of(mechanisms[n]));
+      }
     });
   });
   writer.wrap(der::context(0));
@@ -168,19 +163,16 @@ void write_neg_token_init2(Writer& writer, std::span<const gss::Mechanism> mecha
   Writer writer = out;                           // What it writes cannot be this one itself.
   writer.in(Tag::kSequence, [&](Writer& body) {  // Last field first, as Writer wants it.
     if (resp.has_mech_list_mic) {
-      body.in(der::context(3),
-              [&](Writer& field) { field.bytes(Tag::kOctetString, resp.mech_list_mic); });
+      body.bytes_in(der::context(3), Tag::kOctetString, resp.mech_list_mic);
     }
     if (resp.has_response_token) {
-      body.in(der::context(2),
-              [&](Writer& field) { field.bytes(Tag::kOctetString, resp.response_token); });
+      body.bytes_in(der::context(2), Tag::kOctetString, resp.response_token);
     }
     if (!resp.supported_mech.empty()) {
-      body.in(der::context(1), [&](Writer& field) { field.bytes(Tag::kOid, resp.supported_mech); });
+      body.bytes_in(der::context(1), Tag::kOid, resp.supported_mech);
     }
     if (resp.has_state) {
-      body.in(der::context(0),
-              [&](Writer& field) { field.u32(std::uint32_t(resp.state), Tag::kEnumerated); });
+      body.u32_in(der::context(0), std::uint32_t(resp.state), Tag::kEnumerated);
     }
   });
   writer.wrap(der::context(1));

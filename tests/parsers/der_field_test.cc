@@ -136,5 +136,54 @@ TEST(DerReader, ReadsAFieldOfAnySizeAsInDoes) {
   }
 }
 
+// written is what `write` makes of a Writer.
+template <class Write>
+std::vector<std::uint8_t> written(Write write) {
+  std::vector<std::uint8_t> out(std::size_t{1} << 17);
+  Writer writer(out);
+  write(writer);
+  EXPECT_TRUE(writer.ok());
+  const Bytes message = writer.written();
+  return {message.begin(), message.end()};
+}
+
+// Likewise a Writer's, at every size where a length gets another form.
+TEST(DerWriter, WritesAFieldAsInDoes) {
+  for (const std::size_t size :
+       {0u,   1u,   123u, 124u, 125u,    126u,    127u,    128u,    129u,    252u,    253u,
+        254u, 255u, 256u, 257u, 65'531u, 65'532u, 65'535u, 65'536u, 65'537u, 100'000u}) {
+    const std::vector<std::uint8_t> contents(size, 0x5a);
+    const auto nested = written([&](Writer& writer) {
+      writer.in(context(4), [&](Writer& field) { field.bytes(Tag::kOctetString, contents); });
+    });
+    EXPECT_EQ(nested, written([&](Writer& writer) {
+                writer.bytes_in(context(4), Tag::kOctetString, contents);
+              }))
+        << size;
+    EXPECT_EQ(nested, written([&](Writer& writer) {
+                writer.in(context(4), Tag::kOctetString,
+                          [&](Writer& field) { field.octets(contents); });
+              }))
+        << size;
+    Parse parse(nested);
+    Reader reader(parse);
+    EXPECT_EQ(reader.bytes_in(context(4), Tag::kOctetString).size(), size);
+    reader.finish();
+    EXPECT_TRUE(parse.ok()) << size;
+  }
+  for (const std::int64_t value :
+       {std::int64_t{0}, std::int64_t{127}, std::int64_t{128}, std::int64_t{-129},
+        std::int64_t{65'536}, std::int64_t{2'147'483'647}, std::int64_t{-2'147'483'648}}) {
+    const auto number = static_cast<std::int32_t>(value);
+    EXPECT_EQ(written([&](Writer& writer) {
+                writer.in(context(2), [&](Writer& field) { field.i32(number); });
+              }),
+              written([&](Writer& writer) { writer.i32_in(context(2), number); }))
+        << value;
+  }
+  EXPECT_EQ(written([](Writer& writer) { writer.u32_in(context(0), 0xffffffff); }),
+            hex("a0 07 02 05 00ffffffff"));
+}
+
 }  // namespace
 }  // namespace usher::der

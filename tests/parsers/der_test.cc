@@ -341,8 +341,10 @@ TEST(DerWriter, WritesAllOrNothing) {
       body.time(0);
       body.bits(0x20000000);
       body.i32(-129);
-      body.u32(3, Tag::kEnumerated);
+      body.u32_in(context(1), 3, Tag::kEnumerated);
+      body.time_in(context(2), 0);
       body.bytes(Tag::kOctetString, std::array<std::uint8_t, 130>{});
+      body.bytes_in(context(3), Tag::kOctetString, std::array<std::uint8_t, 126>{});
     });
   };
   std::vector<std::uint8_t> large(512);
