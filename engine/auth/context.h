@@ -24,7 +24,8 @@ enum PacSignature : std::uint8_t { kPacServer = 1, kPacKdc = 2, kPacTicket = 4, 
 
 // Context is one slot's tenant. Decrypted tickets are not in it: they live in the turn's arena and
 // are gone when the turn ends. What is here was verified before it was put here, except that before
-// kEstablished `storage` holds NTLM messages as they came.
+// kEstablished `storage` holds NTLM messages as they came, and the names of a ticket whose PAC may
+// still be refused.
 struct alignas(kCacheLine) Context {
   State state = State::kFirstToken;
   bool spnego = false;        // Tokens travel inside SPNEGO; otherwise bare.

@@ -1,5 +1,7 @@
 #include "engine/auth/ticket_cache.h"
 
+#include <memory>
+
 #include "engine/auth/exchange.h"
 
 namespace usher::auth {
@@ -13,13 +15,22 @@ std::uint64_t client_of(const TicketCache& cache, const Context& context) noexce
                        user.size());
 }
 
+// ends_sealed says whether the ticket's last octets are those of its keyed checksum. Behind them
+// only extensions can stand (RFC 4120 1.5.1), which nothing protects: with one, a client could make
+// any number of tickets from its own, even such as have one hash.
+bool ends_sealed(const krb5::Ticket& ticket) noexcept {
+  return std::to_address(ticket.enc_part.cipher.end()) == std::to_address(ticket.encoded.end());
+}
+
 }  // namespace
 
 void seek_ticket(Turn& turn, Exchange& exchange) noexcept {
   const TicketCache* const cache = turn.environment.tickets;
-  if (cache != nullptr && exchange.request->credential->policy.cache_tickets) {
-    KerberosWork& work = exchange.kerberos;
-    work.sought.emplace(cache->seek((*exchange.keys)->generation, work.ap_req->ticket.encoded));
+  KerberosWork& work = exchange.kerberos;
+  const krb5::Ticket& ticket = work.ap_req->ticket;
+  if (cache != nullptr && exchange.request->credential->policy.cache_tickets &&
+      ends_sealed(ticket)) {
+    work.sought.emplace(cache->seek((*exchange.keys)->generation, ticket.encoded));
   }
 }
 

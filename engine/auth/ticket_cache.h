@@ -25,15 +25,17 @@ struct OpenedTicket {
 // A ticket is found by all its octets, in the state in which it was opened, until its end time.
 using TicketCache = SeenCache<OpenedTicket>;
 
-// seek_ticket begins to look for the exchange's ticket, if the policy lets tickets be remembered;
-// recall tells. True: it was found, and what it came to then is the turn's job for it, which is
-// done already. Between the two the processor fetches memory that is in no cache.
+// seek_ticket begins to look for the exchange's ticket, if the policy lets tickets be remembered
+// and it is one that can be: all of it is sealed or chooses the key. recall tells. True: it was
+// found, and what it came to then is the turn's job for it, which is done already. Between the two
+// the processor fetches memory that is in no cache.
 void seek_ticket(Turn& turn, Exchange& exchange) noexcept;
 [[nodiscard]] bool recall(Turn& turn, Exchange& exchange) noexcept;
 
 // about_to_remember is called a stage before remember, once the context has the client's name, so
-// that there is time to fetch memory here, too. remember offers the ticket of an exchange that
-// succeeded, if it was not found there.
+// that there is time to fetch memory here, too. remember offers the ticket of an AP-REQ in which
+// everything was right, if it was not found there; what may be refused still is a mechListMIC or a
+// third leg, which say nothing about the ticket.
 void about_to_remember(Turn& turn, Exchange& exchange) noexcept;
 void remember(Turn& turn, Exchange& exchange) noexcept;
 

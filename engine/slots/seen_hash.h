@@ -18,8 +18,9 @@ using SeenHashKey = std::array<std::uint64_t, 26>;
 
 // SeenHash looks at a string's size and at up to 16 words of it: all of a string of 128 bytes, and
 // of a longer one its last 64 bytes and 8 words that are spread evenly over the rest. The end of a
-// sealed ticket is its keyed checksum, which differs whatever else is the same. Strings that differ
-// only where it does not look have one hash, so whoever uses it compares them whole.
+// sealed ticket without extensions is its keyed checksum, which differs whatever else is the same.
+// Strings that differ only where it does not look have one hash, so whoever uses it compares them
+// whole.
 class SeenHash {
  public:
   explicit SeenHash(const SeenHashKey& key) noexcept : key_(key) {}

@@ -217,6 +217,41 @@ TEST_F(RememberedTicket, IsAnotherOneWithAnyOctetChanged) {
   EXPECT_EQ(sign_on(), Status::kEstablished);
 }
 
+// extended is a ticket with an extension behind its enc-part, which nothing protects: the client
+// can write there what it likes (RFC 4120 1.5.1).
+mint::Ticket extended(mint::Ticket ticket, const Octets& contents) {
+  Parse parse(ticket.encoded);
+  der::Reader reader(parse);
+  Octets fields;
+  reader.in(der::application(1), der::Tag::kSequence,
+            [&](der::Reader& body) { mint::append(fields, body.rest()); });
+  EXPECT_TRUE(parse.ok());
+  ticket.encoded = mint::build([&](der::Writer& writer) {
+    writer.in(der::application(1), der::Tag::kSequence, [&](der::Writer& body) {
+      body.bytes_in(der::context(4), der::Tag::kOctetString, contents);
+      body.octets(fields);
+    });
+  });
+  return ticket;
+}
+
+// One ticket must not be as many as the client likes.
+TEST_F(RememberedTicket, IsNotOneThatHasUnprotectedExtensions) {
+  take_ticket();
+  const mint::Ticket good = ticket_;
+  for (std::uint8_t i = 0; i < 4; ++i) {
+    ticket_ = extended(good, Octets(300, i));
+    EXPECT_EQ(sign_on(), Status::kEstablished);
+    EXPECT_EQ(sign_on(), Status::kEstablished) << "a right ticket all the same";
+    EXPECT_EQ(sign_on(), Status::kEstablished);
+    end_all();
+  }
+  EXPECT_EQ(counts().admitted, 0u);
+  EXPECT_EQ(counts().hits, 0u);
+  ticket_ = good;
+  warm();
+}
+
 TEST_F(RememberedTicket, IsForgottenWithItsKeys) {
   take_ticket();
   warm();
