@@ -21,10 +21,10 @@ std::uint32_t Reader::integer_begin(Bytes contents) const noexcept {
   if (size >= 4) {  // The messages' own elements have one or two octets of length.
     const std::uint32_t octets = load_be<std::uint32_t>(unread);
     const std::uint32_t length = octets & 0xffff;
-    if (octets >> 16 == (std::uint8_t(tag) << 8 | 0x82u) && length >= 0x100 && 4 + length <= size) {
+    if (octets >> 16 == (octet_of(tag) << 8 | 0x82u) && length >= 0x100 && 4 + length <= size) {
       return {.size = 4, .content_size = length, .fault = {}};
     }
-    if (octets >> 16 == (std::uint8_t(tag) << 8 | 0x81u) && length >= 0x8000 &&
+    if (octets >> 16 == (octet_of(tag) << 8 | 0x81u) && length >= 0x8000 &&
         3 + (length >> 8) <= size) {
       return {.size = 3, .content_size = length >> 8, .fault = {}};
     }
@@ -76,8 +76,7 @@ std::uint32_t Reader::integer_begin(Bytes contents) const noexcept {
         return {.size = 8, .content_size = size, .fault = {}};
       }
     } else if ((octets & 0xff'ff00'ffff) ==
-               (std::uint8_t(outer) | 0x81u << 8 | std::uint64_t{std::uint8_t(tag)} << 24 |
-                std::uint64_t{0x81} << 32)) {
+               (octet_of(outer) | 0x81u << 8 | std::uint64_t{octet_of(tag) | 0x81u << 8} << 24)) {
       const std::uint32_t size = octets >> 40 & 0xff;
       if (size >= 0x80 && (octets >> 16 & 0xff) == 3 + size && 6 + size <= unread.size()) {
         return {.size = 6, .content_size = size, .fault = {}};

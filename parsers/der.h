@@ -28,6 +28,9 @@ enum class Tag : std::uint8_t {
 constexpr Tag context(std::uint8_t number) noexcept { return Tag(0xa0 | number); }
 constexpr Tag application(std::uint8_t number) noexcept { return Tag(0x60 | number); }
 
+// octet_of is a tag's octet, for what is composed of several.
+constexpr std::uint32_t octet_of(Tag tag) noexcept { return std::uint8_t(tag); }
+
 // Reader walks the elements of one constructed value, front to back.
 //
 // Reads never fail visibly: after the first fault every read yields an empty value, every `in` and
@@ -91,7 +94,7 @@ class Reader {
     if (unread_.size() >= 4) {
       const auto octets = load_le<std::uint32_t>(unread_);
       const std::size_t inner_size = octets >> 24;
-      const std::uint32_t tags = std::uint8_t(outer) | std::uint32_t{std::uint8_t(tag)} << 16;
+      const std::uint32_t tags = octet_of(outer) | octet_of(tag) << 16;
       if ((octets & (kShort | kShort << 16)) == tags && (octets >> 8 & 0xff) == 2 + inner_size &&
           4 + inner_size <= unread_.size()) {
         return take(4, inner_size);
@@ -113,8 +116,8 @@ class Reader {
   template <std::size_t kSize>
   Bytes sized_in(Tag outer, Tag tag) noexcept {
     static_assert(2 + kSize < 0x80);
-    const std::uint32_t octets = std::uint8_t(outer) | std::uint32_t{std::uint8_t(tag)} << 16 |
-                                 (2 + kSize) << 8 | kSize << 24;
+    constexpr std::uint32_t kSizes = (2 + kSize) << 8 | kSize << 24;
+    const std::uint32_t octets = octet_of(outer) | octet_of(tag) << 16 | kSizes;
     if (unread_.size() >= 4 + kSize && parse_.ok() && load_le<std::uint32_t>(unread_) == octets) {
       return take(4, kSize);
     }
@@ -189,8 +192,7 @@ class Reader {
   // when this is compiled, where the tags are.
   static constexpr std::uint64_t kLongLengths = 0xffff'0000'ffff'0000;
   static constexpr std::uint64_t long_headers(Tag outer, Tag tag) noexcept {
-    return std::uint8_t(outer) | 0x82u << 8 | std::uint64_t{std::uint8_t(tag)} << 32 |
-           std::uint64_t{0x82} << 40;
+    return octet_of(outer) | 0x82u << 8 | std::uint64_t{octet_of(tag) | 0x82u << 8} << 32;
   }
 
   // take passes over what stands before the contents and the contents, which it returns.
@@ -382,7 +384,7 @@ class Writer {
     }
     if (size >= 0x100 && size < 0x10000) {
       if (const MutableBytes room = take(4); fits_) {
-        store_be(room, static_cast<std::uint32_t>(tag_octet << 24 | 0x82 << 16 | size));
+        store_be(room, octet_of(tag) << 24 | 0x82u << 16 | static_cast<std::uint32_t>(size));
       }
       return;
     }
@@ -395,8 +397,9 @@ class Writer {
   void headers(Tag outer, Tag tag, std::size_t size) noexcept {
     if (size < 0x80 - 2) {
       if (const MutableBytes room = take(4); fits_) {
-        store_le(room, static_cast<std::uint32_t>(std::uint8_t(outer) | (size + 2) << 8 |
-                                                  std::uint8_t(tag) << 16 | size << 24));
+        const auto inner_size = static_cast<std::uint32_t>(size);
+        store_le(room,
+                 octet_of(outer) | (inner_size + 2) << 8 | octet_of(tag) << 16 | inner_size << 24);
       }
       return;
     }

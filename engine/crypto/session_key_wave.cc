@@ -29,7 +29,7 @@ void SessionKeyWave::add(SessionKeys& keys, Bytes session_key, Wanted wanted) no
   wanted.reply = wanted.reply && !keys.has_reply;
   if (wanted.authenticator || wanted.reply) {
     assert(session_key.size() == profile_.key_size);
-    items_[count_++] = {.keys = &keys, .session_key = session_key, .wanted = wanted};
+    items_[count_++] = {.keys = &keys, .session_key = session_key.data(), .wanted = wanted};
   }
 }
 
@@ -44,7 +44,7 @@ bool SessionKeyWave::derive_sha1() noexcept {
   for (std::size_t i = 0; i < count_; ++i) {
     const Item& item = items_[i];
     SessionKeys& keys = *item.keys;
-    DeriveJob& job = workspace.derive[i] = {.base = item.session_key};
+    DeriveJob& job = workspace.derive[i] = {.base = {item.session_key, profile_.key_size}};
     if (item.wanted.authenticator) {
       job.keys[0] = keys.authenticator_ke.room(profile_.key_size).data();
       job.keys[1] = keys.authenticator_ki.room(profile_.key_size).data();
@@ -72,7 +72,7 @@ bool SessionKeyWave::derive_sha2() noexcept {
     const DerivationInput input(profile_, kInputs[n].usage, kInputs[n].purpose);
     const MutableBytes text = std::span(workspace.texts[count].text).first(input.bytes().size());
     std::ranges::copy(input.bytes(), text.begin());
-    workspace.hmac[count] = {.key = item.session_key,
+    workspace.hmac[count] = {.key = {item.session_key, profile_.key_size},
                              .text = text,
                              .out = std::span(workspace.hmacs[count]).first(profile_.hmac_size)};
     keys[count++] = key;

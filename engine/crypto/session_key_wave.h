@@ -16,8 +16,8 @@ class SessionKeyWave {
       : lanes_(lanes), profile_(profile) {}
 
   struct Wanted {
-    bool authenticator = false;
-    bool reply = false;
+    bool authenticator;
+    bool reply;
   };
   // add puts what is wanted and not yet made on the list.
   void add(SessionKeys& keys, Bytes session_key, Wanted wanted) noexcept;
@@ -26,9 +26,10 @@ class SessionKeyWave {
   [[nodiscard]] bool run() noexcept;
 
  private:
+  // Nothing in it is initialised: most of kBatchMax are not there.
   struct Item {
     SessionKeys* keys;
-    Bytes session_key;
+    const std::uint8_t* session_key;  // profile_.key_size bytes.
     Wanted wanted;
   };
   [[nodiscard]] std::span<const Item> items() const noexcept {

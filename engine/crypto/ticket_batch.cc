@@ -34,8 +34,8 @@ MutableBytes body_in(const Job& job, std::size_t size) noexcept {
 template <class Job>
 MutableBytes body_with_iv_in(const Job& job, Bytes body) noexcept {
   const MutableBytes text = job.room.subspan(kHmacHeadroom, kAesBlockSize + body.size());
-  std::ranges::copy(kZeroIv, text.begin());
-  std::ranges::copy(body, text.subspan(kAesBlockSize).begin());
+  copy(kZeroIv, text);
+  copy(body, text.subspan(kAesBlockSize));
   return text;
 }
 
@@ -294,8 +294,8 @@ void seal_wave(Wave<SealJob>& wave) noexcept {
     assert(job->room.size() >= sealing_room(job->plain.size()));
     keys.add(*job->keys, job->session_key, {.reply = true});
     const MutableBytes body = body_in(*job, profile.confounder_size + job->plain.size());
-    std::ranges::copy(job->confounder, body.begin());
-    std::ranges::copy(job->plain, body.subspan(profile.confounder_size).begin());
+    copy(job->confounder, body);
+    copy(job->plain, body.subspan(profile.confounder_size));
   }
   const bool tag_first = profile.family == Family::kAesSha1;
   const bool done = keys.run() && (tag_first ? make_tags(wave) && encrypt(wave)
@@ -308,7 +308,7 @@ void seal_wave(Wave<SealJob>& wave) noexcept {
   for (std::size_t i = 0; i < count; ++i) {
     SealJob& job = *wave.jobs()[i];
     const Bytes hmac = hmac_of(wave.workspace(), i, profile);
-    std::ranges::copy(hmac.first(profile.tag_size), job.cipher.last(profile.tag_size).begin());
+    copy(hmac.first(profile.tag_size), job.cipher.last(profile.tag_size));
     job.outcome = Outcome::kDone;
   }
   wipe_hmacs(wave.workspace(), count);
