@@ -1,33 +1,26 @@
-// Sixteen hashes in the registers of AVX-512. Compiled for it; see x86_kernels.h.
+// Sixteen hashes in the registers of AVX-512, or eight of SHA-512. Compiled for it; see
+// x86_kernels.h.
 #include <immintrin.h>
 
 #include "engine/crypto/md5_rounds.h"
 #include "engine/crypto/sha1_rounds.h"
+#include "engine/crypto/sha2_rounds.h"
 
 namespace usher::crypto::x86 {
 namespace {
 
-struct Avx512 {
+// Whole is what is the same for words of every size.
+struct Whole {
   using Vector = __m512i;
 
-  [[gnu::always_inline]] static inline Vector each(std::uint32_t word) {
-    return _mm512_set1_epi32(static_cast<int>(word));
-  }
   [[gnu::always_inline]] static inline Vector load(const void* from) {
     return _mm512_loadu_si512(from);
   }
   [[gnu::always_inline]] static inline void store(void* to, Vector v) {
     _mm512_storeu_si512(to, v);
   }
-  [[gnu::always_inline]] static inline Vector add(Vector x, Vector y) {
-    return _mm512_add_epi32(x, y);
-  }
   [[gnu::always_inline]] static inline Vector add_without_carry(Vector x, Vector y) {
     return _mm512_xor_si512(x, y);
-  }
-  template <int kBits>
-  [[gnu::always_inline]] static inline Vector rotate(Vector x) {
-    return _mm512_rol_epi32(x, kBits);
   }
   // The last number is the truth table, with x as its highest bit.
   [[gnu::always_inline]] static inline Vector choose(Vector x, Vector y, Vector z) {
@@ -39,10 +32,26 @@ struct Avx512 {
   [[gnu::always_inline]] static inline Vector majority(Vector x, Vector y, Vector z) {
     return _mm512_ternarylogic_epi32(x, y, z, 0xe8);
   }
-
   // RFC 1321's I.
   [[gnu::always_inline]] static inline Vector either_not(Vector x, Vector y, Vector z) {
     return _mm512_ternarylogic_epi32(x, y, z, 0x39);
+  }
+};
+
+struct Avx512 : Whole {
+  [[gnu::always_inline]] static inline Vector each(std::uint32_t word) {
+    return _mm512_set1_epi32(static_cast<int>(word));
+  }
+  [[gnu::always_inline]] static inline Vector add(Vector x, Vector y) {
+    return _mm512_add_epi32(x, y);
+  }
+  template <int kBits>
+  [[gnu::always_inline]] static inline Vector shift_right(Vector x) {
+    return _mm512_srli_epi32(x, kBits);
+  }
+  template <int kBits>
+  [[gnu::always_inline]] static inline Vector rotate(Vector x) {
+    return _mm512_rol_epi32(x, kBits);
   }
 
   // load_words reads 64 bytes of every lane and turns rows into columns.
@@ -84,6 +93,55 @@ struct Avx512 {
   }
 };
 
+// Long has words of 64 bits.
+struct Long : Whole {
+  [[gnu::always_inline]] static inline Vector each(std::uint64_t word) {
+    return _mm512_set1_epi64(static_cast<long long>(word));
+  }
+  [[gnu::always_inline]] static inline Vector add(Vector x, Vector y) {
+    return _mm512_add_epi64(x, y);
+  }
+  template <int kBits>
+  [[gnu::always_inline]] static inline Vector shift_right(Vector x) {
+    return _mm512_srli_epi64(x, kBits);
+  }
+  template <int kBits>
+  [[gnu::always_inline]] static inline Vector rotate(Vector x) {
+    return _mm512_rol_epi64(x, kBits);
+  }
+
+  // load_words reads 128 bytes of every lane, one half after the other.
+  template <bool kBigEndian>
+  [[gnu::always_inline]] static inline void load_words(const std::uint8_t** text, Vector* words) {
+    static_assert(kBigEndian, "SHA-512 is the only one");
+    const Vector swap =
+        _mm512_broadcast_i32x4(_mm_set_epi8(8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
+    for (std::size_t half = 0; half < 16; half += 8) {
+      // Of lanes 2n and 2n + 1, each quarter of two[2n + k] has words k, 2 + k, 4 + k, 6 + k.
+      Vector two[8];
+      for (std::size_t lane = 0; lane < 8; lane += 2) {
+        const Vector row = _mm512_shuffle_epi8(load(text[lane] + 8 * half), swap);
+        const Vector next_row = _mm512_shuffle_epi8(load(text[lane + 1] + 8 * half), swap);
+        two[lane] = _mm512_unpacklo_epi64(row, next_row);
+        two[lane + 1] = _mm512_unpackhi_epi64(row, next_row);
+      }
+      for (std::size_t k = 0; k < 2; ++k) {
+        const Vector low = _mm512_shuffle_i64x2(two[k], two[2 + k], 0x44);
+        const Vector high = _mm512_shuffle_i64x2(two[k], two[2 + k], 0xee);
+        const Vector low_2 = _mm512_shuffle_i64x2(two[4 + k], two[6 + k], 0x44);
+        const Vector high_2 = _mm512_shuffle_i64x2(two[4 + k], two[6 + k], 0xee);
+        words[half + k] = _mm512_shuffle_i64x2(low, low_2, 0x88);
+        words[half + 2 + k] = _mm512_shuffle_i64x2(low, low_2, 0xdd);
+        words[half + 4 + k] = _mm512_shuffle_i64x2(high, high_2, 0x88);
+        words[half + 6 + k] = _mm512_shuffle_i64x2(high, high_2, 0xdd);
+      }
+    }
+    for (std::size_t lane = 0; lane < 8; ++lane) {
+      text[lane] += 128;
+    }
+  }
+};
+
 void forget_registers() {
   _mm256_zeroall();
   // The upper sixteen, which that leaves alone.
@@ -111,6 +169,16 @@ void sha1_avx512(Sha1Lanes& lanes, std::size_t blocks) noexcept {
 
 void md5_avx512(Md5Lanes& lanes, std::size_t blocks) noexcept {
   Md5Rounds<Avx512>::run(lanes, blocks);
+  forget_registers();
+}
+
+void sha256_avx512(Sha256Lanes& lanes, std::size_t blocks) noexcept {
+  Sha2Rounds<Avx512, Sha256Numbers>::run(lanes, blocks);
+  forget_registers();
+}
+
+void sha512_avx512(Sha512Lanes& lanes, std::size_t blocks) noexcept {
+  Sha2Rounds<Long, Sha512Numbers>::run(lanes, blocks);
   forget_registers();
 }
 

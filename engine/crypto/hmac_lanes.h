@@ -13,13 +13,12 @@
 namespace usher::crypto {
 
 inline constexpr std::size_t kTextsAtOnce = kBatchMax;  // Texts hashed at once.
-inline constexpr std::size_t kHashBlockSize = 64;       // Of SHA-1 and MD5.
 
 // forget_stack overwrites what the kernels have left below: the compiler puts round keys and words
-// of texts on the stack when it runs out of registers. Their frames have at most 904 bytes
+// of texts on the stack when it runs out of registers. Their frames have at most 1,736 bytes
 // (-fstack-usage; always compiled with -O3).
 [[gnu::noinline]] inline void forget_stack() noexcept {
-  std::array<std::uint8_t, 1024> room;
+  std::array<std::uint8_t, 2048> room;
   wipe(room);
 }
 
@@ -48,26 +47,29 @@ void each_share(std::span<const Way> ways, std::size_t count, Run run) noexcept 
   assert(first == count);
 }
 
-// put_size writes the number of bits of a text behind a padded key (FIPS 180-4 5.1.1, RFC
-// 1321 3.2).
-template <bool kBigEndian>
-constexpr void put_size(MutableBytes out, std::size_t size) noexcept {
-  const std::uint64_t bits = 8 * (kHashBlockSize + size);
-  for (std::size_t i = 0; i < 8; ++i) {
-    out[kBigEndian ? 7 - i : i] = static_cast<std::uint8_t>(bits >> 8 * i);
+// put_size writes the number of bits of a text behind a padded key, to the end of its last block
+// (FIPS 180-4 5.1, RFC 1321 3.2). The number has twice as many bits as a word.
+template <class Hash>
+constexpr void put_size(std::uint8_t* block_end, std::size_t size) noexcept {
+  constexpr std::size_t kNumberSize = 2 * sizeof(typename Hash::Lanes::Word);
+  const std::uint64_t bits = 8 * (Hash::Lanes::kBlockSize + size);
+  std::uint8_t* const out = block_end - kNumberSize;
+  for (std::size_t i = 0; i < kNumberSize; ++i) {
+    out[Hash::kBigEndian ? kNumberSize - 1 - i : i] =
+        i < sizeof(bits) ? static_cast<std::uint8_t>(bits >> 8 * i) : std::uint8_t{0};
   }
 }
 
 // outer_end is what follows the hash in an outer hash's block.
-template <bool kBigEndian, std::size_t kHashSize>
-constexpr std::array<std::uint8_t, kHashBlockSize - kHashSize> outer_end() noexcept {
-  std::array<std::uint8_t, kHashBlockSize - kHashSize> end{0x80};
-  put_size<kBigEndian>(std::span(end).template last<8>(), kHashSize);
+template <class Hash>
+constexpr auto outer_end() noexcept {
+  std::array<std::uint8_t, Hash::Lanes::kBlockSize - Hash::kHashSize> end{0x80};
+  put_size<Hash>(end.data() + end.size(), Hash::kHashSize);
   return end;
 }
 
 // HmacLanes makes many HMACs side by side (RFC 2104). Hash is which: its lanes, its ways, where it
-// starts, and the order of its words' bytes.
+// starts, how many bytes of the last state it is, and the order of its words' bytes.
 template <class Hash>
 class HmacLanes {
  public:
@@ -75,24 +77,25 @@ class HmacLanes {
 
   // prepare and run take up to kTextsAtOnce at once, and leave nothing of them here.
   void prepare(std::span<HmacKey* const> keys) noexcept;
-  void run(std::span<const ReadyHmacJob> jobs) noexcept;
+  void run(std::span<const HmacJob> jobs) noexcept;
 
  private:
   using Lanes = typename Hash::Lanes;
-  using State = std::array<std::uint32_t, Lanes::kWords>;
-  static constexpr std::size_t kHashSize = sizeof(State);
-
-  static constexpr auto kOuterEnd = outer_end<Hash::kBigEndian, kHashSize>();
+  using State = std::array<typename Lanes::Word, Lanes::kWords>;
+  static constexpr std::size_t kBlockSize = Lanes::kBlockSize;
+  static constexpr std::size_t kNumberSize = 2 * sizeof(typename Lanes::Word);  // Of the bits.
+  static constexpr auto kOuterEnd = outer_end<Hash>();
+  static_assert(sizeof(State) <= sizeof(HmacKey::State) && Hash::kHashSize <= sizeof(State));
 
   // Seat is one text's: its end, with padding, and its outer hash's block. Of a key, both pads.
   struct Seat {
     // In front of the end there is room for what comes with it when it is copied.
-    std::array<std::uint8_t, 3 * kHashBlockSize> octets;
+    std::array<std::uint8_t, 3 * kBlockSize> octets;
     std::uint32_t tail_blocks;
     bool in_tail;
 
     [[nodiscard]] std::uint8_t* outer() noexcept { return octets.data(); }
-    [[nodiscard]] std::uint8_t* tail() noexcept { return octets.data() + kHashBlockSize; }
+    [[nodiscard]] std::uint8_t* tail() noexcept { return octets.data() + kBlockSize; }
   };
 
   void write_state(std::size_t lane, const std::uint8_t* words) noexcept {
@@ -109,20 +112,22 @@ class HmacLanes {
     }
     return state;
   }
+  static std::uint32_t reversed(std::uint32_t word) noexcept { return __builtin_bswap32(word); }
+  static std::uint64_t reversed(std::uint64_t word) noexcept { return __builtin_bswap64(word); }
   void write_hash(std::size_t lane, std::uint8_t* out) const noexcept {
     State state = state_of(lane);
     if constexpr (Hash::kBigEndian) {
-      for (std::uint32_t& word : state) {
-        word = __builtin_bswap32(word);
+      for (auto& word : state) {
+        word = reversed(word);
       }
     }
-    std::memcpy(out, state.data(), sizeof(state));
+    std::memcpy(out, state.data(), Hash::kHashSize);
   }
 
-  void begin(std::size_t lane, const ReadyHmacJob& job, Seat& seat) noexcept;
+  void begin(std::size_t lane, const HmacJob& job, Seat& seat) noexcept;
   void step(std::size_t lane_count, x86::HashKernel<Lanes>* kernel, std::size_t idle) noexcept;
-  void hash_inner(const Way<Lanes>& way, std::span<const ReadyHmacJob> jobs, Seat* seats) noexcept;
-  void hash_outer(const Way<Lanes>& way, std::span<const ReadyHmacJob> jobs, Seat* seats) noexcept;
+  void hash_inner(const Way<Lanes>& way, std::span<const HmacJob> jobs, Seat* seats) noexcept;
+  void hash_outer(const Way<Lanes>& way, std::span<const HmacJob> jobs, Seat* seats) noexcept;
   void forget(std::size_t count) noexcept {
     wipe({reinterpret_cast<std::uint8_t*>(seats_.data()), count * sizeof(Seat)});
     wipe({reinterpret_cast<std::uint8_t*>(&lanes_), sizeof(lanes_)});
@@ -134,8 +139,8 @@ class HmacLanes {
 
   const std::span<const Way<Lanes>> ways_;
   Lanes lanes_{};
-  std::array<std::uint32_t, x86::kHashLanesMax> left_{};  // Blocks.
-  std::array<Seat*, x86::kHashLanesMax> sitting_{};
+  std::array<std::uint32_t, Lanes::kLanesMax> left_{};  // Blocks.
+  std::array<Seat*, Lanes::kLanesMax> sitting_{};
   std::array<Seat, kTextsAtOnce> seats_;
 };
 
@@ -143,7 +148,7 @@ template <class Hash>
 void HmacLanes<Hash>::prepare(std::span<HmacKey* const> keys) noexcept {
   for (std::size_t i = 0; i < keys.size(); ++i) {
     std::uint8_t* const pads = seats_[i].tail();
-    pad_key<kHashBlockSize>(keys[i]->key(), pads, pads + kHashBlockSize);
+    pad_key<kBlockSize>(keys[i]->key(), pads, pads + kBlockSize);
   }
   // Two lanes for each key.
   each_share(ways_, 2 * keys.size(),
@@ -155,7 +160,7 @@ void HmacLanes<Hash>::prepare(std::span<HmacKey* const> keys) noexcept {
                  }
                  for (std::size_t lane = 0; lane < way.lanes; ++lane) {
                    const std::size_t at = std::min(first + lane, end - 1);
-                   lanes_.text[lane] = seats_[at / 2].tail() + at % 2 * kHashBlockSize;
+                   lanes_.text[lane] = seats_[at / 2].tail() + at % 2 * kBlockSize;
                  }
                  way.kernel(lanes_, 1);
                  const std::size_t group_end = std::min(first + way.lanes, end);
@@ -171,24 +176,23 @@ void HmacLanes<Hash>::prepare(std::span<HmacKey* const> keys) noexcept {
 
 // begin puts a text into a lane.
 template <class Hash>
-void HmacLanes<Hash>::begin(std::size_t lane, const ReadyHmacJob& job, Seat& seat) noexcept {
-  const std::size_t blocks = job.text.size() / kHashBlockSize;
-  const Bytes rest = job.text.subspan(blocks * kHashBlockSize);
-  //= FIPS 180-4 5.1.1, RFC 1321 3.1 and 3.2: a one, zeros, and the number of bits, those of the
+void HmacLanes<Hash>::begin(std::size_t lane, const HmacJob& job, Seat& seat) noexcept {
+  const std::size_t blocks = job.text.size() / kBlockSize;
+  const Bytes rest = job.text.subspan(blocks * kBlockSize);
+  //= FIPS 180-4 5.1, RFC 1321 3.1 and 3.2: a one, zeros, and the number of bits, those of the
   // padded key included
-  seat.tail_blocks = rest.size() < kHashBlockSize - 8 ? 1 : 2;
+  seat.tail_blocks = rest.size() < kBlockSize - kNumberSize ? 1 : 2;
   seat.in_tail = blocks == 0;
   if (seat.in_tail) {
     std::ranges::copy(rest, seat.tail());
   } else {
-    // The last 64 bytes, because a copy of a known size takes a tenth of the instructions.
-    std::memcpy(seat.octets.data() + rest.size(), rest.data() + rest.size() - kHashBlockSize,
-                kHashBlockSize);
+    // The last whole block, because a copy of a known size takes a tenth of the instructions.
+    std::memcpy(seat.octets.data() + rest.size(), rest.data() + rest.size() - kBlockSize,
+                kBlockSize);
   }
-  std::memset(seat.tail() + rest.size(), 0, kHashBlockSize);  // Of two blocks, up to the number.
+  std::memset(seat.tail() + rest.size(), 0, kBlockSize);  // Of two blocks, up to the number.
   seat.tail()[rest.size()] = 0x80;
-  put_size<Hash::kBigEndian>({seat.tail() + seat.tail_blocks * kHashBlockSize - 8, 8},
-                             job.text.size());
+  put_size<Hash>(seat.tail() + seat.tail_blocks * kBlockSize, job.text.size());
   write_state(lane, job.key->inner());
   lanes_.text[lane] = seat.in_tail ? seat.tail() : job.text.data();
   left_[lane] = static_cast<std::uint32_t>(seat.in_tail ? seat.tail_blocks : blocks);
@@ -220,7 +224,7 @@ void HmacLanes<Hash>::step(std::size_t lane_count, x86::HashKernel<Lanes>* kerne
 // hash_inner leaves the inner hashes where the outer ones begin. Where a text ends, the next takes
 // its lane.
 template <class Hash>
-void HmacLanes<Hash>::hash_inner(const Way<Lanes>& way, std::span<const ReadyHmacJob> jobs,
+void HmacLanes<Hash>::hash_inner(const Way<Lanes>& way, std::span<const HmacJob> jobs,
                                  Seat* seats) noexcept {
   std::size_t next = 0;
   std::size_t idle = 0;
@@ -250,14 +254,14 @@ void HmacLanes<Hash>::hash_inner(const Way<Lanes>& way, std::span<const ReadyHma
         continue;
       }
       write_hash(lane, seat.outer());
-      std::memcpy(seat.outer() + kHashSize, kOuterEnd.data(), kOuterEnd.size());
+      std::memcpy(seat.outer() + Hash::kHashSize, kOuterEnd.data(), kOuterEnd.size());
       go_on(lane);
     }
   }
 }
 
 template <class Hash>
-void HmacLanes<Hash>::hash_outer(const Way<Lanes>& way, std::span<const ReadyHmacJob> jobs,
+void HmacLanes<Hash>::hash_outer(const Way<Lanes>& way, std::span<const HmacJob> jobs,
                                  Seat* seats) noexcept {
   while (!jobs.empty()) {
     const std::size_t some = std::min(jobs.size(), way.lanes);
@@ -276,7 +280,7 @@ void HmacLanes<Hash>::hash_outer(const Way<Lanes>& way, std::span<const ReadyHma
 }
 
 template <class Hash>
-void HmacLanes<Hash>::run(std::span<const ReadyHmacJob> jobs) noexcept {
+void HmacLanes<Hash>::run(std::span<const HmacJob> jobs) noexcept {
   each_share(ways_, jobs.size(), [&](const Way<Lanes>& way, std::size_t first, std::size_t some) {
     hash_inner(way, jobs.subspan(first, some), &seats_[first]);
     hash_outer(way, jobs.subspan(first, some), &seats_[first]);

@@ -11,14 +11,10 @@
 
 namespace usher::crypto {
 
-// LanesChoice is which back end to take. kX86 is this project's own AES, SHA-1 and MD5 for CPUs
-// with AES-NI and AVX2; SHA-2 it leaves to ipsec-mb if that is there. kAuto is kX86, or ipsec-mb
-// where it is built in and the CPU has AES-NI, or OpenSSL.
+// LanesChoice is which back end to take. kX86 is this project's own AES, SHA-1, SHA-2 and MD5 for
+// CPUs with AES-NI and AVX2. kAuto is kX86, or ipsec-mb where it is built in and the CPU has
+// AES-NI, or OpenSSL.
 enum class LanesChoice : std::uint8_t { kAuto, kOpenssl, kIpsecMb, kX86 };
-
-// What a text needs in front of it to be hashed with a key that has no states yet: the padded key
-// goes there, so that nothing is copied. The bytes are the text's owner's, and are overwritten.
-inline constexpr std::size_t kHmacHeadroom = 128;  // One block of SHA-384; others use their own.
 
 // What a text needs behind it to be encrypted: its last block is filled up there.
 inline constexpr std::size_t kCtsTailroom = kAesBlockSize - 1;
@@ -47,18 +43,9 @@ struct CtsEncryptJob {
   MutableBytes out;
 };
 
-// HmacJob makes an HMAC, not truncated, with a key of at most 32 bytes that is used for the first
-// time. `text` has kHmacHeadroom bytes in front of it, which are overwritten, with the key among
-// others. `out` takes hmac_size_of(digest) bytes.
+// HmacJob makes an HMAC, not truncated. `out` takes hmac_size_of(digest) bytes.
 struct HmacJob {
-  Bytes key;
-  MutableBytes text;
-  MutableBytes out;
-};
-
-// ReadyHmacJob does so with a key whose states are known; `text` is only read.
-struct ReadyHmacJob {
-  const HmacKey* key = nullptr;
+  const HmacKey* key = nullptr;  // Prepared for the digest.
   Bytes text;
   MutableBytes out;
 };
@@ -86,7 +73,6 @@ class Lanes {
   [[nodiscard]] virtual bool cts_decrypt(std::span<const CtsDecryptJob> jobs) noexcept = 0;
   [[nodiscard]] virtual bool cts_encrypt(std::span<const CtsEncryptJob> jobs) noexcept = 0;
   [[nodiscard]] virtual bool hmac(Digest digest, std::span<const HmacJob> jobs) noexcept = 0;
-  [[nodiscard]] virtual bool hmac(Digest digest, std::span<const ReadyHmacJob> jobs) noexcept = 0;
 
   // These do what HmacKey::prepare and AesKey::expand do, for many keys that have been written into
   // their rooms.
@@ -100,10 +86,6 @@ class Lanes {
   struct Workspace {
     // Of each session key at most two keys are derived for two usages.
     static constexpr std::size_t kDerivedMax = 4 * kBatchMax;
-    struct Text {  // Of RFC 8009's key derivation, with room in front.
-      std::array<std::uint8_t, kHmacHeadroom> headroom;
-      std::array<std::uint8_t, 16> text;
-    };
     // Of an NTLM proof (proof_batch.h): a text in one piece, as large as names, target information
     // and three messages usually are, and keys for one HMAC and for two.
     static constexpr std::size_t kProofTextMax = 2048;
@@ -115,13 +97,12 @@ class Lanes {
     };
     std::span<Proof> proofs;  // As many as the lanes were made for.
     std::array<DeriveJob, kBatchMax> derive;
+    std::array<HmacKey, kBatchMax> base_keys;  // Of RFC 8009's key derivation.
     std::array<HmacKey*, 2 * kBatchMax> hmac_keys;
     std::array<AesKey*, kBatchMax> aes_keys;
     std::array<CtsDecryptJob, kBatchMax> cts_decrypt;
     std::array<CtsEncryptJob, kBatchMax> cts_encrypt;
     std::array<HmacJob, kDerivedMax> hmac;
-    std::array<ReadyHmacJob, kBatchMax> ready_hmac;
-    std::array<Text, kDerivedMax> texts;
     std::array<std::array<std::uint8_t, kHmacSizeMax>, kDerivedMax> hmacs;
   };
   [[nodiscard]] Workspace& workspace() noexcept { return *workspace_; }

@@ -6,7 +6,6 @@
 #include <array>
 #include <cassert>
 #include <new>
-#include <type_traits>
 
 #include "engine/crypto/lanes_parts.h"
 
@@ -91,19 +90,6 @@ class Manager {
   IMB_MGR* manager_ = nullptr;
 };
 
-IMB_HASH_ALG plain_hash(Digest digest) noexcept {
-  switch (digest) {
-    case Digest::kSha1:
-      return IMB_AUTH_SHA_1;
-    case Digest::kSha256:
-      return IMB_AUTH_SHA_256;
-    case Digest::kSha384:
-    case Digest::kMd5:  // Has no plain one here.
-      break;
-  }
-  return IMB_AUTH_SHA_384;
-}
-
 IMB_HASH_ALG keyed_hash(Digest digest) noexcept {
   switch (digest) {
     case Digest::kSha1:
@@ -145,16 +131,8 @@ class IpsecMbLanes final : public Lanes {
   bool cts_decrypt(std::span<const CtsDecryptJob> jobs) noexcept override;
   bool cts_encrypt(std::span<const CtsEncryptJob> jobs) noexcept override;
   bool hmac(Digest digest, std::span<const HmacJob> jobs) noexcept override;
-  bool hmac(Digest digest, std::span<const ReadyHmacJob> jobs) noexcept override;
 
  private:
-  struct Text {
-    const std::uint8_t* data;
-    std::size_t size;
-    std::uint8_t* hash;
-  };
-  // Outer is the text of an HMAC's outer hash: the padded key, and the inner hash.
-  using Outer = std::array<std::uint8_t, 128 + kHmacSizeMax>;
   using Block = std::array<std::uint8_t, kAesBlockSize>;
 
   // Way is how the first `count` texts are to be hashed. No manager is OpenSSL.
@@ -162,7 +140,7 @@ class IpsecMbLanes final : public Lanes {
     IMB_MGR* manager;
     std::size_t count;
   };
-  [[nodiscard]] Way choose(Digest digest, bool ready, std::size_t left) const noexcept;
+  [[nodiscard]] Way choose(Digest digest, std::size_t left) const noexcept;
 
   // CBC is the wide manager's at every width.
   [[nodiscard]] IMB_MGR* cipher_manager() const noexcept {
@@ -176,15 +154,10 @@ class IpsecMbLanes final : public Lanes {
   template <class Fill>
   [[nodiscard]] bool run_hashes(IMB_MGR* manager, IMB_HASH_ALG algorithm, std::size_t hash_size,
                                 std::size_t job_count, Fill fill) noexcept;
-  [[nodiscard]] bool hash(IMB_MGR* manager, Digest digest, std::span<const Text> texts) noexcept;
   [[nodiscard]] bool decrypt_some(std::span<const CtsDecryptJob> jobs) noexcept;
   [[nodiscard]] bool encrypt_some(std::span<const CtsEncryptJob* const> jobs) noexcept;
   [[nodiscard]] bool hmac_some(IMB_MGR* manager, Digest digest,
                                std::span<const HmacJob* const> jobs) noexcept;
-  [[nodiscard]] bool hmac_some(IMB_MGR* manager, Digest digest,
-                               std::span<const ReadyHmacJob* const> jobs) noexcept;
-  template <class Job>
-  [[nodiscard]] bool hmac_all(Digest digest, std::span<const Job> jobs) noexcept;
 
   // in_chunks runs `run` over the jobs whose size has lanes, kChunk at a time, and `run_alone`
   // over each of the others.
@@ -213,8 +186,6 @@ class IpsecMbLanes final : public Lanes {
   bool has_avx512_ = false;
   bool has_avx2_ = false;
   std::array<IMB_JOB, kChunk> jobs_;
-  std::array<Text, kChunk> texts_;
-  std::array<Outer, kChunk> outers_;
   std::array<Block, kChunk> blocks_;
   std::array<AesKey, kChunk / std::tuple_size_v<DeriveInputs>> base_keys_;
 };
@@ -223,49 +194,34 @@ class IpsecMbLanes final : public Lanes {
 // narrow one, then the wide one. 0: never.
 struct Threshold {
   Digest digest;
-  bool ready;
   std::size_t narrow;
   std::size_t wide;
 };
 
 // With SHA-NI and AVX-512 (EPYC, Zen 4), nanoseconds a text of 150 bytes; OpenSSL, narrow, wide:
-//                      1 text            4                 8                 12                16
-//   SHA-1            252  344 1000   233  185  335    230  179  225    229  180  189    228  181
-//   163 SHA-1, ready     253  178  665   233  104  255    231  102  164    229  101  133    228 101
-//   92 SHA-256          287  345 1850   255  197  550    248  191  333    246  197  263    244  195
-//   227 SHA-256, ready   295  188 1255   255  105  390    247  104  234    246  102  180    245 102
-//   135 SHA-384          885 1898 2038   844  999  601    841  993  368    866 1083  439    841 990
-//   359 SHA-384, ready   855 1093 1217   844  559  367    878  556  196    840  554  246    841 554
-//   189
-// Of SHA-384, two texts take 860, 1014, 1087, ready 847, 565, 656, and three 852, 1280, 764.
+//             1 text            4                 8                 12                16
+//   SHA-1     253  178  665   233  104  255    231  102  164    229  101  133    228  101  119
+//   SHA-256   295  188 1255   255  105  390    247  104  234    246  102  180    245  102  158
+//   SHA-384   855 1093 1217   844  559  367    878  556  196    840  554  246    841  554  189
+// Of SHA-384, two texts take 847, 565, 656.
 // Of MD5, an NTLMv2 proof with its MIC, four HMACs, takes 3,807 by OpenSSL, and 2,278 by the wide
 // one with four at once, 1,778 with eight, 1,472 with sixteen.
-constexpr std::array kWithShaNi = {
-    Threshold{Digest::kSha1, false, 2, 12},  Threshold{Digest::kSha1, true, 1, 16},
-    Threshold{Digest::kSha256, false, 2, 0}, Threshold{Digest::kSha256, true, 1, 0},
-    Threshold{Digest::kSha384, false, 0, 3}, Threshold{Digest::kSha384, true, 0, 2},
-    Threshold{Digest::kMd5, false, 0, 0},    Threshold{Digest::kMd5, true, 0, 3},
-};
+constexpr std::array kWithShaNi = {Threshold{Digest::kSha1, 1, 16},
+                                   Threshold{Digest::kSha256, 1, 0},
+                                   Threshold{Digest::kSha384, 0, 2}, Threshold{Digest::kMd5, 0, 3}};
 
 // Without SHA-NI and with AVX2, as callgrind counts it, instructions a text of 150 bytes; OpenSSL,
-// wide:           1 text             2                 3                 8
-//   SHA-1           6306 12092     6274  6645     6263  4829     6250  2489
-//   SHA-1, ready    6301  7358     6271  3889     6261  2726     6248  1206
-//   SHA-256        12796 24895    12764 13050    12753  9101    12740  4090
-//   SHA-256, ready 12791 15916    12761  8184    12751  5599    12738  2299
-//   SHA-384        15487 26281    15455 13729    15444  9545    15431  7244
-//   SHA-384, ready 15482 15141    15452  7738    15442  5263    15429  3959
+// wide:    1 text             2                 3                 8
+//   SHA-1     6301  7358     6271  3889     6261  2726     6248  1206
+//   SHA-256  12791 15916    12761  8184    12751  5599    12738  2299
+//   SHA-384  15482 15141    15452  7738    15442  5263    15429  3959
 constexpr std::array kWithoutShaNi = {
-    Threshold{Digest::kSha1, false, 0, 3},   Threshold{Digest::kSha1, true, 0, 2},
-    Threshold{Digest::kSha256, false, 0, 3}, Threshold{Digest::kSha256, true, 0, 2},
-    Threshold{Digest::kSha384, false, 0, 2}, Threshold{Digest::kSha384, true, 0, 2},
-    Threshold{Digest::kMd5, false, 0, 0},    Threshold{Digest::kMd5, true, 0, 3},
-};
+    Threshold{Digest::kSha1, 0, 2}, Threshold{Digest::kSha256, 0, 2},
+    Threshold{Digest::kSha384, 0, 2}, Threshold{Digest::kMd5, 0, 3}};
 
-IpsecMbLanes::Way IpsecMbLanes::choose(Digest digest, bool ready, std::size_t left) const noexcept {
+IpsecMbLanes::Way IpsecMbLanes::choose(Digest digest, std::size_t left) const noexcept {
   const auto& table = has_sha_ni_ ? kWithShaNi : kWithoutShaNi;
-  const Threshold& from = *std::ranges::find_if(
-      table, [&](const Threshold& row) { return row.digest == digest && row.ready == ready; });
+  const Threshold& from = *std::ranges::find(table, digest, &Threshold::digest);
   // AVX2's eight lanes of SHA-1 are no match for SHA-NI.
   const bool has_wide =
       wide_.get() != nullptr && from.wide != 0 &&
@@ -469,39 +425,10 @@ bool IpsecMbLanes::run_hashes(IMB_MGR* manager, IMB_HASH_ALG algorithm, std::siz
   return true;
 }
 
-// hash makes plain hashes.
-bool IpsecMbLanes::hash(IMB_MGR* manager, Digest digest, std::span<const Text> texts) noexcept {
-  return run_hashes(manager, plain_hash(digest), hmac_size_of(digest), texts.size(),
-                    [&](IMB_JOB& job, std::size_t i) {
-                      job.src = texts[i].data;
-                      job.msg_len_to_hash_in_bytes = texts[i].size;
-                      job.auth_tag_output = texts[i].hash;
-                    });
-}
-
 bool IpsecMbLanes::hmac_some(IMB_MGR* manager, Digest digest,
                              std::span<const HmacJob* const> jobs) noexcept {
-  const std::size_t block_size = block_size_of(digest);
-  const std::size_t hash_size = hmac_size_of(digest);
-  for (std::size_t i = 0; i < jobs.size(); ++i) {
-    const HmacJob& job = *jobs[i];
-    std::uint8_t* const padded = job.text.data() - block_size;
-    pad_key(digest, job.key, padded, outers_[i].data());
-    texts_[i] = {padded, block_size + job.text.size(), outers_[i].data() + block_size};
-  }
-  bool done = hash(manager, digest, std::span(texts_).first(jobs.size()));
-  for (std::size_t i = 0; i < jobs.size(); ++i) {
-    texts_[i] = {outers_[i].data(), block_size + hash_size, jobs[i]->out.data()};
-  }
-  done = done && hash(manager, digest, std::span(texts_).first(jobs.size()));
-  wipe({outers_.data()->data(), jobs.size() * sizeof(Outer)});
-  return done;
-}
-
-bool IpsecMbLanes::hmac_some(IMB_MGR* manager, Digest digest,
-                             std::span<const ReadyHmacJob* const> jobs) noexcept {
   const auto fill = [&](IMB_JOB& job, std::size_t i) {
-    const ReadyHmacJob& from = *jobs[i];
+    const HmacJob& from = *jobs[i];
     job.src = from.text.data();
     job.msg_len_to_hash_in_bytes = from.text.size();
     job.auth_tag_output = from.out.data();
@@ -519,21 +446,16 @@ bool IpsecMbLanes::hmac_some(IMB_MGR* manager, Digest digest,
   return IMB_SUBMIT_HASH_BURST_NOCHECK(manager, jobs_.data(), count, keyed_hash(digest)) == count;
 }
 
-template <class Job>
-bool IpsecMbLanes::hmac_all(Digest digest, std::span<const Job> jobs) noexcept {
-  const auto alone = [this, digest](const Job& job) {
-    if constexpr (std::is_same_v<Job, HmacJob>) {
-      return hmac_alone(kit(), digest, job.key, job.text, job.out);
-    } else {
-      return hmac_alone(kit(), digest, job.key->key(), job.text, job.out);
-    }
+bool IpsecMbLanes::hmac(Digest digest, std::span<const HmacJob> jobs) noexcept {
+  const auto alone = [this, digest](const HmacJob& job) {
+    return hmac_alone(kit(), digest, job.key->key(), job.text, job.out);
   };
-  const auto size_of = [](const Job& job) { return job.text.size(); };
+  const auto size_of = [](const HmacJob& job) { return job.text.size(); };
   bool done = true;
   while (!jobs.empty() && done) {
-    const Way way = choose(digest, std::is_same_v<Job, ReadyHmacJob>, jobs.size());
-    const std::span<const Job> some = jobs.first(way.count);
-    const auto together = [&](std::span<const Job* const> chunk) {
+    const Way way = choose(digest, jobs.size());
+    const std::span<const HmacJob> some = jobs.first(way.count);
+    const auto together = [&](std::span<const HmacJob* const> chunk) {
       return hmac_some(way.manager, digest, chunk);
     };
     done = way.manager == nullptr ? std::ranges::all_of(some, alone)
@@ -541,14 +463,6 @@ bool IpsecMbLanes::hmac_all(Digest digest, std::span<const Job> jobs) noexcept {
     jobs = jobs.subspan(way.count);
   }
   return done;
-}
-
-bool IpsecMbLanes::hmac(Digest digest, std::span<const HmacJob> jobs) noexcept {
-  return hmac_all(digest, jobs);
-}
-
-bool IpsecMbLanes::hmac(Digest digest, std::span<const ReadyHmacJob> jobs) noexcept {
-  return hmac_all(digest, jobs);
 }
 
 }  // namespace
@@ -579,13 +493,6 @@ void write_ipsec_mb_schedule(Bytes key, AesDirection direction, std::uint8_t* sc
   (large ? functions().expand_256 : functions().expand_128)(key.data(), encryption.data(),
                                                             schedule);
   wipe(encryption);
-}
-
-void write_ipsec_mb_state(Digest digest, Bytes pad, std::uint8_t* state) noexcept {
-  assert(digest == Digest::kSha256 || digest == Digest::kSha384);
-  if (has_ipsec_mb()) {
-    (digest == Digest::kSha256 ? sha256_one_block_sse : sha384_one_block_sse)(pad.data(), state);
-  }
 }
 
 }  // namespace usher::crypto

@@ -9,6 +9,5 @@ std::unique_ptr<Lanes> make_ipsec_mb_lanes(Kit& /*kit*/, std::size_t /*tokens*/)
 }
 void write_ipsec_mb_schedule(Bytes /*key*/, AesDirection /*direction*/,
                              std::uint8_t* /*schedule*/) noexcept {}
-void write_ipsec_mb_state(Digest /*digest*/, Bytes /*pad*/, std::uint8_t* /*state*/) noexcept {}
 
 }  // namespace usher::crypto

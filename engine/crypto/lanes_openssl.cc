@@ -30,11 +30,6 @@ class OpensslLanes final : public Lanes {
   }
   bool hmac(Digest digest, std::span<const HmacJob> jobs) noexcept override {
     return std::ranges::all_of(jobs, [this, digest](const HmacJob& job) {
-      return hmac_alone(kit(), digest, job.key, job.text, job.out);
-    });
-  }
-  bool hmac(Digest digest, std::span<const ReadyHmacJob> jobs) noexcept override {
-    return std::ranges::all_of(jobs, [this, digest](const ReadyHmacJob& job) {
       return hmac_alone(kit(), digest, job.key->key(), job.text, job.out);
     });
   }
@@ -88,8 +83,9 @@ namespace {
 
 // add_blocks puts a state where the library counts on, and takes it from there again. Of whole
 // blocks the library keeps nothing.
-template <std::size_t kWords, class Hash>
-void add_blocks(std::uint32_t* state, std::uint32_t* const (&words)[kWords], Hash hash) noexcept {
+template <class Word, class Theirs, std::size_t kWords, class Hash>
+void add_blocks(Word* state, Theirs* const (&words)[kWords], Hash hash) noexcept {
+  static_assert(sizeof(Word) == sizeof(Theirs));
   for (std::size_t i = 0; i < kWords; ++i) {
     *words[i] = state[i];
   }
@@ -117,6 +113,22 @@ void add_md5_blocks(std::uint32_t* state, const std::uint8_t* text, std::size_t 
   add_blocks(state, {&md5.A, &md5.B, &md5.C, &md5.D},
              [&] { MD5_Update(&md5, text, blocks * block_size_of(Digest::kMd5)); });
 }
+
+void add_sha256_blocks(std::uint32_t* state, const std::uint8_t* text,
+                       std::size_t blocks) noexcept {
+  SHA256_CTX sha{};
+  SHA_LONG* const h = sha.h;
+  add_blocks(state, {h, h + 1, h + 2, h + 3, h + 4, h + 5, h + 6, h + 7},
+             [&] { SHA256_Update(&sha, text, blocks * block_size_of(Digest::kSha256)); });
+}
+
+void add_sha512_blocks(std::uint64_t* state, const std::uint8_t* text,
+                       std::size_t blocks) noexcept {
+  SHA512_CTX sha{};
+  SHA_LONG64* const h = sha.h;
+  add_blocks(state, {h, h + 1, h + 2, h + 3, h + 4, h + 5, h + 6, h + 7},
+             [&] { SHA512_Update(&sha, text, blocks * block_size_of(Digest::kSha384)); });
+}
 #pragma GCC diagnostic pop
 
 std::unique_ptr<Lanes> make_openssl_lanes(Kit& kit) noexcept {
@@ -135,14 +147,15 @@ bool Lanes::make_workspace(std::size_t tokens) noexcept {
 }
 
 std::unique_ptr<Lanes> Lanes::make(Kit& kit, LanesChoice choice, std::size_t tokens) noexcept {
-  const bool x86 = choice == LanesChoice::kX86 || (choice == LanesChoice::kAuto && has_x86_lanes());
-  const bool ipsec_mb =
-      choice == LanesChoice::kIpsecMb || (choice != LanesChoice::kOpenssl && has_ipsec_mb());
-  std::unique_ptr<Lanes> lanes =
-      ipsec_mb ? make_ipsec_mb_lanes(kit, tokens) : make_openssl_lanes(kit);
-  if (lanes != nullptr && x86) {
-    lanes = make_x86_lanes(kit, std::move(lanes));
+  if (choice == LanesChoice::kAuto) {
+    choice = has_x86_lanes()  ? LanesChoice::kX86
+             : has_ipsec_mb() ? LanesChoice::kIpsecMb
+                              : LanesChoice::kOpenssl;
   }
+  std::unique_ptr<Lanes> lanes = choice == LanesChoice::kX86 ? make_x86_lanes(kit)
+                                 : choice == LanesChoice::kIpsecMb
+                                     ? make_ipsec_mb_lanes(kit, tokens)
+                                     : make_openssl_lanes(kit);
   return lanes != nullptr && lanes->make_workspace(tokens) ? std::move(lanes) : nullptr;
 }
 

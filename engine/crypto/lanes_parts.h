@@ -12,9 +12,8 @@ namespace usher::crypto {
 // Null if memory fails or has_ipsec_mb() is false.
 [[nodiscard]] std::unique_ptr<Lanes> make_ipsec_mb_lanes(Kit& kit, std::size_t tokens) noexcept;
 
-// Null if memory fails or has_x86_lanes() is false. `others` do what it has no own code for.
-[[nodiscard]] std::unique_ptr<Lanes> make_x86_lanes(Kit& kit,
-                                                    std::unique_ptr<Lanes> others) noexcept;
+// Null if memory fails or has_x86_lanes() is false.
+[[nodiscard]] std::unique_ptr<Lanes> make_x86_lanes(Kit& kit) noexcept;
 
 // hmac_alone makes one HMAC with OpenSSL.
 [[nodiscard]] bool hmac_alone(Kit& kit, Digest digest, Bytes key, Bytes text,
@@ -23,18 +22,23 @@ namespace usher::crypto {
 // The forms of keys that the back ends besides OpenSSL take. Without those these do nothing.
 void write_x86_schedule(Bytes key, AesDirection direction, std::uint8_t* schedule) noexcept;
 void write_ipsec_mb_schedule(Bytes key, AesDirection direction, std::uint8_t* schedule) noexcept;
-// Of SHA-2 alone. `pad` is a padded key, one block; `state` takes 64 bytes.
-void write_ipsec_mb_state(Digest digest, Bytes pad, std::uint8_t* state) noexcept;
 
-// FIPS 180-4 5.3.1.
+// FIPS 180-4 5.3.1, 5.3.3 and 5.3.4.
 inline constexpr std::array<std::uint32_t, 5> kSha1Start = {0x67452301, 0xefcdab89, 0x98badcfe,
                                                             0x10325476, 0xc3d2e1f0};
+inline constexpr std::array<std::uint32_t, 8> kSha256Start = {
+    0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+inline constexpr std::array<std::uint64_t, 8> kSha384Start = {
+    0xcbbb9d5dc1059ed8, 0x629a292a367cd507, 0x9159015a3070dd17, 0x152fecd8f70e5939,
+    0x67332667ffc00b31, 0x8eb44a8768581511, 0xdb0c2e0d64f98fa7, 0x47b5481dbefa4fa4};
 // RFC 1321 3.3.
 inline constexpr std::array<std::uint32_t, 4> kMd5Start = {0x67452301, 0xefcdab89, 0x98badcfe,
                                                            0x10325476};
-// These take whole blocks of 64 bytes into a state of five or four words, with OpenSSL.
+// These take whole blocks into a state, with OpenSSL. SHA-384 counts as SHA-512 does.
 void add_md5_blocks(std::uint32_t* state, const std::uint8_t* text, std::size_t blocks) noexcept;
 void add_sha1_blocks(std::uint32_t* state, const std::uint8_t* text, std::size_t blocks) noexcept;
+void add_sha256_blocks(std::uint32_t* state, const std::uint8_t* text, std::size_t blocks) noexcept;
+void add_sha512_blocks(std::uint64_t* state, const std::uint8_t* text, std::size_t blocks) noexcept;
 
 // RFC 2104 2: the bytes that pad a key.
 inline constexpr std::uint8_t kInnerPad = 0x36;

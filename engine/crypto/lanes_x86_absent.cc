@@ -4,9 +4,7 @@
 namespace usher::crypto {
 
 bool has_x86_lanes() noexcept { return false; }
-std::unique_ptr<Lanes> make_x86_lanes(Kit& /*kit*/, std::unique_ptr<Lanes> /*others*/) noexcept {
-  return nullptr;
-}
+std::unique_ptr<Lanes> make_x86_lanes(Kit& /*kit*/) noexcept { return nullptr; }
 void write_x86_schedule(Bytes /*key*/, AesDirection /*direction*/,
                         std::uint8_t* /*schedule*/) noexcept {}
 

@@ -255,12 +255,11 @@ class ProofWave {
         size += part.size();
       }
       room.text_size = std::max(room.text_size, size);
-      space_.ready_hmac[i] = {.key = &(room.*key),
-                              .text = Bytes(room.text).first(size),
-                              .out = std::span(space_.hmacs[i]).first(kMd5Size)};
+      space_.hmac[i] = {.key = &(room.*key),
+                        .text = Bytes(room.text).first(size),
+                        .out = std::span(space_.hmacs[i]).first(kMd5Size)};
     }
-    return lanes_.hmac(Digest::kMd5,
-                       std::span<const ReadyHmacJob>(space_.ready_hmac).first(count_));
+    return lanes_.hmac(Digest::kMd5, std::span<const HmacJob>(space_.hmac).first(count_));
   }
 
   // keep_if drops jobs that are decided, with what belongs to them.

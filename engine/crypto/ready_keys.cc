@@ -41,14 +41,25 @@ void HmacKey::prepare(Digest digest) noexcept {
   pad_key(digest, key(), pads[0].data(), pads[1].data());
   std::uint8_t* const states[] = {inner(), outer()};
   for (std::size_t i = 0; i < 2; ++i) {
-    if (digest == Digest::kSha1) {
-      std::memcpy(states[i], kSha1Start.data(), sizeof(kSha1Start));
-      add_sha1_blocks(reinterpret_cast<std::uint32_t*>(states[i]), pads[i].data(), 1);
-    } else if (digest == Digest::kMd5) {
-      std::memcpy(states[i], kMd5Start.data(), sizeof(kMd5Start));
-      add_md5_blocks(reinterpret_cast<std::uint32_t*>(states[i]), pads[i].data(), 1);
-    } else {
-      write_ipsec_mb_state(digest, std::span(pads[i]).first(block_size_of(digest)), states[i]);
+    const auto begin = [&](const auto& start, auto add) {
+      auto words = start;
+      add(words.data(), pads[i].data(), 1);
+      std::memcpy(states[i], words.data(), sizeof(words));
+      wipe({reinterpret_cast<std::uint8_t*>(words.data()), sizeof(words)});
+    };
+    switch (digest) {
+      case Digest::kSha1:
+        begin(kSha1Start, add_sha1_blocks);
+        break;
+      case Digest::kSha256:
+        begin(kSha256Start, add_sha256_blocks);
+        break;
+      case Digest::kSha384:
+        begin(kSha384Start, add_sha512_blocks);
+        break;
+      case Digest::kMd5:
+        begin(kMd5Start, add_md5_blocks);
+        break;
     }
     wipe(pads[i]);
   }

@@ -64,37 +64,52 @@ bool SessionKeyWave::derive_sha1() noexcept {
   return done;
 }
 
+// Each base key is an HMAC key (RFC 8009 3), of up to four texts that are the same for all.
 bool SessionKeyWave::derive_sha2() noexcept {
   Lanes::Workspace& workspace = lanes_.workspace();
+  const Digest digest = digest_of(profile_);
+  for (std::size_t i = 0; i < count_; ++i) {
+    HmacKey& base = workspace.base_keys[i];
+    copy({items_[i].session_key, profile_.key_size}, base.room(profile_.key_size));
+    workspace.hmac_keys[i] = &base;
+  }
+  lanes_.prepare(digest, std::span(workspace.hmac_keys).first(count_));
   std::array<MutableBytes, Lanes::Workspace::kDerivedMax> keys;
   std::size_t count = 0;
-  const auto add = [&](const Item& item, std::size_t n, MutableBytes key) {
-    const DerivationInput input(profile_, kInputs[n].usage, kInputs[n].purpose);
-    const MutableBytes text = std::span(workspace.texts[count].text).first(input.bytes().size());
-    std::ranges::copy(input.bytes(), text.begin());
-    workspace.hmac[count] = {.key = {item.session_key, profile_.key_size},
-                             .text = text,
+  const auto input = [this](std::size_t n) {
+    return DerivationInput(profile_, kInputs[n].usage, kInputs[n].purpose);
+  };
+  const std::array<DerivationInput, kKeyCount> inputs = {input(0), input(1), input(2), input(3)};
+  const auto add = [&](std::size_t item, std::size_t n, MutableBytes key) {
+    workspace.hmac[count] = {.key = &workspace.base_keys[item],
+                             .text = inputs[n].bytes(),
                              .out = std::span(workspace.hmacs[count]).first(profile_.hmac_size)};
     keys[count++] = key;
   };
-  for (const Item& item : items()) {
-    if (item.wanted.authenticator) {
-      add(item, 0, item.keys->authenticator_ke.room(profile_.key_size));
-      add(item, 1, item.keys->authenticator_ki.room(profile_.integrity_key_size));
+  std::size_t mac_count = 0;
+  for (std::size_t i = 0; i < count_; ++i) {
+    SessionKeys& made = *items_[i].keys;
+    if (items_[i].wanted.authenticator) {
+      add(i, 0, made.authenticator_ke.room(profile_.key_size));
+      add(i, 1, made.authenticator_ki.room(profile_.integrity_key_size));
+      workspace.hmac_keys[mac_count++] = &made.authenticator_ki;
     }
-    if (item.wanted.reply) {
-      add(item, 2, item.keys->reply_ke.room(profile_.key_size));
-      add(item, 3, item.keys->reply_ki.room(profile_.integrity_key_size));
+    if (items_[i].wanted.reply) {
+      add(i, 2, made.reply_ke.room(profile_.key_size));
+      add(i, 3, made.reply_ki.room(profile_.integrity_key_size));
+      workspace.hmac_keys[mac_count++] = &made.reply_ki;
     }
   }
-  const bool done =
-      lanes_.hmac(digest_of(profile_), std::span<const HmacJob>(workspace.hmac).first(count));
+  const bool done = lanes_.hmac(digest, std::span(workspace.hmac).first(count));
   for (std::size_t i = 0; i < count; ++i) {
     std::ranges::copy(Bytes(workspace.hmacs[i]).first(keys[i].size()), keys[i].begin());
   }
-  wipe({reinterpret_cast<std::uint8_t*>(workspace.texts.data()),
-        count * sizeof(Lanes::Workspace::Text)});
+  wipe({reinterpret_cast<std::uint8_t*>(workspace.base_keys.data()),
+        count_ * sizeof(workspace.base_keys[0])});
   wipe({workspace.hmacs.data()->data(), count * sizeof(workspace.hmacs[0])});
+  if (done) {
+    lanes_.prepare(digest, std::span(workspace.hmac_keys).first(mac_count));
+  }
   return done;
 }
 

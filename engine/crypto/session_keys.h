@@ -15,7 +15,7 @@ struct SessionKeys {
   bool has_reply = false;
   AesKey authenticator_ke;
   AesKey reply_ke;
-  HmacKey authenticator_ki;  // Prepared only for SHA-1; see session_key_wave.cc.
+  HmacKey authenticator_ki;
   HmacKey reply_ki;
 
   SessionKeys() = default;

@@ -33,7 +33,7 @@ MutableBytes body_in(const Job& job, std::size_t size) noexcept {
 //= RFC 8009 5: the HMAC is over the IV and the ciphertext.
 template <class Job>
 MutableBytes body_with_iv_in(const Job& job, Bytes body) noexcept {
-  const MutableBytes text = job.room.subspan(kHmacHeadroom, kAesBlockSize + body.size());
+  const MutableBytes text = job.room.first(kAesBlockSize + body.size());
   copy(kZeroIv, text);
   copy(body, text.subspan(kAesBlockSize));
   return text;
@@ -163,34 +163,23 @@ MutableBytes covered(const Wave<Job>& wave, const Job& job) noexcept {
                                                    : body_with_iv_in(job, body);
 }
 
-// Of RFC 3962's the HMAC's states are known before; of RFC 8009's only a ticket's, because making
-// them takes longer than an HMAC.
 const HmacKey& mac_of(const TicketJob& job) noexcept { return job.key->ticket_hmac; }
 const HmacKey& mac_of(const AuthenticatorJob& job) noexcept { return job.keys->authenticator_ki; }
 const HmacKey& mac_of(const SealJob& job) noexcept { return job.keys->reply_ki; }
+const HmacKey& mac_of(const ChecksumJob& job) noexcept { return job.key->pac_hmac; }
 
 // hmac_all makes the HMACs of a wave's jobs, each of the text that `text_of` finds.
 template <class Job, class TextOf>
 bool hmac_all(Wave<Job>& wave, TextOf text_of) noexcept {
   Workspace& workspace = wave.workspace();
-  const EtypeProfile& profile = wave.profile();
-  const Digest digest = digest_of(profile);
-  const std::span<Job* const> jobs = wave.jobs();
-  if (profile.family == Family::kAesSha1 || std::is_same_v<Job, TicketJob>) {
-    for (std::size_t i = 0; i < jobs.size(); ++i) {
-      workspace.ready_hmac[i] = {.key = &mac_of(*jobs[i]),
-                                 .text = text_of(*jobs[i]),
-                                 .out = hmac_of(workspace, i, profile)};
-    }
-    return wave.lanes().hmac(
-        digest, std::span<const ReadyHmacJob>(workspace.ready_hmac).first(jobs.size()));
+  std::size_t count = 0;
+  for (const Job* const job : wave.jobs()) {
+    workspace.hmac[count] = {.key = &mac_of(*job),
+                             .text = text_of(*job),
+                             .out = hmac_of(workspace, count, wave.profile())};
+    ++count;
   }
-  for (std::size_t i = 0; i < jobs.size(); ++i) {
-    workspace.hmac[i] = {.key = mac_of(*jobs[i]).key(),
-                         .text = text_of(*jobs[i]),
-                         .out = hmac_of(workspace, i, profile)};
-  }
-  return wave.lanes().hmac(digest, std::span<const HmacJob>(workspace.hmac).first(jobs.size()));
+  return wave.lanes().hmac(digest_of(wave.profile()), std::span(workspace.hmac).first(count));
 }
 
 template <class Job>
@@ -328,14 +317,8 @@ void verify_wave(Wave<ChecksumJob>& wave) noexcept {
     }
     return job.outcome == Outcome::kPending;
   });
-  std::size_t count = 0;
-  for (const ChecksumJob* const job : wave.jobs()) {
-    workspace.ready_hmac[count] = {
-        .key = &job->key->pac_hmac, .text = job->text, .out = hmac_of(workspace, count, profile)};
-    ++count;
-  }
-  const bool done = wave.lanes().hmac(
-      digest_of(profile), std::span<const ReadyHmacJob>(workspace.ready_hmac).first(count));
+  const std::size_t count = wave.jobs().size();
+  const bool done = hmac_all(wave, [](const ChecksumJob& job) { return job.text; });
   for (std::size_t i = 0; i < count; ++i) {
     ChecksumJob& job = *wave.jobs()[i];
     const Bytes hmac = hmac_of(workspace, i, profile);

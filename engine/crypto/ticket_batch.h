@@ -19,9 +19,8 @@ namespace usher::crypto {
 // The jobs differ in type so that stages cannot be called out of order. A job owns nothing but its
 // result's numbers: `cipher` lies in the token, `room` in the turn's arena.
 
-// Where a job's plaintext goes there is room in front, for what its HMAC covers besides: a padded
-// key and an IV.
-inline constexpr std::size_t kOpeningHeadroom = kHmacHeadroom + kAesBlockSize;
+// Where a job's plaintext goes there is room in front, for what its HMAC covers besides: an IV.
+inline constexpr std::size_t kOpeningHeadroom = kAesBlockSize;
 
 // opening_room is how much room opening `cipher_size` bytes takes, sealing_room that of sealing
 // `plain_size` bytes.

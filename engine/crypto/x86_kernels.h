@@ -1,5 +1,5 @@
-// SHA-1, MD5 and AES for the instructions that x86 has for them: the loops, in files that are
-// compiled for those instructions alone. lanes_x86.cc says when they run and what on.
+// SHA-1, SHA-2, MD5 and AES for the instructions that x86 has for them: the loops, in files that
+// are compiled for those instructions alone. lanes_x86.cc says when they run and what on.
 //
 // Those files must not instantiate anything of the standard library's: a linker keeps one copy of
 // such a function for the whole program, and might keep that which not every CPU can run. Hence
@@ -11,21 +11,25 @@
 
 namespace usher::crypto::x86 {
 
-inline constexpr std::size_t kHashLanesMax = 16;
-
 // HashLanes is a hash for each lane: its state, in words as the algorithm counts them (FIPS 180-4
-// 6.1, RFC 1321 3.3), and where its next 64 bytes are.
-template <std::size_t kWordCount>
+// 6.1 to 6.5, RFC 1321 3.3), and where its next block is. There are as many lanes as words fit into
+// the widest register.
+template <class WordType, std::size_t kWordCount>
 struct HashLanes {
+  using Word = WordType;
   static constexpr std::size_t kWords = kWordCount;
-  alignas(64) std::uint32_t state[kWords][kHashLanesMax];
-  const std::uint8_t* text[kHashLanesMax];
+  static constexpr std::size_t kBlockSize = 16 * sizeof(Word);  // Bytes, 16 words.
+  static constexpr std::size_t kLanesMax = 64 / sizeof(Word);
+  alignas(64) Word state[kWords][kLanesMax];
+  const std::uint8_t* text[kLanesMax];
 };
-using Sha1Lanes = HashLanes<5>;
-using Md5Lanes = HashLanes<4>;
+using Sha1Lanes = HashLanes<std::uint32_t, 5>;
+using Md5Lanes = HashLanes<std::uint32_t, 4>;
+using Sha256Lanes = HashLanes<std::uint32_t, 8>;
+using Sha512Lanes = HashLanes<std::uint64_t, 8>;  // SHA-384's, too.
 
-// HashKernel takes in as many whole blocks of 64 bytes, `blocks` of them, in all of its lanes, the
-// first of HashLanes; `text` then points behind them. The time depends on `blocks` only.
+// HashKernel takes in as many whole blocks of kBlockSize bytes, `blocks` of them, in all of its
+// lanes, the first of HashLanes; `text` then points behind them. The time depends on `blocks` only.
 template <class Lanes>
 using HashKernel = void(Lanes& lanes, std::size_t blocks) noexcept;
 using Sha1Kernel = HashKernel<Sha1Lanes>;
@@ -37,6 +41,14 @@ Sha1Kernel sha1_avx512;  // Sixteen.
 using Md5Kernel = HashKernel<Md5Lanes>;
 Md5Kernel md5_avx2;    // Eight lanes.
 Md5Kernel md5_avx512;  // Sixteen.
+using Sha256Kernel = HashKernel<Sha256Lanes>;
+Sha256Kernel sha256_ni_1;
+Sha256Kernel sha256_ni_2;
+Sha256Kernel sha256_avx2;    // Eight lanes.
+Sha256Kernel sha256_avx512;  // Sixteen.
+using Sha512Kernel = HashKernel<Sha512Lanes>;
+Sha512Kernel sha512_avx2;    // Four lanes.
+Sha512Kernel sha512_avx512;  // Eight.
 
 // AesExpansion makes a schedule of a key: 16 bytes for each round and one more, aligned so, in the
 // order of their use. Those of decryption are for the equivalent inverse cipher (FIPS 197 5.3.5).

@@ -1,9 +1,10 @@
-// Up to four SHA-1s with the instructions that do four rounds of one. Compiled for SHA-NI; see
-// x86_kernels.h.
+// Up to four SHA-1s with the instructions that do four rounds of one, and up to two SHA-256s with
+// those that do two rounds. Compiled for SHA-NI; see x86_kernels.h.
 #include <immintrin.h>
 
 #include <utility>
 
+#include "engine/crypto/sha2_rounds.h"
 #include "engine/crypto/x86_kernels.h"
 
 namespace usher::crypto::x86 {
@@ -84,6 +85,84 @@ void run(Sha1Lanes& all, std::size_t blocks) {
   }
 }
 
+// Lane256 is one SHA-256 inside a block. The instructions want its variables in two halves, and its
+// words the other way around: the first of four lowest.
+struct Lane256 {
+  Words abef;
+  Words cdgh;
+  Words words[4];
+};
+
+inline Words load_256(const std::uint8_t* text) {
+  const Words swap = _mm_set_epi8(12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3);
+  return _mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const Words*>(text)), swap);
+}
+
+// Rounds 4 * kFour to 4 * kFour + 3 of all lanes, as above.
+template <std::size_t kFour, std::size_t kMany>
+[[gnu::always_inline]] inline void four_rounds(Lane256 (&lanes)[kMany],
+                                               const std::uint8_t* const* text) {
+  const Words constants =
+      _mm_load_si128(reinterpret_cast<const Words*>(kSha256Constants + 4 * kFour));
+  for (std::size_t n = 0; n < kMany; ++n) {
+    Lane256& lane = lanes[n];
+    Words& words = lane.words[kFour % 4];
+    if constexpr (kFour < 4) {
+      words = load_256(text[n] + 16 * kFour);
+    } else {
+      const Words& last = lane.words[(kFour + 3) % 4];
+      const Words seven_before = _mm_alignr_epi8(last, lane.words[(kFour + 2) % 4], 4);
+      words = _mm_sha256msg2_epu32(
+          _mm_add_epi32(_mm_sha256msg1_epu32(words, lane.words[(kFour + 1) % 4]), seven_before),
+          last);
+    }
+    const Words sums = _mm_add_epi32(words, constants);
+    lane.cdgh = _mm_sha256rnds2_epu32(lane.cdgh, lane.abef, sums);
+    lane.abef = _mm_sha256rnds2_epu32(lane.abef, lane.cdgh, _mm_shuffle_epi32(sums, 0x0e));
+  }
+}
+
+template <std::size_t kMany, std::size_t... kFours>
+[[gnu::always_inline]] inline void all_rounds(Lane256 (&lanes)[kMany],
+                                              const std::uint8_t* const* text,
+                                              std::index_sequence<kFours...>) {
+  (four_rounds<kFours>(lanes, text), ...);
+}
+
+template <std::size_t kMany>
+void run(Sha256Lanes& all, std::size_t blocks) {
+  Words abef[kMany];
+  Words cdgh[kMany];
+  for (std::size_t n = 0; n < kMany; ++n) {
+    const auto word = [&](std::size_t i) { return static_cast<int>(all.state[i][n]); };
+    abef[n] = _mm_set_epi32(word(0), word(1), word(4), word(5));
+    cdgh[n] = _mm_set_epi32(word(2), word(3), word(6), word(7));
+  }
+  for (; blocks > 0; --blocks) {
+    Lane256 lanes[kMany];
+    for (std::size_t n = 0; n < kMany; ++n) {
+      lanes[n].abef = abef[n];
+      lanes[n].cdgh = cdgh[n];
+    }
+    all_rounds(lanes, all.text, std::make_index_sequence<16>());
+    for (std::size_t n = 0; n < kMany; ++n) {
+      abef[n] = _mm_add_epi32(abef[n], lanes[n].abef);
+      cdgh[n] = _mm_add_epi32(cdgh[n], lanes[n].cdgh);
+      all.text[n] += Sha256Lanes::kBlockSize;
+    }
+  }
+  for (std::size_t n = 0; n < kMany; ++n) {
+    all.state[0][n] = static_cast<std::uint32_t>(_mm_extract_epi32(abef[n], 3));
+    all.state[1][n] = static_cast<std::uint32_t>(_mm_extract_epi32(abef[n], 2));
+    all.state[2][n] = static_cast<std::uint32_t>(_mm_extract_epi32(cdgh[n], 3));
+    all.state[3][n] = static_cast<std::uint32_t>(_mm_extract_epi32(cdgh[n], 2));
+    all.state[4][n] = static_cast<std::uint32_t>(_mm_extract_epi32(abef[n], 1));
+    all.state[5][n] = static_cast<std::uint32_t>(_mm_extract_epi32(abef[n], 0));
+    all.state[6][n] = static_cast<std::uint32_t>(_mm_extract_epi32(cdgh[n], 1));
+    all.state[7][n] = static_cast<std::uint32_t>(_mm_extract_epi32(cdgh[n], 0));
+  }
+}
+
 // All of them have been used for words and states.
 void forget_registers() {
   asm volatile(
@@ -113,6 +192,16 @@ void sha1_ni_2(Sha1Lanes& lanes, std::size_t blocks) noexcept {
 
 void sha1_ni_4(Sha1Lanes& lanes, std::size_t blocks) noexcept {
   run<4>(lanes, blocks);
+  forget_registers();
+}
+
+void sha256_ni_1(Sha256Lanes& lanes, std::size_t blocks) noexcept {
+  run<1>(lanes, blocks);
+  forget_registers();
+}
+
+void sha256_ni_2(Sha256Lanes& lanes, std::size_t blocks) noexcept {
+  run<2>(lanes, blocks);
   forget_registers();
 }
 
