@@ -88,7 +88,7 @@ TEST(LanesMemory, WhatIsNotWipedIsNoticed) {
 // work uses all there is, with secrets in memory that is not watched.
 bool work(Lanes& lanes, std::size_t width) {
   constexpr std::size_t kSize = 200;
-  static std::array<std::array<std::uint8_t, kHmacHeadroom + kSize>, kBatchMax> rooms;
+  static std::array<std::array<std::uint8_t, kSize>, kBatchMax> rooms;
   static std::array<std::array<std::uint8_t, kSize>, kBatchMax> out;
   static std::array<std::uint8_t, 32> key;
   static AesKey encryption;
@@ -99,8 +99,9 @@ bool work(Lanes& lanes, std::size_t width) {
   }
   encryption.expand(key, AesDirection::kEncrypt);
   decryption.expand(key, AesDirection::kDecrypt);
+  static std::array<HmacKey, kBatchMax> own_keys;
+  std::array<HmacKey*, kBatchMax> prepared;
   std::array<HmacJob, kBatchMax> hmacs;
-  std::array<ReadyHmacJob, kBatchMax> ready;
   std::array<DeriveJob, kBatchMax> derive;
   std::array<CtsDecryptJob, kBatchMax> decrypt;
   std::array<CtsEncryptJob, kBatchMax> encrypt;
@@ -108,17 +109,18 @@ bool work(Lanes& lanes, std::size_t width) {
   for (const Digest digest : {Digest::kSha1, Digest::kSha256, Digest::kSha384, Digest::kMd5}) {
     ready_key.prepare(digest, key);
     for (std::size_t i = 0; i < width; ++i) {
-      const MutableBytes text = std::span(rooms[i]).subspan(kHmacHeadroom, 110 + i);
+      const MutableBytes text = std::span(rooms[i]).first(110 + i);
       const MutableBytes hash = std::span(out[i]).first(hmac_size_of(digest));
       write_text(text);
-      hmacs[i] = {.key = key, .text = text, .out = hash};
-      ready[i] = {.key = &ready_key, .text = text, .out = hash};
+      hmacs[i] = {.key = &ready_key, .text = text, .out = hash};
+      std::ranges::copy(key, own_keys[i].room(key.size()).begin());
+      prepared[i] = &own_keys[i];
     }
-    done = done && lanes.hmac(digest, std::span<const HmacJob>(hmacs).first(width)) &&
-           lanes.hmac(digest, std::span<const ReadyHmacJob>(ready).first(width));
+    lanes.prepare(digest, std::span(prepared).first(width));
+    done = done && lanes.hmac(digest, std::span(hmacs).first(width));
   }
   for (std::size_t i = 0; i < width; ++i) {
-    const MutableBytes text = std::span(rooms[i]).subspan(kHmacHeadroom, 110);
+    const MutableBytes text = std::span(rooms[i]).first(110);
     write_text(text);
     derive[i] = {.base = key, .keys = {&out[i][0], &out[i][32], &out[i][64], &out[i][96]}};
     decrypt[i] = {.key = &decryption, .in = text, .out = std::span(out[i]).first(110)};

@@ -210,38 +210,13 @@ TEST_P(LanesTest, EncryptionWithStealingOfEveryWidthIsTheKits) {
 
 constexpr std::array kDigests = {Digest::kSha1, Digest::kSha256, Digest::kSha384, Digest::kMd5};
 
-TEST_P(LanesTest, HmacOfEveryWidthIsTheKits) {
+TEST_P(LanesTest, HmacOfEveryWidthIsTheKitsAndOnlyReadsTheText) {
   for (const Digest digest : kDigests) {
     for (std::size_t width = 1; width <= kBatchMax; ++width) {
       std::vector<HmacJob> jobs(width);
-      std::vector<Octets> keys(width);
-      for (std::size_t i = 0; i < width; ++i) {
-        // As small as a text may be, too: derivation hashes 14 bytes, and nothing is a text.
-        const std::size_t size = size_of(width, i) - 16;
-        const MutableBytes text =
-            in_[i]->take(kHmacHeadroom + size, width % 2 == 0).subspan(kHmacHeadroom);
-        fill(text);
-        keys[i] = some(i % 3 == 0 ? 16 : i % 3 == 1 ? 24 : 32);
-        jobs[i] = {.key = keys[i],
-                   .text = text,
-                   .out = out_[i]->take(hmac_size_of(digest), width % 2 == 0)};
-      }
-      ASSERT_TRUE(lanes_->hmac(digest, std::span<const HmacJob>(jobs)));
-      for (const HmacJob& job : jobs) {
-        Octets expected(job.out.size());
-        ASSERT_TRUE(reference(digest, job.key, job.text, expected));
-        ASSERT_TRUE(std::ranges::equal(job.out, expected)) << width << ", " << job.text.size();
-      }
-    }
-  }
-}
-
-TEST_P(LanesTest, HmacOfReadyKeysIsTheKitsAndOnlyReadsTheText) {
-  for (const Digest digest : kDigests) {
-    for (std::size_t width = 1; width <= kBatchMax; ++width) {
-      std::vector<ReadyHmacJob> jobs(width);
       std::vector<Octets> texts(width);
       for (std::size_t i = 0; i < width; ++i) {
+        // As small as a text may be, too: derivation hashes 14 bytes, and nothing is a text.
         texts[i] = some(size_of(width, i) - 16);
         const MutableBytes text = in_[i]->take(texts[i].size(), width % 2 == 0);
         std::ranges::copy(texts[i], text.begin());
@@ -250,7 +225,7 @@ TEST_P(LanesTest, HmacOfReadyKeysIsTheKitsAndOnlyReadsTheText) {
                    .text = text,
                    .out = out_[i]->take(hmac_size_of(digest), width % 2 == 0)};
       }
-      ASSERT_TRUE(lanes_->hmac(digest, std::span<const ReadyHmacJob>(jobs)));
+      ASSERT_TRUE(lanes_->hmac(digest, jobs));
       for (std::size_t i = 0; i < width; ++i) {
         Octets expected(jobs[i].out.size());
         ASSERT_TRUE(reference(digest, hmac_keys_[i].key(), texts[i], expected));
@@ -285,26 +260,30 @@ TEST_P(LanesTest, KeysPreparedTogetherAreThosePreparedAlone) {
 
 TEST_P(LanesTest, MoreJobsThanABatchHasAreDoneToo) {
   constexpr std::size_t kMany = 4 * kBatchMax + 1;  // As the derivation of a batch's keys is.
-  const Octets key = some(32);
-  const Octets text = some(200);
-  Octets expected(20);
-  ASSERT_TRUE(reference(Digest::kSha1, key, text, expected));
-  hmac_keys_[0].prepare(Digest::kSha1, key);
-  std::vector<Octets> out(kMany, Octets(20));
-  std::vector<ReadyHmacJob> jobs(kMany);
-  for (std::size_t i = 0; i < kMany; ++i) {
-    jobs[i] = {.key = &hmac_keys_[0], .text = text, .out = out[i]};
+  for (const Digest digest : kDigests) {
+    const Octets key = some(32);
+    const Octets text = some(200);
+    Octets expected(hmac_size_of(digest));
+    ASSERT_TRUE(reference(digest, key, text, expected));
+    hmac_keys_[0].prepare(digest, key);
+    std::vector<Octets> out(kMany, Octets(expected.size()));
+    std::vector<HmacJob> jobs(kMany);
+    for (std::size_t i = 0; i < kMany; ++i) {
+      jobs[i] = {.key = &hmac_keys_[0], .text = text, .out = out[i]};
+    }
+    ASSERT_TRUE(lanes_->hmac(digest, jobs));
+    EXPECT_EQ(std::ranges::count(out, expected), std::ptrdiff_t{kMany});
   }
-  ASSERT_TRUE(lanes_->hmac(Digest::kSha1, std::span<const ReadyHmacJob>(jobs)));
-  EXPECT_EQ(std::ranges::count(out, expected), std::ptrdiff_t{kMany});
 }
 
 TEST_P(LanesTest, NothingIsDoneWhenThereIsNothingToDo) {
   EXPECT_TRUE(lanes_->derive(DeriveInputs{}, {}));
   EXPECT_TRUE(lanes_->cts_decrypt({}));
   EXPECT_TRUE(lanes_->cts_encrypt({}));
-  EXPECT_TRUE(lanes_->hmac(Digest::kSha1, std::span<const HmacJob>()));
-  EXPECT_TRUE(lanes_->hmac(Digest::kSha1, std::span<const ReadyHmacJob>()));
+  for (const Digest digest : kDigests) {
+    EXPECT_TRUE(lanes_->hmac(digest, {}));
+    lanes_->prepare(digest, {});
+  }
 }
 
 // RFC 3962 B: the last of each length modulo 16 that it has.
@@ -381,19 +360,13 @@ TEST_P(LanesTest, HashesAsInRfc2202AndRfc4231AtEveryWidth) {
     const Octets expected = hex(vector.hmac);
     hmac_keys_[0].prepare(vector.digest, key);
     for (std::size_t width = 1; width <= 20; ++width) {
-      std::vector<Octets> rooms(width, Octets(kHmacHeadroom));
-      std::vector<Octets> out(2 * width, Octets(expected.size()));
+      std::vector<Octets> out(width, Octets(expected.size()));
       std::vector<HmacJob> jobs(width);
-      std::vector<ReadyHmacJob> ready(width);
       for (std::size_t i = 0; i < width; ++i) {
-        rooms[i].insert(rooms[i].end(), text.begin(), text.end());
-        jobs[i] = {
-            .key = key, .text = std::span(rooms[i]).subspan(kHmacHeadroom), .out = out[2 * i]};
-        ready[i] = {.key = &hmac_keys_[0], .text = text, .out = out[2 * i + 1]};
+        jobs[i] = {.key = &hmac_keys_[0], .text = text, .out = out[i]};
       }
-      ASSERT_TRUE(lanes_->hmac(vector.digest, std::span<const HmacJob>(jobs)));
-      ASSERT_TRUE(lanes_->hmac(vector.digest, std::span<const ReadyHmacJob>(ready)));
-      EXPECT_EQ(std::ranges::count(out, expected), std::ptrdiff_t(2 * width)) << vector.hmac;
+      ASSERT_TRUE(lanes_->hmac(vector.digest, jobs));
+      EXPECT_EQ(std::ranges::count(out, expected), std::ptrdiff_t(width)) << vector.hmac;
     }
   }
 }

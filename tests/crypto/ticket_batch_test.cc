@@ -346,8 +346,9 @@ TEST_P(TicketBatch, StagesLeaveNothingSecretInTheWorkspace) {
   Lanes::Workspace& workspace = lanes_->workspace();
   for (std::size_t i = 0; i < 8; ++i) {
     EXPECT_TRUE(all_zero(workspace.hmacs[i])) << i;
-    EXPECT_TRUE(all_zero(workspace.texts[i].headroom)) << i;
-    EXPECT_TRUE(all_zero(workspace.texts[i].text)) << i;
+    EXPECT_TRUE(all_zero(workspace.base_keys[i].image().key)) << i;
+    EXPECT_TRUE(all_zero(workspace.base_keys[i].image().inner)) << i;
+    EXPECT_TRUE(all_zero(workspace.base_keys[i].image().outer)) << i;
   }
   const bool in_lanes = profile_->family != Family::kRc4;
   EXPECT_EQ(keys.has_reply, in_lanes);
