@@ -3,8 +3,6 @@
 #include "engine/crypto/lanes.h"
 
 #include <gtest/gtest.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <memory>
@@ -12,39 +10,15 @@
 #include <string>
 #include <vector>
 
+#include "tests/crypto/guarded.h"
 #include "tests/hex.h"
 
 namespace usher::crypto {
 namespace {
 
+using testing::Guarded;
 using testing::hex;
 using Octets = std::vector<std::uint8_t>;
-
-// Guarded is memory between two pages that nobody may touch. A sanitizer does not see what
-// assembly reads and writes; the pages do.
-class Guarded {
- public:
-  explicit Guarded(std::size_t room) : page_(static_cast<std::size_t>(sysconf(_SC_PAGESIZE))) {
-    size_ = (room + page_ - 1) / page_ * page_ + 2 * page_;
-    void* const at = mmap(nullptr, size_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    EXPECT_NE(at, MAP_FAILED);
-    base_ = static_cast<std::uint8_t*>(at);
-    EXPECT_EQ(mprotect(base_ + page_, size_ - 2 * page_, PROT_READ | PROT_WRITE), 0);
-  }
-  ~Guarded() { munmap(base_, size_); }
-  Guarded(const Guarded&) = delete;
-  Guarded& operator=(const Guarded&) = delete;
-
-  // take is `size` bytes that end at the guard behind or begin at the one in front.
-  [[nodiscard]] MutableBytes take(std::size_t size, bool at_end) const {
-    return {at_end ? base_ + size_ - page_ - size : base_ + page_, size};
-  }
-
- private:
-  std::size_t page_;
-  std::size_t size_;
-  std::uint8_t* base_;
-};
 
 // Sizes around the blocks of AES (16), SHA-1 and SHA-256 (64) and SHA-384 (128), a ticket's, and
 // one that has no lane, because ipsec-mb counts in 16 bits.

@@ -1,0 +1,115 @@
+// engine/crypto/x86_kernels.h: each kernel that this CPU can run counts as OpenSSL does, in each of
+// its lanes, also those that the lanes choose only on other CPUs; and reads no more than its texts.
+#include "engine/crypto/x86_kernels.h"
+
+#include <cpuid.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <random>
+#include <vector>
+
+#include "engine/crypto/lanes_parts.h"
+#include "tests/crypto/guarded.h"
+
+namespace usher::crypto {
+namespace {
+
+using testing::Guarded;
+
+enum class Needs { kShaNi, kAvx2, kAvx512 };
+
+bool has(Needs needs) {
+  __builtin_cpu_init();
+  switch (needs) {
+    case Needs::kShaNi: {
+      std::uint32_t a = 0;
+      std::uint32_t b = 0;
+      std::uint32_t c = 0;
+      std::uint32_t d = 0;
+      return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (b & bit_SHA) != 0;
+    }
+    case Needs::kAvx2:
+      return __builtin_cpu_supports("avx2") != 0;
+    case Needs::kAvx512:
+      return __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512vl") != 0;
+  }
+  return false;
+}
+
+// expect_same runs a kernel over 1 to `kBlocksMax` blocks a lane, from random states.
+constexpr std::size_t kBlocksMax = 5;
+template <class Lanes, class Add>
+void expect_same(x86::HashKernel<Lanes>* kernel, std::size_t lane_count, Add add) {
+  using State = std::array<typename Lanes::Word, Lanes::kWords>;
+  std::mt19937_64 random{20261127};
+  std::vector<std::unique_ptr<Guarded>> memory;
+  for (std::size_t n = 0; n < lane_count; ++n) {
+    memory.push_back(std::make_unique<Guarded>(kBlocksMax * Lanes::kBlockSize));
+  }
+  for (std::size_t blocks = 1; blocks <= kBlocksMax; ++blocks) {
+    for (const bool at_end : {false, true}) {
+      Lanes lanes{};
+      std::vector<State> expected(lane_count);
+      std::vector<MutableBytes> texts(lane_count);
+      for (std::size_t n = 0; n < lane_count; ++n) {
+        texts[n] = memory[n]->take(blocks * Lanes::kBlockSize, at_end);
+        std::ranges::generate(texts[n], [&] { return static_cast<std::uint8_t>(random()); });
+        lanes.text[n] = texts[n].data();
+        for (std::size_t i = 0; i < Lanes::kWords; ++i) {
+          expected[n][i] = static_cast<typename Lanes::Word>(random());
+          lanes.state[i][n] = expected[n][i];
+        }
+        add(expected[n].data(), texts[n].data(), blocks);
+      }
+      kernel(lanes, blocks);
+      for (std::size_t n = 0; n < lane_count; ++n) {
+        State state;
+        for (std::size_t i = 0; i < Lanes::kWords; ++i) {
+          state[i] = lanes.state[i][n];
+        }
+        EXPECT_EQ(state, expected[n]) << "lane " << n << ", " << blocks << " blocks";
+        EXPECT_EQ(lanes.text[n], texts[n].data() + texts[n].size());
+      }
+    }
+  }
+}
+
+struct Param {
+  const char* name;
+  Needs needs;
+  void (*check)();
+};
+
+const Param kParams[] = {
+    {"Sha1Ni1", Needs::kShaNi, [] { expect_same(x86::sha1_ni_1, 1, add_sha1_blocks); }},
+    {"Sha1Ni2", Needs::kShaNi, [] { expect_same(x86::sha1_ni_2, 2, add_sha1_blocks); }},
+    {"Sha1Ni4", Needs::kShaNi, [] { expect_same(x86::sha1_ni_4, 4, add_sha1_blocks); }},
+    {"Sha1Avx2", Needs::kAvx2, [] { expect_same(x86::sha1_avx2, 8, add_sha1_blocks); }},
+    {"Sha1Avx512", Needs::kAvx512, [] { expect_same(x86::sha1_avx512, 16, add_sha1_blocks); }},
+    {"Md5Avx2", Needs::kAvx2, [] { expect_same(x86::md5_avx2, 8, add_md5_blocks); }},
+    {"Md5Avx512", Needs::kAvx512, [] { expect_same(x86::md5_avx512, 16, add_md5_blocks); }},
+    {"Sha256Ni1", Needs::kShaNi, [] { expect_same(x86::sha256_ni_1, 1, add_sha256_blocks); }},
+    {"Sha256Ni2", Needs::kShaNi, [] { expect_same(x86::sha256_ni_2, 2, add_sha256_blocks); }},
+    {"Sha256Avx2", Needs::kAvx2, [] { expect_same(x86::sha256_avx2, 8, add_sha256_blocks); }},
+    {"Sha256Avx512", Needs::kAvx512,
+     [] { expect_same(x86::sha256_avx512, 16, add_sha256_blocks); }},
+    {"Sha512Avx2", Needs::kAvx2, [] { expect_same(x86::sha512_avx2, 4, add_sha512_blocks); }},
+    {"Sha512Avx512", Needs::kAvx512, [] { expect_same(x86::sha512_avx512, 8, add_sha512_blocks); }},
+};
+
+class X86Kernel : public ::testing::TestWithParam<Param> {};
+INSTANTIATE_TEST_SUITE_P(Each, X86Kernel, ::testing::ValuesIn(kParams),
+                         [](const auto& param_info) { return param_info.param.name; });
+
+TEST_P(X86Kernel, CountsAsOpensslDoesInEachLane) {
+  if (!has(GetParam().needs)) {
+    GTEST_SKIP() << "the CPU has no such instructions";
+  }
+  GetParam().check();
+}
+
+}  // namespace
+}  // namespace usher::crypto
