@@ -240,10 +240,15 @@ inline void decrypt_cbc(const std::uint8_t* schedule, const std::uint8_t* in, st
 
 // decrypt_whole decrypts all of a text but the last block, which may be cut.
 template <int kRounds>
-inline void decrypt_whole(const AesDecryption& text) {
+inline void decrypt_whole(const AesDecryption& text, AesFront* front) {
+  constexpr std::size_t kWorthAFront = 8 * kBlockSize;  // What AES-NI does at a time.
   const std::size_t size = text.size == kBlockSize ? kBlockSize : cut_of(text.size);
   Block iv = _mm_setzero_si128();
   std::size_t at = 0;
+  if (front != nullptr && size >= kWorthAFront) {
+    at = front(text, size, kRounds == 10 ? 16 : 32);
+    iv = load(text.in + at - kBlockSize);
+  }
   for (; size - at >= 8 * kBlockSize; at += 8 * kBlockSize) {
     decrypt_cbc<kRounds, 8>(text.schedule, text.in + at, text.out + at, iv);
     iv = load(text.in + at + 7 * kBlockSize);
@@ -317,12 +322,12 @@ inline void decrypt_stolen(const AesDecryption* const (&texts)[kMany]) {
 }
 
 template <int kRounds>
-void decrypt_all(const AesDecryption* texts, std::size_t count) {
+void decrypt_all(const AesDecryption* texts, std::size_t count, AesFront* front) {
   constexpr std::size_t kMany = 4;
   const AesDecryption* some[kMany];
   std::size_t waiting = 0;
   for (std::size_t n = 0; n < count; ++n) {
-    decrypt_whole<kRounds>(texts[n]);
+    decrypt_whole<kRounds>(texts[n], front);
     if (texts[n].size == kBlockSize) {
       continue;
     }
@@ -393,8 +398,9 @@ void aes_cts_encrypt(const AesEncryption* texts, std::size_t count, std::size_t 
   _mm256_zeroall();
 }
 
-void aes_cts_decrypt(const AesDecryption* texts, std::size_t count, std::size_t key_size) noexcept {
-  (rounds_of(key_size) == 10 ? decrypt_all<10> : decrypt_all<14>)(texts, count);
+void aes_cts_decrypt(const AesDecryption* texts, std::size_t count, std::size_t key_size,
+                     AesFront* front) noexcept {
+  (rounds_of(key_size) == 10 ? decrypt_all<10> : decrypt_all<14>)(texts, count, front);
   _mm256_zeroall();
 }
 

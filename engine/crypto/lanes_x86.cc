@@ -21,6 +21,7 @@ struct Cpu {
   bool has_lanes;
   bool has_avx512;
   bool has_sha_ni;
+  bool has_vaes;  // With AVX-512.
 
   Cpu() noexcept {
     __builtin_cpu_init();
@@ -30,7 +31,9 @@ struct Cpu {
     std::uint32_t b = 0;
     std::uint32_t c = 0;
     std::uint32_t d = 0;
-    has_sha_ni = __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (b & bit_SHA) != 0;
+    const bool has_leaf = __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0;
+    has_sha_ni = has_leaf && (b & bit_SHA) != 0;
+    has_vaes = has_avx512 && has_leaf && (c & bit_VAES) != 0;
   }
 };
 
@@ -215,7 +218,8 @@ bool X86Lanes::cts_decrypt(std::span<const CtsDecryptJob> jobs) noexcept {
                          .out = job.out.data(),
                          .size = job.in.size()};
     }
-    x86::aes_cts_decrypt(decryptions_.data(), some.size(), some[0].key->key().size());
+    x86::aes_cts_decrypt(decryptions_.data(), some.size(), some[0].key->key().size(),
+                         cpu().has_vaes ? x86::aes_front_vaes : nullptr);
   });
   forget_stack();
   return true;

@@ -73,7 +73,14 @@ struct AesEncryption {
   std::uint8_t* out;  // Other memory.
   std::size_t size;
 };
-void aes_cts_decrypt(const AesDecryption* texts, std::size_t count, std::size_t key_size) noexcept;
+// AesFront decrypts the front of a text, of whose first `size` bytes none is stolen from, in as many
+// blocks as it does at a time, and returns how many bytes that were; the rest is AES-NI's.
+using AesFront = std::size_t(const AesDecryption& text, std::size_t size,
+                             std::size_t key_size) noexcept;
+AesFront aes_front_vaes;
+// `front` may be null.
+void aes_cts_decrypt(const AesDecryption* texts, std::size_t count, std::size_t key_size,
+                     AesFront* front) noexcept;
 void aes_cts_encrypt(const AesEncryption* texts, std::size_t count, std::size_t key_size) noexcept;
 
 // AesDerivation is DR (RFC 3961 5.1) of one base key for four inputs of one block: `key_size` bytes

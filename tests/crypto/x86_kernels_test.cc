@@ -11,6 +11,7 @@
 #include <random>
 #include <vector>
 
+#include "engine/crypto/kit.h"
 #include "engine/crypto/lanes_parts.h"
 #include "tests/crypto/guarded.h"
 
@@ -19,7 +20,7 @@ namespace {
 
 using testing::Guarded;
 
-enum class Needs { kShaNi, kAvx2, kAvx512 };
+enum class Needs { kShaNi, kAvx2, kAvx512, kVaes };
 
 bool has(Needs needs) {
   __builtin_cpu_init();
@@ -35,6 +36,8 @@ bool has(Needs needs) {
       return __builtin_cpu_supports("avx2") != 0;
     case Needs::kAvx512:
       return __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512vl") != 0;
+    case Needs::kVaes:
+      return has(Needs::kAvx512) && __builtin_cpu_supports("vaes") != 0;
   }
   return false;
 }
@@ -109,6 +112,47 @@ TEST_P(X86Kernel, CountsAsOpensslDoesInEachLane) {
     GTEST_SKIP() << "the CPU has no such instructions";
   }
   GetParam().check();
+}
+
+// expect_decrypts decrypts texts of every size up to many times what a kernel takes at once.
+void expect_decrypts(x86::AesFront* front) {
+  constexpr std::size_t kSizeMax = 80 * kAesBlockSize;
+  const std::unique_ptr<Kit> kit = Kit::make();
+  std::mt19937_64 random{20261127};
+  const Guarded in_memory(kSizeMax);
+  const Guarded out_memory(kSizeMax);
+  for (const std::size_t key_size : {16u, 32u}) {
+    std::vector<std::uint8_t> key(key_size);
+    std::ranges::generate(key, [&] { return static_cast<std::uint8_t>(random()); });
+    alignas(16) std::array<std::uint8_t, sizeof(AesKey::Image::schedule)> schedule{};
+    const x86::AesExpansion expansion{.key = key.data(), .schedule = schedule.data()};
+    x86::aes_expand(&expansion, 1, key_size, true);
+    for (std::size_t size = kAesBlockSize; size <= kSizeMax; ++size) {
+      const MutableBytes in = in_memory.take(size, size % 2 == 0);
+      const MutableBytes out = out_memory.take(size, size % 2 == 0);
+      std::ranges::generate(in, [&] { return static_cast<std::uint8_t>(random()); });
+      std::vector<std::uint8_t> expected(size);
+      ASSERT_TRUE(kit->cts_decrypt(key, in, expected));
+      const x86::AesDecryption text{
+          .schedule = schedule.data(), .in = in.data(), .out = out.data(), .size = size};
+      x86::aes_cts_decrypt(&text, 1, key_size, front);
+      ASSERT_TRUE(std::ranges::equal(out, expected)) << size << " bytes, key of " << key_size;
+    }
+  }
+}
+
+TEST(X86Aes, DecryptsAsOpensslDoes) {
+  if (!has_x86_lanes()) {
+    GTEST_SKIP() << "the CPU has no such instructions";
+  }
+  expect_decrypts(nullptr);
+}
+
+TEST(X86Aes, DecryptsFourBlocksAtOnceAsOpensslDoes) {
+  if (!has(Needs::kVaes)) {
+    GTEST_SKIP() << "the CPU has no such instructions";
+  }
+  expect_decrypts(x86::aes_front_vaes);
 }
 
 }  // namespace
