@@ -153,8 +153,30 @@ void sha256_avx2(Sha256Lanes& lanes, std::size_t blocks) noexcept {
   _mm256_zeroall();
 }
 
+void sha256_words_avx2(Sha256Lanes& lanes,
+                       const std::uint32_t (&words)[16][Sha256Lanes::kLanesMax]) noexcept {
+  Sha2Rounds<Avx2, Sha256Numbers>::run_words(lanes, words);
+  _mm256_zeroall();
+}
+
+void sha256_known_avx2(Sha256Lanes& lanes, const std::uint32_t* sums) noexcept {
+  Sha2Rounds<Avx2, Sha256Numbers>::run_known(lanes, sums);
+  _mm256_zeroall();
+}
+
 void sha512_avx2(Sha512Lanes& lanes, std::size_t blocks) noexcept {
   Sha2Rounds<Long, Sha512Numbers>::run(lanes, blocks);
+  _mm256_zeroall();
+}
+
+void sha512_words_avx2(Sha512Lanes& lanes,
+                       const std::uint64_t (&words)[16][Sha512Lanes::kLanesMax]) noexcept {
+  Sha2Rounds<Long, Sha512Numbers>::run_words(lanes, words);
+  _mm256_zeroall();
+}
+
+void sha512_known_avx2(Sha512Lanes& lanes, const std::uint64_t* sums) noexcept {
+  Sha2Rounds<Long, Sha512Numbers>::run_known(lanes, sums);
   _mm256_zeroall();
 }
 

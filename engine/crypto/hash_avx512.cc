@@ -177,8 +177,30 @@ void sha256_avx512(Sha256Lanes& lanes, std::size_t blocks) noexcept {
   forget_registers();
 }
 
+void sha256_words_avx512(Sha256Lanes& lanes,
+                         const std::uint32_t (&words)[16][Sha256Lanes::kLanesMax]) noexcept {
+  Sha2Rounds<Avx512, Sha256Numbers>::run_words(lanes, words);
+  forget_registers();
+}
+
+void sha256_known_avx512(Sha256Lanes& lanes, const std::uint32_t* sums) noexcept {
+  Sha2Rounds<Avx512, Sha256Numbers>::run_known(lanes, sums);
+  forget_registers();
+}
+
 void sha512_avx512(Sha512Lanes& lanes, std::size_t blocks) noexcept {
   Sha2Rounds<Long, Sha512Numbers>::run(lanes, blocks);
+  forget_registers();
+}
+
+void sha512_words_avx512(Sha512Lanes& lanes,
+                         const std::uint64_t (&words)[16][Sha512Lanes::kLanesMax]) noexcept {
+  Sha2Rounds<Long, Sha512Numbers>::run_words(lanes, words);
+  forget_registers();
+}
+
+void sha512_known_avx512(Sha512Lanes& lanes, const std::uint64_t* sums) noexcept {
+  Sha2Rounds<Long, Sha512Numbers>::run_known(lanes, sums);
   forget_registers();
 }
 

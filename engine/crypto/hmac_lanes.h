@@ -15,10 +15,10 @@ namespace usher::crypto {
 inline constexpr std::size_t kTextsAtOnce = kBatchMax;  // Texts hashed at once.
 
 // forget_stack overwrites what the kernels have left below: the compiler puts round keys and words
-// of texts on the stack when it runs out of registers. Their frames have at most 1,736 bytes
+// of texts on the stack when it runs out of registers. Their frames have at most 2,696 bytes
 // (-fstack-usage; always compiled with -O3).
 [[gnu::noinline]] inline void forget_stack() noexcept {
-  std::array<std::uint8_t, 2048> room;
+  std::array<std::uint8_t, 3072> room;
   wipe(room);
 }
 

@@ -27,6 +27,18 @@ struct DeriveJob {
   std::array<std::uint8_t*, 4> keys{};
 };
 
+// KdfJob makes up to four keys of one base key by HMACs (RFC 8009 3, without a context): the front
+// of the HMAC of each of KdfInputs, as much as `keys` takes, unless that is empty. Where
+// `hmac_keys` is not null, the key is that one's, which has been given its room, and is prepared,
+// too.
+inline constexpr std::size_t kKdfInputSize = 14;
+using KdfInputs = std::array<std::array<std::uint8_t, kKdfInputSize>, 4>;
+struct KdfJob {
+  Bytes base;                          // 16 or 32 bytes.
+  std::array<MutableBytes, 4> keys{};  // 16, 24 or 32 bytes, of one number the same in all jobs.
+  std::array<HmacKey*, 4> hmac_keys{};
+};
+
 // CtsDecryptJob decrypts at least 16 bytes of CBC with ciphertext stealing (RFC 3962 5) and a zero
 // IV. `out` is as large as `in`, other memory.
 struct CtsDecryptJob {
@@ -70,6 +82,8 @@ class Lanes {
 
   [[nodiscard]] virtual bool derive(const DeriveInputs& inputs,
                                     std::span<const DeriveJob> jobs) noexcept = 0;
+  [[nodiscard]] virtual bool derive(Digest digest, const KdfInputs& inputs,
+                                    std::span<const KdfJob> jobs) noexcept;
   [[nodiscard]] virtual bool cts_decrypt(std::span<const CtsDecryptJob> jobs) noexcept = 0;
   [[nodiscard]] virtual bool cts_encrypt(std::span<const CtsEncryptJob> jobs) noexcept = 0;
   [[nodiscard]] virtual bool hmac(Digest digest, std::span<const HmacJob> jobs) noexcept = 0;
@@ -97,6 +111,7 @@ class Lanes {
     };
     std::span<Proof> proofs;  // As many as the lanes were made for.
     std::array<DeriveJob, kBatchMax> derive;
+    std::array<KdfJob, kBatchMax> kdf;
     std::array<HmacKey, kBatchMax> base_keys;  // Of RFC 8009's key derivation.
     std::array<HmacKey*, 2 * kBatchMax> hmac_keys;
     std::array<AesKey*, kBatchMax> aes_keys;

@@ -58,6 +58,49 @@ void Lanes::prepare(Digest digest, std::span<HmacKey* const> keys) noexcept {
   }
 }
 
+// Each base key is an HMAC key.
+bool Lanes::derive(Digest digest, const KdfInputs& inputs, std::span<const KdfJob> jobs) noexcept {
+  Workspace& space = *workspace_;
+  assert(jobs.size() <= kBatchMax);
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    std::ranges::copy(jobs[i].base, space.base_keys[i].room(jobs[i].base.size()).begin());
+    space.hmac_keys[i] = &space.base_keys[i];
+  }
+  prepare(digest, std::span(space.hmac_keys).first(jobs.size()));
+  std::size_t count = 0;
+  std::size_t hmac_key_count = 0;
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    for (std::size_t n = 0; n < inputs.size(); ++n) {
+      if (jobs[i].keys[n].empty()) {
+        continue;
+      }
+      space.hmac[count] = {.key = &space.base_keys[i],
+                           .text = inputs[n],
+                           .out = std::span(space.hmacs[count]).first(hmac_size_of(digest))};
+      ++count;
+      if (jobs[i].hmac_keys[n] != nullptr) {
+        space.hmac_keys[hmac_key_count++] = jobs[i].hmac_keys[n];
+      }
+    }
+  }
+  const bool done = hmac(digest, std::span(space.hmac).first(count));
+  std::size_t next = 0;
+  for (const KdfJob& job : jobs) {
+    for (const MutableBytes key : job.keys) {
+      if (!key.empty()) {
+        std::ranges::copy(Bytes(space.hmacs[next++]).first(key.size()), key.begin());
+      }
+    }
+  }
+  wipe({reinterpret_cast<std::uint8_t*>(space.base_keys.data()),
+        jobs.size() * sizeof(space.base_keys[0])});
+  wipe({space.hmacs.data()->data(), count * sizeof(space.hmacs[0])});
+  if (done) {
+    prepare(digest, std::span(space.hmac_keys).first(hmac_key_count));
+  }
+  return done;
+}
+
 void Lanes::expand(AesDirection direction, std::span<AesKey* const> keys) noexcept {
   for (AesKey* const key : keys) {
     key->expand(direction);

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "engine/crypto/hmac_lanes.h"
+#include "engine/crypto/kdf_lanes.h"
 #include "engine/crypto/lanes_parts.h"
 #include "engine/crypto/x86_kernels.h"
 
@@ -97,6 +98,19 @@ constexpr std::array kSha512Avx512 = {Sha512Way{x86::sha512_avx512, 8, 3},
 constexpr std::array kSha512Avx2 = {Sha512Way{x86::sha512_avx2, 4, 3},
                                     Sha512Way{sha512_in_openssl, 1, 1}};
 
+// A group of base keys: SHA-256 by AVX-512 3,500, where one by SHA-NI takes 450; SHA-512 4,500,
+// where one takes 900.
+using Sha256Kdf = KdfWay<x86::Sha256Lanes>;
+using Sha512Kdf = KdfWay<x86::Sha512Lanes>;
+constexpr std::array kSha256KdfAvx512 = {
+    Sha256Kdf{x86::sha256_words_avx512, x86::sha256_known_avx512, 16, 9}};
+constexpr std::array kSha256KdfAvx2 = {
+    Sha256Kdf{x86::sha256_words_avx2, x86::sha256_known_avx2, 8, 5}};
+constexpr std::array kSha512KdfAvx512 = {
+    Sha512Kdf{x86::sha512_words_avx512, x86::sha512_known_avx512, 8, 5}};
+constexpr std::array kSha512KdfAvx2 = {
+    Sha512Kdf{x86::sha512_words_avx2, x86::sha512_known_avx2, 4, 3}};
+
 struct Sha1 {
   using Lanes = x86::Sha1Lanes;
   static constexpr std::size_t kHashSize = hmac_size_of(Digest::kSha1);
@@ -124,6 +138,7 @@ struct Md5 {
 
 struct Sha256 {
   using Lanes = x86::Sha256Lanes;
+  using Numbers = x86::Sha256Numbers;
   static constexpr std::size_t kHashSize = hmac_size_of(Digest::kSha256);
   static constexpr std::array kStart = kSha256Start;
   static constexpr bool kBigEndian = true;
@@ -134,16 +149,26 @@ struct Sha256 {
     }
     return cpu().has_avx512 ? std::span<const Sha256Way>(kSha256Avx512) : kSha256Avx2;
   }
+  static std::span<const Sha256Kdf> kdf_ways() noexcept {
+    if (cpu().has_avx512) {
+      return kSha256KdfAvx512;
+    }
+    return cpu().has_sha_ni ? std::span<const Sha256Kdf>() : kSha256KdfAvx2;
+  }
 };
 
 struct Sha384 {
   using Lanes = x86::Sha512Lanes;
+  using Numbers = x86::Sha512Numbers;
   static constexpr std::size_t kHashSize = hmac_size_of(Digest::kSha384);
   static constexpr std::array kStart = kSha384Start;
   static constexpr bool kBigEndian = true;
 
   static std::span<const Sha512Way> ways() noexcept {
     return cpu().has_avx512 ? std::span<const Sha512Way>(kSha512Avx512) : kSha512Avx2;
+  }
+  static std::span<const Sha512Kdf> kdf_ways() noexcept {
+    return cpu().has_avx512 ? std::span<const Sha512Kdf>(kSha512KdfAvx512) : kSha512KdfAvx2;
   }
 };
 
@@ -152,6 +177,8 @@ class X86Lanes final : public Lanes {
   explicit X86Lanes(Kit& kit) noexcept : Lanes(kit) {}
 
   bool derive(const DeriveInputs& inputs, std::span<const DeriveJob> jobs) noexcept override;
+  bool derive(Digest digest, const KdfInputs& inputs,
+              std::span<const KdfJob> jobs) noexcept override;
   bool cts_decrypt(std::span<const CtsDecryptJob> jobs) noexcept override;
   bool cts_encrypt(std::span<const CtsEncryptJob> jobs) noexcept override;
   bool hmac(Digest digest, std::span<const HmacJob> jobs) noexcept override;
@@ -178,6 +205,8 @@ class X86Lanes final : public Lanes {
   HmacLanes<Sha256> sha256_{Sha256::ways()};
   HmacLanes<Sha384> sha384_{Sha384::ways()};
   HmacLanes<Md5> md5_{Md5::ways()};
+  KdfLanes<Sha256> kdf_sha256_{Sha256::kdf_ways()};
+  KdfLanes<Sha384> kdf_sha384_{Sha384::kdf_ways()};
   std::array<x86::AesDecryption, kTextsAtOnce> decryptions_;
   std::array<x86::AesEncryption, kTextsAtOnce> encryptions_;
   std::array<x86::AesDerivation, kTextsAtOnce> derivations_;
@@ -206,6 +235,14 @@ bool X86Lanes::derive(const DeriveInputs& inputs, std::span<const DeriveJob> job
   });
   forget_stack();
   return true;
+}
+
+bool X86Lanes::derive(Digest digest, const KdfInputs& inputs,
+                      std::span<const KdfJob> jobs) noexcept {
+  assert(digest == Digest::kSha256 || digest == Digest::kSha384);
+  const std::size_t done =
+      digest == Digest::kSha256 ? kdf_sha256_.run(inputs, jobs) : kdf_sha384_.run(inputs, jobs);
+  return Lanes::derive(digest, inputs, jobs.subspan(done));
 }
 
 bool X86Lanes::cts_decrypt(std::span<const CtsDecryptJob> jobs) noexcept {

@@ -10,8 +10,9 @@
 namespace usher::crypto {
 namespace {
 
-// In the order of DeriveInputs.
+// In the order of DeriveInputs and of KdfInputs.
 constexpr std::size_t kKeyCount = std::tuple_size_v<DeriveInputs>;
+static_assert(std::tuple_size_v<KdfInputs> == kKeyCount);
 struct Input {
   KeyUsage usage;
   Purpose purpose;
@@ -64,53 +65,29 @@ bool SessionKeyWave::derive_sha1() noexcept {
   return done;
 }
 
-// Each base key is an HMAC key (RFC 8009 3), of up to four texts that are the same for all.
 bool SessionKeyWave::derive_sha2() noexcept {
+  KdfInputs inputs;
+  for (std::size_t n = 0; n < inputs.size(); ++n) {
+    const DerivationInput input(profile_, kInputs[n].usage, kInputs[n].purpose);
+    std::ranges::copy(input.bytes().first(kKdfInputSize), inputs[n].begin());
+  }
   Lanes::Workspace& workspace = lanes_.workspace();
-  const Digest digest = digest_of(profile_);
   for (std::size_t i = 0; i < count_; ++i) {
-    HmacKey& base = workspace.base_keys[i];
-    copy({items_[i].session_key, profile_.key_size}, base.room(profile_.key_size));
-    workspace.hmac_keys[i] = &base;
-  }
-  lanes_.prepare(digest, std::span(workspace.hmac_keys).first(count_));
-  std::array<MutableBytes, Lanes::Workspace::kDerivedMax> keys;
-  std::size_t count = 0;
-  const auto input = [this](std::size_t n) {
-    return DerivationInput(profile_, kInputs[n].usage, kInputs[n].purpose);
-  };
-  const std::array<DerivationInput, kKeyCount> inputs = {input(0), input(1), input(2), input(3)};
-  const auto add = [&](std::size_t item, std::size_t n, MutableBytes key) {
-    workspace.hmac[count] = {.key = &workspace.base_keys[item],
-                             .text = inputs[n].bytes(),
-                             .out = std::span(workspace.hmacs[count]).first(profile_.hmac_size)};
-    keys[count++] = key;
-  };
-  std::size_t mac_count = 0;
-  for (std::size_t i = 0; i < count_; ++i) {
-    SessionKeys& made = *items_[i].keys;
-    if (items_[i].wanted.authenticator) {
-      add(i, 0, made.authenticator_ke.room(profile_.key_size));
-      add(i, 1, made.authenticator_ki.room(profile_.integrity_key_size));
-      workspace.hmac_keys[mac_count++] = &made.authenticator_ki;
+    const Item& item = items_[i];
+    SessionKeys& keys = *item.keys;
+    KdfJob& job = workspace.kdf[i] = {.base = {item.session_key, profile_.key_size}};
+    if (item.wanted.authenticator) {
+      job.keys[0] = keys.authenticator_ke.room(profile_.key_size);
+      job.keys[1] = keys.authenticator_ki.room(profile_.integrity_key_size);
+      job.hmac_keys[1] = &keys.authenticator_ki;
     }
-    if (items_[i].wanted.reply) {
-      add(i, 2, made.reply_ke.room(profile_.key_size));
-      add(i, 3, made.reply_ki.room(profile_.integrity_key_size));
-      workspace.hmac_keys[mac_count++] = &made.reply_ki;
+    if (item.wanted.reply) {
+      job.keys[2] = keys.reply_ke.room(profile_.key_size);
+      job.keys[3] = keys.reply_ki.room(profile_.integrity_key_size);
+      job.hmac_keys[3] = &keys.reply_ki;
     }
   }
-  const bool done = lanes_.hmac(digest, std::span(workspace.hmac).first(count));
-  for (std::size_t i = 0; i < count; ++i) {
-    std::ranges::copy(Bytes(workspace.hmacs[i]).first(keys[i].size()), keys[i].begin());
-  }
-  wipe({reinterpret_cast<std::uint8_t*>(workspace.base_keys.data()),
-        count_ * sizeof(workspace.base_keys[0])});
-  wipe({workspace.hmacs.data()->data(), count * sizeof(workspace.hmacs[0])});
-  if (done) {
-    lanes_.prepare(digest, std::span(workspace.hmac_keys).first(mac_count));
-  }
-  return done;
+  return lanes_.derive(digest_of(profile_), inputs, std::span(workspace.kdf).first(count_));
 }
 
 // expand expands one of the two encryption keys of all that want it.

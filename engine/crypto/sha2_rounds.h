@@ -1,5 +1,5 @@
-// SHA-256 and SHA-512 in vector registers, one message a lane; for hash_avx2.cc, hash_avx512.cc
-// and sha_ni.cc (the constants) alone.
+// SHA-256 and SHA-512 in vector registers, one message a lane; for hash_avx2.cc and hash_avx512.cc,
+// and its numbers for sha_ni.cc and kdf_lanes.h, alone.
 #pragma once
 
 #include <cstddef>
@@ -97,57 +97,90 @@ struct Sha2Rounds {
                        Isa::template shift_right<kBits.third>(x));
   }
 
+  // What becomes of a round's word, which no other round wants: that of sixteen rounds later, or
+  // nothing; or it is in the constant already.
+  enum class Use { kMoreWords, kLastWords, kKnownSums };
+
   // One round. In place of moving the eight variables on, the next one takes them in other order.
-  // In place of its word, which no other round wants, it leaves that of sixteen rounds later.
-  template <std::size_t kRound, bool kMoreWords>
+  template <std::size_t kRound, Use kUse>
   [[gnu::always_inline]] static inline void round(Vector (&v)[8], Vector* words,
                                                   const Word* constants) {
-    const auto variable = [&v](std::size_t n) -> Vector& { return v[(n + 16 - kRound) % 8]; };
-    const auto word = [words](std::size_t n) -> Vector& { return words[(kRound + n) % 16]; };
-    const Vector a = variable(0);
-    const Vector e = variable(4);
-    Vector& d = variable(3);
-    Vector& h = variable(7);
-    h = Isa::add(Isa::add(h, word(0)), Isa::each(constants[kRound]));
+    const Vector a = v[(16 - kRound) % 8];
+    const Vector b = v[(17 - kRound) % 8];
+    const Vector c = v[(18 - kRound) % 8];
+    Vector& d = v[(19 - kRound) % 8];
+    const Vector e = v[(20 - kRound) % 8];
+    const Vector f = v[(21 - kRound) % 8];
+    const Vector g = v[(22 - kRound) % 8];
+    Vector& h = v[(23 - kRound) % 8];
+    Vector& word = words[kRound];
+    if constexpr (kUse != Use::kKnownSums) {
+      h = Isa::add(h, word);
+    }
+    h = Isa::add(h, Isa::each(constants[kRound]));
     // What depends on the round before, e and then a, comes last.
-    h = Isa::add(Isa::add(h, Isa::choose(e, variable(5), variable(6))), sum<Numbers::kSum1>(e));
+    h = Isa::add(Isa::add(h, Isa::choose(e, f, g)), sum<Numbers::kSum1>(e));
     d = Isa::add(d, h);
-    h = Isa::add(Isa::add(h, Isa::majority(a, variable(1), variable(2))), sum<Numbers::kSum0>(a));
-    if constexpr (kMoreWords) {
-      word(0) = Isa::add(Isa::add(word(0), sigma<Numbers::kSigma0>(word(1))),
-                         Isa::add(word(9), sigma<Numbers::kSigma1>(word(14))));
+    h = Isa::add(Isa::add(h, Isa::majority(a, b, c)), sum<Numbers::kSum0>(a));
+    if constexpr (kUse == Use::kMoreWords) {
+      word = Isa::add(
+          Isa::add(word, sigma<Numbers::kSigma0>(words[(kRound + 1) % 16])),
+          Isa::add(words[(kRound + 9) % 16], sigma<Numbers::kSigma1>(words[(kRound + 14) % 16])));
     }
   }
 
-  template <bool kMoreWords, std::size_t... kSixteen>
-  [[gnu::always_inline]] static inline void rounds(Vector (&v)[8], Vector* words,
-                                                   const Word* constants,
-                                                   std::index_sequence<kSixteen...>) {
-    (round<kSixteen, kMoreWords>(v, words, constants), ...);
+  template <Use kUse, std::size_t... kSixteen>
+  [[gnu::always_inline]] static inline void sixteen(Vector (&v)[8], Vector* words,
+                                                    const Word* constants,
+                                                    std::index_sequence<kSixteen...>) {
+    (round<kSixteen, kUse>(v, words, constants), ...);
   }
 
-  // Sixteen rounds at a time: all of them are 16 KB of instructions, and half of a cache.
+  // block takes in a block of words, or, if their sums with the constants are known, of those. The
+  // state stays in memory, because in registers the words leave it no room.
+  template <bool kKnown>
+  [[gnu::always_inline]] static inline void block(Lanes& lanes, Vector* words,
+                                                  const Word* constants) {
+    // For all the compiler knows, another place each time: it would keep those of the last sixteen
+    // rounds on the stack.
+    asm("" : "+r"(constants));
+    constexpr std::make_index_sequence<16> kSixteen;
+    constexpr Use kUse = kKnown ? Use::kKnownSums : Use::kMoreWords;
+    constexpr Use kLastUse = kKnown ? Use::kKnownSums : Use::kLastWords;
+    Vector v[8];
+    for (std::size_t i = 0; i < 8; ++i) {
+      v[i] = Isa::load(lanes.state[i]);
+    }
+    // Sixteen rounds at a time: all of them would be 16 KB of instructions, half of a cache.
+    for (const Word* const last = constants + Numbers::kRounds - 16; constants != last;
+         constants += 16) {
+      sixteen<kUse>(v, words, constants, kSixteen);
+    }
+    sixteen<kLastUse>(v, words, constants, kSixteen);
+    for (std::size_t i = 0; i < 8; ++i) {
+      Isa::store(lanes.state[i], Isa::add(Isa::load(lanes.state[i]), v[i]));
+    }
+  }
+
   [[gnu::always_inline]] static inline void run(Lanes& lanes, std::size_t blocks) {
     for (; blocks > 0; --blocks) {
       Vector words[16];
       Isa::template load_words<true>(lanes.text, words);
-      Vector v[8];
-      for (std::size_t i = 0; i < 8; ++i) {
-        v[i] = Isa::load(lanes.state[i]);
-      }
-      // For all the compiler knows, another place each time: it would keep those of the last
-      // sixteen rounds on the stack.
-      const Word* constants = Numbers::kConstants;
-      asm("" : "+r"(constants));
-      for (const Word* const last = constants + Numbers::kRounds - 16; constants != last;
-           constants += 16) {
-        rounds<true>(v, words, constants, std::make_index_sequence<16>());
-      }
-      rounds<false>(v, words, constants, std::make_index_sequence<16>());
-      for (std::size_t i = 0; i < 8; ++i) {
-        Isa::store(lanes.state[i], Isa::add(Isa::load(lanes.state[i]), v[i]));
-      }
+      block<false>(lanes, words, Numbers::kConstants);
     }
+  }
+
+  [[gnu::always_inline]] static inline void run_words(
+      Lanes& lanes, const Word (&block_words)[16][Lanes::kLanesMax]) {
+    Vector words[16];
+    for (std::size_t i = 0; i < 16; ++i) {
+      words[i] = Isa::load(block_words[i]);
+    }
+    block<false>(lanes, words, Numbers::kConstants);
+  }
+
+  [[gnu::always_inline]] static inline void run_known(Lanes& lanes, const Word* sums) {
+    block<true>(lanes, nullptr, sums);
   }
 };
 

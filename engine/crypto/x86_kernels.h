@@ -50,6 +50,23 @@ using Sha512Kernel = HashKernel<Sha512Lanes>;
 Sha512Kernel sha512_avx2;    // Four lanes.
 Sha512Kernel sha512_avx512;  // Eight.
 
+// WordsKernel takes in one block that lies there as words, 16 of each lane; `text` is not looked
+// at. KnownKernel takes in one that is the same in all lanes, of which the sums of the schedule's
+// words and the rounds' constants are known (FIPS 180-4 6.2.2 and 6.4.2): about half of the work.
+template <class Lanes>
+using WordsKernel = void(Lanes& lanes,
+                         const typename Lanes::Word (&words)[16][Lanes::kLanesMax]) noexcept;
+template <class Lanes>
+using KnownKernel = void(Lanes& lanes, const typename Lanes::Word* sums) noexcept;
+WordsKernel<Sha256Lanes> sha256_words_avx2;
+WordsKernel<Sha256Lanes> sha256_words_avx512;
+WordsKernel<Sha512Lanes> sha512_words_avx2;
+WordsKernel<Sha512Lanes> sha512_words_avx512;
+KnownKernel<Sha256Lanes> sha256_known_avx2;
+KnownKernel<Sha256Lanes> sha256_known_avx512;
+KnownKernel<Sha512Lanes> sha512_known_avx2;
+KnownKernel<Sha512Lanes> sha512_known_avx512;
+
 // AesExpansion makes a schedule of a key: 16 bytes for each round and one more, aligned so, in the
 // order of their use. Those of decryption are for the equivalent inverse cipher (FIPS 197 5.3.5).
 struct AesExpansion {
