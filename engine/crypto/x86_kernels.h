@@ -90,8 +90,8 @@ struct AesEncryption {
   std::uint8_t* out;  // Other memory.
   std::size_t size;
 };
-// AesFront decrypts the front of a text, of whose first `size` bytes none is stolen from, in as many
-// blocks as it does at a time, and returns how many bytes that were; the rest is AES-NI's.
+// AesFront decrypts the front of a text, of whose first `size` bytes none is stolen from, in as
+// many blocks as it does at a time, and returns how many bytes that were; the rest is AES-NI's.
 using AesFront = std::size_t(const AesDecryption& text, std::size_t size,
                              std::size_t key_size) noexcept;
 AesFront aes_front_vaes;
