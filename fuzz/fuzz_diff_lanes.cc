@@ -20,7 +20,7 @@ using crypto::Lanes;
 using crypto::LanesChoice;
 using crypto::Outcome;
 
-constexpr std::array<std::int32_t, 8> kEtypes = {18, 18, 17, 20, 19, 23, 18, 18};
+constexpr std::array<std::int32_t, 8> kEtypes = {18, 20, 17, 20, 19, 23, 19, 18};
 constexpr std::size_t kTextMax = 700;
 constexpr std::size_t kHead = 5;  // Octets that say what a job is.
 
