@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cassert>
 #include <cstring>
 #include <span>
@@ -53,11 +54,10 @@ template <class Hash>
 constexpr void put_size(std::uint8_t* block_end, std::size_t size) noexcept {
   constexpr std::size_t kNumberSize = 2 * sizeof(typename Hash::Lanes::Word);
   const std::uint64_t bits = 8 * (Hash::Lanes::kBlockSize + size);
-  std::uint8_t* const out = block_end - kNumberSize;
-  for (std::size_t i = 0; i < kNumberSize; ++i) {
-    out[Hash::kBigEndian ? kNumberSize - 1 - i : i] =
-        i < sizeof(bits) ? static_cast<std::uint8_t>(bits >> 8 * i) : std::uint8_t{0};
-  }
+  const auto octets = std::bit_cast<std::array<std::uint8_t, sizeof(bits)>>(
+      Hash::kBigEndian ? __builtin_bswap64(bits) : bits);
+  std::fill(block_end - kNumberSize, block_end - octets.size(), std::uint8_t{0});
+  std::copy(octets.begin(), octets.end(), block_end - octets.size());
 }
 
 // outer_end is what follows the hash in an outer hash's block.
