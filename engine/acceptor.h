@@ -34,7 +34,8 @@ typedef struct _USHER_QUESTION {
 // usher_answer, at once or later from any thread; AcceptSecurityContext and usher_reload are
 // refused inside it (SEC_E_OUT_OF_SEQUENCE). What `question` points to is good until it has
 // answered, or returns if that is sooner. Freeing the credential takes the questions with it: who
-// waits for their answers waits for the deadline.
+// waits for their answers waits for the deadline. It may fork; in such a child usher_reload is
+// refused for the credentials of its parent (SEC_E_OUT_OF_SEQUENCE).
 typedef void (*USHER_ASK)(void* context, const USHER_QUESTION* question);
 
 // USHER_ANSWER answers a question. With NtHash, 16 bytes of MD4 over the password in UTF-16LE, the

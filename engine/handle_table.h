@@ -86,6 +86,17 @@ class HandleTable {
   // remove makes the handle stale. False if it already was.
   [[nodiscard]] bool remove(TableHandle handle) noexcept;
 
+  // each_live calls visit(T&) for every tenant; only for who is alone with the table, as a child of
+  // fork is.
+  template <class Visit>
+  void each_live(Visit visit) noexcept {
+    for (Place& place : places_) {
+      if (state_of(place.word.load(std::memory_order_relaxed)) == kLive) {
+        visit(*place.tenant);
+      }
+    }
+  }
+
  private:
   enum State : std::uint64_t { kFree = 0, kFilling = 1, kLive = 2, kClosing = 3 };
   static constexpr unsigned kStateShift = 30;

@@ -163,14 +163,14 @@ const bool AsyncSystem::g_watches_forks = [] {
 
 // The child must not find a lock held by a thread that it does not have.
 void AsyncSystem::before_fork() noexcept {
-  reloading_keys().lock();
+  hold_reloads_for_fork();
   starting_engine().lock();
   g_changing.lock();
 }
 void AsyncSystem::after_fork() noexcept {
   g_changing.unlock();
   starting_engine().unlock();
-  reloading_keys().unlock();
+  go_on_reloading_in_parent();
 }
 
 // The child leaves everything where it is, for its parent's threads, which it does not have, may
@@ -186,7 +186,9 @@ void AsyncSystem::in_child() noexcept {
       }
     }
   }
-  after_fork();
+  g_changing.unlock();
+  starting_engine().unlock();
+  go_on_reloading_in_child();
 }
 
 // OpenSSL takes itself down at exit, later than this because it was set up earlier; nobody may be

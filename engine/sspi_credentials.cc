@@ -243,6 +243,11 @@ SECURITY_STATUS reload(const SecHandle* credential) {
   if (!acceptor) {
     return refuse(Status::kStaleHandle);
   }
+  if (acceptor->keeps_its_keys) {
+    return refuse(
+        SEC_E_OUT_OF_SEQUENCE,
+        "usher_reload: the credential comes from a process that forked inside a USHER_ASK");
+  }
   // One at a time, so that what is in force afterwards is what was read last.
   const std::scoped_lock turn(g_reloading);
   Sources sources = acceptor->sources;
@@ -269,7 +274,30 @@ Acceptor::~Acceptor() {
   }
 }
 
-std::mutex& reloading_keys() noexcept { return g_reloading; }
+// A thread inside a USHER_ASK is in a turn that a reload may be waiting for: it must not wait for
+// that one.
+void hold_reloads_for_fork() noexcept {
+  if (!inside_ask()) {
+    g_reloading.lock();
+  }
+}
+
+void go_on_reloading_in_parent() noexcept {
+  if (!inside_ask()) {
+    g_reloading.unlock();
+  }
+}
+
+void go_on_reloading_in_child() noexcept {
+  if (inside_ask()) {
+    // Another thread may have been in it, which is not here to leave it: a new one.
+    std::construct_at(&g_reloading);
+    credentials().each_live([](Acceptor& acceptor) { acceptor.keeps_its_keys = true; });
+  } else {
+    g_reloading.unlock();
+    credentials().each_live([](Acceptor& acceptor) { acceptor.credential.keys.forget_readers(); });
+  }
+}
 
 CredentialTable& credentials() noexcept {
   // Never destroyed: threads that outlive main may still be accepting.

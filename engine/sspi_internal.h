@@ -59,10 +59,14 @@ struct AsyncOptions {
 };
 [[nodiscard]] AsyncOptions async_options() noexcept;
 
-// starting_engine and reloading_keys are the locks under which the engine is started and keys are
-// read again, for who handles a fork. Whoever takes both takes the second first.
+// starting_engine is the lock under which the engine is started, for who handles a fork.
 [[nodiscard]] std::mutex& starting_engine() noexcept;
-[[nodiscard]] std::mutex& reloading_keys() noexcept;
+
+// These are a fork's part for the keys, before it and after it in parent and child. Whoever takes
+// starting_engine's lock too takes it behind the first.
+void hold_reloads_for_fork() noexcept;
+void go_on_reloading_in_parent() noexcept;
+void go_on_reloading_in_child() noexcept;
 
 // start_engine makes it, unless there is one: then it returns that one and sets `already`. Null if
 // memory, OpenSSL or, which `why_not` then says, the replay file fails. With options.clock, which
@@ -112,6 +116,8 @@ struct Acceptor {
   Sources sources;
   // The credential's authority if the embedding program is it: what usher_answer answers to.
   auth::Authority* callers_authority = nullptr;
+  // Keys may have been in the middle of being replaced when the process was made by a fork.
+  bool keeps_its_keys = false;
 };
 
 using CredentialTable = HandleTable<Acceptor, kCredentialCountMax>;

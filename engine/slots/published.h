@@ -60,6 +60,14 @@ class Published {
   // has been destroyed.
   void replace(std::unique_ptr<const T> next) noexcept;
 
+  // forget_readers is for a child of fork, which has none of the threads that were readers; and not
+  // while one of them was in replace.
+  void forget_readers() noexcept {
+    for (Place& place : places_) {
+      place.readers.store(0, std::memory_order_relaxed);
+    }
+  }
+
  private:
   struct Place {
     alignas(kCacheLine) mutable Atomic<std::uint32_t> readers{0};

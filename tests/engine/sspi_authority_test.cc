@@ -1,8 +1,13 @@
 // Promise: an embedding program is asked about NTLM clients it may know, answers each inquiry once,
 // at once or later, and AcceptSecurityContext waits no longer than it was told to.
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <optional>
+#include <semaphore>
 #include <thread>
 #include <vector>
 
@@ -228,6 +233,59 @@ TEST_F(SspiAuthority, RefusesAnswersThatSayNothing) {
   caller.join();
   EXPECT_EQ(second.status, SEC_E_OK);
   DeleteSecurityContext(&second.context);
+}
+
+// ends_in_order says whether a child that runs `body` ends with 0, and soon.
+template <class Body>
+bool ends_in_order(Body body) {
+  constexpr unsigned kLateS = 20;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::alarm(kLateS);
+    ::_exit(body() ? 0 : 1);
+  }
+  int status = -1;
+  return ::waitpid(child, &status, 0) == child && status == 0;
+}
+
+// A reload waits for the turn that asks; fork must not wait for the reload.
+TEST_F(SspiAuthority, MayForkInsideWhileAnotherThreadReloads) {
+  std::thread reloading;
+  bool in_order = false;
+  program.inside = [&] {
+    reloading = std::thread([this] { EXPECT_EQ(usher_reload(&asking->handle), SEC_E_OK); });
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));  // It is waiting, as a rule.
+    ::alarm(20);                                                  // Ends this process if fork does.
+    in_order = ends_in_order([this] {
+      // The keys were being replaced; nobody does that any more.
+      const bool refused = usher_reload(&asking->handle) == SEC_E_OUT_OF_SEQUENCE;
+      OwnCredential own(acceptor());
+      return refused && own.status == SEC_E_OK;
+    });
+    ::alarm(0);
+  };
+  EXPECT_EQ(sign_on().status, SEC_E_OK);
+  reloading.join();
+  EXPECT_TRUE(in_order);
+  EXPECT_EQ(usher_reload(&asking->handle), SEC_E_OK);
+}
+
+// In a child nobody is in the middle of a turn but who has forked.
+TEST_F(SspiAuthority, AChildOfAForkReloadsThoughItsParentWasInATurn) {
+  std::binary_semaphore entered(0);
+  std::binary_semaphore leave(0);
+  program.inside = [&] {
+    entered.release();
+    leave.acquire();
+  };
+  std::thread signing_on([this] { EXPECT_EQ(sign_on().status, SEC_E_OK); });
+  entered.acquire();
+  EXPECT_TRUE(ends_in_order([this] {
+    return usher_reload(&asking->handle) == SEC_E_OK && usher_reload(&asking->handle) == SEC_E_OK;
+  }));
+  leave.release();
+  signing_on.join();
+  EXPECT_EQ(usher_reload(&asking->handle), SEC_E_OK);
 }
 
 // Inside a USHER_ASK the thread is in the middle of a turn: another would undo it, and a reload
