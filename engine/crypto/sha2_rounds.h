@@ -113,9 +113,8 @@ struct Sha2Rounds {
     const Vector f = v[(21 - kRound) % 8];
     const Vector g = v[(22 - kRound) % 8];
     Vector& h = v[(23 - kRound) % 8];
-    Vector& word = words[kRound];
     if constexpr (kUse != Use::kKnownSums) {
-      h = Isa::add(h, word);
+      h = Isa::add(h, words[kRound]);
     }
     h = Isa::add(h, Isa::each(constants[kRound]));
     // What depends on the round before, e and then a, comes last.
@@ -123,6 +122,7 @@ struct Sha2Rounds {
     d = Isa::add(d, h);
     h = Isa::add(Isa::add(h, Isa::majority(a, b, c)), sum<Numbers::kSum0>(a));
     if constexpr (kUse == Use::kMoreWords) {
+      Vector& word = words[kRound];
       word = Isa::add(
           Isa::add(word, sigma<Numbers::kSigma0>(words[(kRound + 1) % 16])),
           Isa::add(words[(kRound + 9) % 16], sigma<Numbers::kSigma1>(words[(kRound + 14) % 16])));

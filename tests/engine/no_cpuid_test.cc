@@ -163,7 +163,7 @@ TEST_P(NoCpuidOfEtype, OneLegOfKerberosRunsNone) {
   expect_none(seen, 2);
 }
 
-INSTANTIATE_TEST_SUITE_P(Etype, NoCpuidOfEtype, ::testing::Values(18, 20, 23));
+INSTANTIATE_TEST_SUITE_P(Etype, NoCpuidOfEtype, ::testing::Values(18, 19, 20, 23));
 
 TEST(NoCpuid, TwoLegsOfNtlmRunNone) {
   const Seen seen = watch_service(18, [](CredHandle& credential, Realm& realm) {
