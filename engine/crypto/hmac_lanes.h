@@ -16,10 +16,15 @@ namespace usher::crypto {
 inline constexpr std::size_t kTextsAtOnce = kBatchMax;  // Texts hashed at once.
 
 // forget_stack overwrites what the kernels have left below: the compiler puts round keys and words
-// of texts on the stack when it runs out of registers. Their frames have at most 2,696 bytes
-// (-fstack-usage; always compiled with -O3).
+// of texts on the stack when it runs out of registers. How much is -fstack-usage's answer, of the
+// compiler that takes most (always with -O3): of AES, SHA-1, MD5 and SHA-512 up to 904 bytes, of
+// SHA-256 up to 1,736, and of the kernels of kdf_lanes.h up to 2,696.
+inline constexpr std::size_t kStackOfMost = 1024;
+inline constexpr std::size_t kStackOfSha256 = 2048;
+inline constexpr std::size_t kStackOfKdf = 3072;
+template <std::size_t kSize>
 [[gnu::noinline]] inline void forget_stack() noexcept {
-  std::array<std::uint8_t, 3072> room;
+  std::array<std::uint8_t, kSize> room;
   wipe(room);
 }
 
@@ -131,7 +136,7 @@ class HmacLanes {
   void forget(std::size_t count) noexcept {
     wipe({reinterpret_cast<std::uint8_t*>(seats_.data()), count * sizeof(Seat)});
     wipe({reinterpret_cast<std::uint8_t*>(&lanes_), sizeof(lanes_)});
-    forget_stack();
+    forget_stack<Hash::kHashSize == 32 ? kStackOfSha256 : kStackOfMost>();
   }
 
   // What a lane without a text has left: more than any other.
