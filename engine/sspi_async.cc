@@ -365,11 +365,19 @@ extern "C" SECURITY_STATUS SspiGetAsyncCallStatus(SspiAsyncContext* handle) {
     case Phase::kDone:
       break;
   }
-  const SECURITY_STATUS status = found.operation->status;
-  if (status < 0) {
-    sspi::tell_refusal(found.operation->refusal);
+  // Between finding and reading, its owner may have freed it, or begun it anew: then what was read
+  // is another's. The phase was final before, and if it and the generation are still what they
+  // were, so is this.
+  const std::optional<SECURITY_STATUS> status = found.operation->result.tell();
+  const std::uint64_t now = found.operation->word.load(std::memory_order_relaxed);
+  if (now >> 32 != found.generation) {
+    return sspi::refuse_stale();
   }
-  return status;
+  const auto phase = Phase(now & sspi::Operation::kPhaseMask);
+  if (!status || (phase != Phase::kUntaken && phase != Phase::kDone)) {
+    return SEC_I_ASYNC_CALL_PENDING;  // It has been begun anew meanwhile.
+  }
+  return *status;
 }
 
 // NOLINTNEXTLINE(readability-function-size): Windows decides how many parameters there are.

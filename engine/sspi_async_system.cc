@@ -481,10 +481,7 @@ void AsyncSystem::let_go(Operation& operation) noexcept {
 }
 
 bool AsyncSystem::finish(Operation& operation, SECURITY_STATUS status) noexcept {
-  operation.status = status;
-  if (status < 0) {
-    keep_refusal(operation.refusal);
-  }
+  operation.result.set(status);
   let_go(operation);
   completed_.fetch_add(1, std::memory_order_relaxed);
   if (status == USHER_E_CANCELLED) {

@@ -99,7 +99,7 @@ std::uint32_t CompletionQueue::take(USHER_COMPLETION* out, std::uint32_t count) 
     Operation& operation = *left_;
     left_ = operation.next;
     const USHER_COMPLETION completion{
-        .Context = operation.handle, .Data = operation.data, .Status = operation.status};
+        .Context = operation.handle, .Data = operation.data, .Status = operation.result.status()};
     // Its owner has freed it before it was told: there is nobody to tell.
     if ((operation.word.load(std::memory_order_acquire) & Operation::kOrphan) == 0) {
       out[taken++] = completion;

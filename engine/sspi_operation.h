@@ -9,6 +9,7 @@
 #include "engine/slots/collected.h"
 #include "engine/slots/slot_pool.h"
 #include "engine/sspi_leg.h"
+#include "engine/sspi_result.h"
 
 namespace usher::sspi {
 
@@ -132,9 +133,7 @@ struct alignas(kCacheLine) Operation {
   Operation* waiting_before = nullptr;
   Operation* waiting_after = nullptr;
 
-  // Final; published by the phase.
-  SECURITY_STATUS status = SEC_E_OK;
-  Refusal refusal;
+  OperationResult result;  // Final, as the phase says.
 };
 
 }  // namespace usher::sspi

@@ -155,6 +155,50 @@ TEST_F(AsyncRace, AnAuthoritysOwnDeadlineIsItsOwnStatus) {
   expect_deleted(half);
 }
 
+// Who asks while an async context is begun anew, again and again, is told what one of its
+// operations came to, with that one's words; never a mixture.
+TEST_F(AsyncRace, AStatusThatIsAskedForLateIsOneOperationsOwn) {
+  constexpr int kRounds = 2'000;
+  AsyncCall call;
+  CredHandle nobody = no_handle();
+  std::string malformed;
+  std::string stale;
+  const auto run = [&](bool known) {
+    return call.run(known ? credential.handle : nobody, mint::octets_of("?"));
+  };
+  ASSERT_EQ(run(true), SEC_E_INVALID_TOKEN);
+  malformed = usher_last_refusal();
+  ASSERT_EQ(SspiReinitAsyncContext(call.async), 0);
+  ASSERT_EQ(run(false), SEC_E_INVALID_HANDLE);
+  stale = usher_last_refusal();
+  ASSERT_NE(malformed, stale);
+  std::atomic<bool> over{false};
+  std::atomic<int> seen{0};
+  std::thread asking([&] {
+    while (!over) {
+      const SECURITY_STATUS status = SspiGetAsyncCallStatus(call.async);
+      const std::string words = usher_last_refusal();
+      if (status == SEC_E_INVALID_TOKEN) {
+        EXPECT_EQ(words, malformed);
+      } else if (status == SEC_E_INVALID_HANDLE) {
+        EXPECT_EQ(words, stale);
+      } else {
+        EXPECT_TRUE(status == SEC_I_ASYNC_CALL_PENDING || status == SEC_E_OUT_OF_SEQUENCE)
+            << status;
+        continue;
+      }
+      ++seen;
+    }
+  });
+  for (int round = 0; round < kRounds; ++round) {
+    EXPECT_EQ(SspiReinitAsyncContext(call.async), 0);
+    EXPECT_EQ(run(round % 2 == 0), round % 2 == 0 ? SEC_E_INVALID_TOKEN : SEC_E_INVALID_HANDLE);
+  }
+  over = true;
+  asking.join();
+  EXPECT_GT(seen, 0);
+}
+
 TEST_F(AsyncRace, OneAcceptAtATimeForOneContext) {
   const Called first = open_half();
   CtxtHandle half_open = first.context;
