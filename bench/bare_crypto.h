@@ -63,9 +63,10 @@ class BareBackend {
   [[nodiscard]] virtual Bytes reply(std::size_t n) const noexcept = 0;
 };
 
-// Both borrow `work`. The second is null where the library, or what it needs of the CPU, is
-// missing.
+// All borrow `work`. The second and the third are null where the library, or what they need of the
+// CPU, is missing.
 std::unique_ptr<BareBackend> make_bare_openssl(const BareWork& work);
+std::unique_ptr<BareBackend> make_bare_lanes(const BareWork& work);
 std::unique_ptr<BareBackend> make_bare_ipsec_mb(const BareWork& work);
 
 }  // namespace usher::bench

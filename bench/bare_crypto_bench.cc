@@ -67,8 +67,10 @@ int main(int argc, char** argv) {
   }
   const BareWork work = make_bare_work(kSignOns);
   const auto openssl = make_bare_openssl(work);
+  const auto lanes = make_bare_lanes(work);
   const auto ipsec_mb = make_bare_ipsec_mb(work);
   declare("openssl", work, openssl.get());
+  declare("x86", work, lanes.get());
   declare("ipsec-mb", work, ipsec_mb.get());
   benchmark::RunSpecifiedBenchmarks();
   return 0;

@@ -6,6 +6,7 @@ from .marks import Absent
 from .programs import Failure, Samples, in_turn, note
 
 PEERS = ("mit-file", "mit-memory", "heimdal")
+OVERLOAD_ROUNDS = 3
 PEER_SHARE = 16  # They get one token for so many of Usher's.
 
 
@@ -108,7 +109,7 @@ def sha2(accepts, values, report):
 
 
 def bare(accepts, values, report):
-    """Row bare: the library that Usher takes where it can, or the one that is left."""
+    """Row bare: the back end that Usher takes on this CPU, called with nothing around it."""
     file = accepts.tokens()
     rows = accepts.build.benchmarks("bare_crypto_bench", "batch:1$", 0.001)
     names = [name.split("/")[1] for name in rows]
@@ -123,8 +124,8 @@ def bare(accepts, values, report):
     in_turn(accepts.scale.rounds,
             [("usher-batch", lambda: accepts.usher(file, 32))] +
             [(name, lambda name=name: time(name)) for name in names], samples)
-    values["vs_bare"] = samples.ratio("usher-batch",
-                                      "ipsec-mb" if "ipsec-mb" in names else "openssl")
+    own = next(name for name in ("x86", "ipsec-mb", "openssl") if name in names)
+    values["vs_bare"] = samples.ratio("usher-batch", own)
     report["bare cryptography, batch of 32"] = samples.facts("ns")
 
 
@@ -195,17 +196,26 @@ def overload(accepts, values, report):
         values["overload_goodput"] = values["overload_p99"] = NO_ASYNC
         return
     note("overload of the asynchronous calls")
-    said = accepts.build.json("async_time", "overload", "--seconds",
-                              max(1, round(accepts.scale.overload_s)), cpu=None)
-    if said["offered"] < OFFERED_LEAST * said["peak"]:
-        values["overload_goodput"] = values["overload_p99"] = Absent(
-            f"only {said['offered'] / said['peak']:.1f} times the peak could be offered")
+    if (os.cpu_count() or 1) < 2:
+        values["overload_goodput"] = values["overload_p99"] = Absent("it takes two processors")
         return
-    values["overload_goodput"] = said["goodput"] / said["peak"]
-    values["overload_p99"] = said["p99_us"] / said["usual_p99_us"]
     samples = Samples()
-    for name in ("usual_p99_us", "p99_us"):
-        samples.add(name, said[name])
+    share = 1 if accepts.scale.full else OVERLOAD_ROUNDS
+    seconds = max(1, round(accepts.scale.overload_s / share))
+    for _ in range(OVERLOAD_ROUNDS):
+        said = accepts.build.json("async_time", "overload", "--seconds", seconds, cpu=None)
+        if said["offered"] < OFFERED_LEAST * said["peak"]:
+            values["overload_goodput"] = values["overload_p99"] = Absent(
+                f"only {said['offered'] / said['peak']:.1f} times the peak could be offered")
+            return
+        samples.add("goodput", said["goodput"] / said["peak"])
+        samples.add("p99 at 70 %", said["usual_p99_us"])
+        samples.add("p99 at 10 times", said["p99_us"])
+    values["overload_goodput"] = samples.median("goodput")
+    # A moment in which the machine stands still counts against every call that is due then: a
+    # thousand at 70 %, but only the few that are let in at 10 times. So it is compared with the
+    # round in which there was least of that.
+    values["overload_p99"] = samples.median("p99 at 10 times") / min(samples.values["p99 at 70 %"])
     report["overload, p99 at 70 % and at 10 times"] = samples.facts("us")
 
 
