@@ -1,0 +1,116 @@
+// Per-message protection once a context is established: the bytes of one message and its token.
+// Kerberos: Wrap and MIC tokens of RFC 4121 4.2.6 and, with RC4, of RFC 4757 7.2 and 7.3, laid out
+// over several buffers as MS-KILE 3.4.5.4 to 3.4.5.7 has it. NTLM: MS-NLMP 3.4.3 to 3.4.7.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "engine/crypto/kit.h"
+#include "engine/protect/mic.h"
+#include "engine/random.h"
+#include "parsers/bytes.h"
+#include "parsers/gss.h"
+
+namespace usher::protect {
+
+// What may come of a message that is opened or verified. Nothing of one that is not kGood may be
+// used; its parts are wiped.
+enum class MessageOutcome : std::uint8_t {
+  kGood,
+  kMalformed,      // No token of this context's mechanism, or its sizes do not fit.
+  kAltered,        // The checksum is wrong: other key, changed, or from the other side.
+  kReplayed,       // Its number was seen before (RFC 4120 3.2.3's kin: RFC 2743 1.2.3).
+  kOld,            // Its number is too old to tell.
+  kGap,            // Good, but numbers before it were skipped, and the order counts.
+  kNotNegotiated,  // Confidentiality or integrity that the context does not have.
+  kNoRoom,         // Sealing: the token's buffer is too small. Nothing was done or counted.
+  kFailed,         // OpenSSL or the random source failed; the message was not sent or taken.
+};
+
+// Part is one piece of a message. What is signed covers all parts in their order, what is sealed
+// changes the kSealed ones in place. kSigned parts are neither encrypted nor sent by us: DCE/RPC's
+// headers and trailers (MS-RPCE 2.2.2.11; SECBUFFER_READONLY_WITH_CHECKSUM).
+struct Part {
+  enum class Use : std::uint8_t { kSealed, kSigned };
+  Use use = Use::kSealed;
+  MutableBytes bytes;
+};
+inline constexpr std::size_t kMessagePartsMax = 16;
+
+// Sizes of a context's tokens, in bytes: QueryContextAttributes(SECPKG_ATTR_SIZES).
+struct MessageSizes {
+  std::uint32_t signature = 0;   // Of every MIC.
+  std::uint32_t trailer = 0;     // Of every sealed message's token, with whatever stands around it.
+  std::uint32_t block_size = 1;  // What the data of a sealed message is padded to; 1: not at all.
+};
+
+// SessionKeys of a context are in its keys; SessionTerms say what the two sides agreed on.
+struct SessionTerms {
+  bool ntlm = false;
+  KerberosMicKey kerberos;  // Valid while make runs only.
+  NtlmMicKey ntlm_key;      // Likewise.
+  gss::ContextFlags flags{};
+  bool dce_style = false;
+  std::uint64_t send_sequence = 0;     // Of our first message.
+  std::uint64_t receive_sequence = 0;  // Of the peer's first.
+};
+
+// Session protects the messages of one established context, as its acceptor. Any number of threads
+// may use it at once: sealing and signing take turns among themselves, as do opening and verifying,
+// and neither waits for the other (Windows asks its callers for that). A Session is made at a
+// context's first message, on the heap, and is nobody's business while there is none.
+//
+// Keys are derived once, in make, and wiped with the Session.
+class Session {
+ public:
+  // make returns null if memory or OpenSSL fails.
+  [[nodiscard]] static std::shared_ptr<Session> make(const SessionTerms& terms) noexcept;
+  virtual ~Session() = default;
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  [[nodiscard]] virtual MessageSizes sizes() const noexcept = 0;
+
+  // seal encrypts the kSealed parts in place, takes the next number, and writes the token, whose
+  // size is `token_size`, to the front of `token`; `padding`, which may be empty, gets what a block
+  // cipher asks for behind the data, of which `padding_size` bytes are used. With `encrypt` false
+  // the message is signed in the same form and stays readable (SECQOP_WRAP_NO_ENCRYPT).
+  // kGood, kNotNegotiated, kNoRoom or kFailed.
+  struct Sealed {
+    MessageOutcome outcome = MessageOutcome::kFailed;
+    std::size_t token_size = 0;
+    std::size_t padding_size = 0;
+  };
+  [[nodiscard]] virtual Sealed seal(std::span<const Part> parts, bool encrypt, MutableBytes token,
+                                    MutableBytes padding) noexcept = 0;
+
+  // open is seal's other way round, for the peer's messages: `token` and the parts as they came.
+  // `encrypted` says whether they were sealed.
+  struct Opened {
+    MessageOutcome outcome = MessageOutcome::kFailed;
+    bool encrypted = false;
+  };
+  [[nodiscard]] virtual Opened open(std::span<const Part> parts, MutableBytes token,
+                                    Bytes padding) noexcept = 0;
+
+  // open_stream opens a message that is one piece, token in front (GSS_Wrap's output;
+  // SECBUFFER_STREAM), in place: `data` is where its plaintext then lies in `message`.
+  struct OpenedStream {
+    MessageOutcome outcome = MessageOutcome::kFailed;
+    bool encrypted = false;
+    MutableBytes data;
+  };
+  [[nodiscard]] virtual OpenedStream open_stream(MutableBytes message) noexcept = 0;
+
+  // sign and verify make and check MIC tokens over all parts; the parts stay as they are.
+  [[nodiscard]] virtual Sealed sign(std::span<const Part> parts, MutableBytes token) noexcept = 0;
+  [[nodiscard]] virtual MessageOutcome verify(std::span<const Part> parts,
+                                              Bytes token) noexcept = 0;
+
+ protected:
+  Session() = default;
+};
+
+}  // namespace usher::protect
