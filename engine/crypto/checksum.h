@@ -15,7 +15,7 @@
 namespace usher::crypto {
 
 inline constexpr std::size_t kChecksumSizeMax = 24;
-inline constexpr std::size_t kChecksumPartsMax = 15;  // How many `parts` there may be.
+inline constexpr std::size_t kChecksumPartsMax = 31;  // How many `parts` there may be.
 
 // ChecksumKey is what checksums of one usage are made with: Kc, or for RC4 what stands for it. It
 // is made once where a key signs much, as a service's does.

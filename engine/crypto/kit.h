@@ -39,8 +39,10 @@ class Kit {
   [[nodiscard]] virtual bool cts_decrypt(Bytes key, Bytes in, MutableBytes out) noexcept = 0;
 
   // AES-CBC without padding and with a zero IV over whole blocks, for key derivation (RFC 3961
-  // 5.1); `out` is as large as `in`.
+  // 5.1); `out` is as large as `in` and may be the same memory.
   [[nodiscard]] virtual bool cbc_encrypt(Bytes key, Bytes in, MutableBytes out) noexcept = 0;
+  // cbc_decrypt is its other way round, for messages in pieces (crypto/pieces.h).
+  [[nodiscard]] virtual bool cbc_decrypt(Bytes key, Bytes in, MutableBytes out) noexcept = 0;
 
   // HMAC over the concatenation of `parts`; `out` takes 20 bytes (SHA-1), 32 (SHA-256), 48
   // (SHA-384) or 16 (MD5).

@@ -271,7 +271,11 @@ class OpensslKit final : public Kit {
   }
   bool cbc_encrypt(Bytes key, Bytes in, MutableBytes out) noexcept override {
     assert(in.size() % kAesBlockSize == 0);
-    return of(key, cbc_128_, cbc_256_).run(key, in, out);
+    return of(key, cbc_encrypt_128_, cbc_encrypt_256_).run(key, in, out);
+  }
+  bool cbc_decrypt(Bytes key, Bytes in, MutableBytes out) noexcept override {
+    assert(in.size() % kAesBlockSize == 0);
+    return of(key, cbc_decrypt_128_, cbc_decrypt_256_).run(key, in, out);
   }
 
   bool hmac_sha1(Bytes key, std::span<const Bytes> parts, MutableBytes out) noexcept override {
@@ -320,12 +324,17 @@ class OpensslKit final : public Kit {
     const std::array swapped{
         OSSL_PARAM_construct_utf8_string(OSSL_CIPHER_PARAM_CTS_MODE, mode.data(), 0),
         OSSL_PARAM_construct_end()};
+    unsigned no_padding = 0;  // Or decryption holds the last block back.
+    const std::array unpadded{OSSL_PARAM_construct_uint(OSSL_CIPHER_PARAM_PADDING, &no_padding),
+                              OSSL_PARAM_construct_end()};
     return cts_encrypt_128_.open(algorithm("AES-128-CBC-CTS"), kEncrypt, swapped.data()) &&
            cts_encrypt_256_.open(algorithm("AES-256-CBC-CTS"), kEncrypt, swapped.data()) &&
            cts_decrypt_128_.open(algorithm("AES-128-CBC-CTS"), kDecrypt, swapped.data()) &&
            cts_decrypt_256_.open(algorithm("AES-256-CBC-CTS"), kDecrypt, swapped.data()) &&
-           cbc_128_.open(algorithm("AES-128-CBC"), kEncrypt) &&
-           cbc_256_.open(algorithm("AES-256-CBC"), kEncrypt);
+           cbc_encrypt_128_.open(algorithm("AES-128-CBC"), kEncrypt) &&
+           cbc_encrypt_256_.open(algorithm("AES-256-CBC"), kEncrypt) &&
+           cbc_decrypt_128_.open(algorithm("AES-128-CBC"), kDecrypt, unpadded.data()) &&
+           cbc_decrypt_256_.open(algorithm("AES-256-CBC"), kDecrypt, unpadded.data());
   }
 
   static Cipher& of(Bytes key, Cipher& aes128, Cipher& aes256) noexcept {
@@ -337,8 +346,10 @@ class OpensslKit final : public Kit {
   Cipher cts_encrypt_256_;
   Cipher cts_decrypt_128_;
   Cipher cts_decrypt_256_;
-  Cipher cbc_128_;
-  Cipher cbc_256_;
+  Cipher cbc_encrypt_128_;
+  Cipher cbc_encrypt_256_;
+  Cipher cbc_decrypt_128_;
+  Cipher cbc_decrypt_256_;
   Cipher des_;
   Cipher rc4_;
   DigestState sha1_;

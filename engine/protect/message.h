@@ -15,15 +15,15 @@
 
 namespace usher::protect {
 
-// What may come of a message that is opened or verified. Nothing of one that is not kGood may be
-// used; its parts are wiped.
+// What may come of a message. Nothing of one that is not kGood may be used: the kSealed parts of
+// one that was opened are wiped.
 enum class MessageOutcome : std::uint8_t {
   kGood,
-  kMalformed,      // No token of this context's mechanism, or its sizes do not fit.
+  kMalformed,      // No token of this context's mechanism, its sizes do not fit, too many parts.
   kAltered,        // The checksum is wrong: other key, changed, or from the other side.
-  kReplayed,       // Its number was seen before (RFC 4120 3.2.3's kin: RFC 2743 1.2.3).
+  kReplayed,       // Its number was seen before (RFC 2743 1.2.3).
   kOld,            // Its number is too old to tell.
-  kGap,            // Good, but numbers before it were skipped, and the order counts.
+  kGap,            // Not the next one, skipping others or skipped before, and the order counts.
   kNotNegotiated,  // Confidentiality or integrity that the context does not have.
   kNoRoom,         // Sealing: the token's buffer is too small. Nothing was done or counted.
   kFailed,         // OpenSSL or the random source failed; the message was not sent or taken.
@@ -42,11 +42,19 @@ inline constexpr std::size_t kMessagePartsMax = 16;
 // Sizes of a context's tokens, in bytes: QueryContextAttributes(SECPKG_ATTR_SIZES).
 struct MessageSizes {
   std::uint32_t signature = 0;   // Of every MIC.
-  std::uint32_t trailer = 0;     // Of every sealed message's token, with whatever stands around it.
+  std::uint32_t trailer = 0;     // Of a sealed message's token, at most: with RC4 and without DCE
+                                 // style it tells the size of the data and grows with it.
   std::uint32_t block_size = 1;  // What the data of a sealed message is padded to; 1: not at all.
 };
 
-// SessionKeys of a context are in its keys; SessionTerms say what the two sides agreed on.
+// SessionTerms say what the two sides of a context agreed on. `flags` decide what is there: sealing
+// needs kConfidentiality; signing kIntegrity, or another one that is nothing without it; replays
+// are looked for with kReplay or kSequence, and order counts with kSequence. With `dce_style`
+// tokens are laid out and padded for RPC. NTLM always wants its messages in order, and has neither
+// signing nor sealing without extended session security.
+//
+// A mechListMIC takes a number: after one, the sequences begin one later, NTLM's at 1 (its RC4
+// streams from their start again, MS-SPNG 3.3.5.1).
 struct SessionTerms {
   bool ntlm = false;
   KerberosMicKey kerberos;  // Valid while make runs only.
@@ -55,9 +63,10 @@ struct SessionTerms {
   bool dce_style = false;
   std::uint64_t send_sequence = 0;     // Of our first message.
   std::uint64_t receive_sequence = 0;  // Of the peer's first.
+  Sender self = Sender::kAcceptor;     // Which side we are.
 };
 
-// Session protects the messages of one established context, as its acceptor. Any number of threads
+// Session protects the messages of one established context. Any number of threads
 // may use it at once: sealing and signing take turns among themselves, as do opening and verifying,
 // and neither waits for the other (Windows asks its callers for that). A Session is made at a
 // context's first message, on the heap, and is nobody's business while there is none.
@@ -74,10 +83,12 @@ class Session {
   [[nodiscard]] virtual MessageSizes sizes() const noexcept = 0;
 
   // seal encrypts the kSealed parts in place, takes the next number, and writes the token, whose
-  // size is `token_size`, to the front of `token`; `padding`, which may be empty, gets what a block
-  // cipher asks for behind the data, of which `padding_size` bytes are used. With `encrypt` false
-  // the message is signed in the same form and stays readable (SECQOP_WRAP_NO_ENCRYPT).
-  // kGood, kNotNegotiated, kNoRoom or kFailed.
+  // size is `token_size`, to the front of `token`; `padding` gets what stands behind the data, of
+  // which `padding_size` bytes are used: one with RC4 and without DCE style (RFC 4757 7.3), else
+  // none, and it may be empty. On the wire a message is token, data, padding. With `encrypt` false
+  // the message is signed in the same form and stays readable (SECQOP_WRAP_NO_ENCRYPT); NTLM has no
+  // such form: what is opened where sealing was negotiated must have been sealed.
+  // kGood, kNotNegotiated, kNoRoom, kMalformed or kFailed.
   struct Sealed {
     MessageOutcome outcome = MessageOutcome::kFailed;
     std::size_t token_size = 0;
@@ -87,10 +98,12 @@ class Session {
                                     MutableBytes padding) noexcept = 0;
 
   // open is seal's other way round, for the peer's messages: `token` and the parts as they came.
-  // `encrypted` says whether they were sealed.
+  // `encrypted` says whether they were sealed. If RC4's padding is not in `padding`, it is the end
+  // of the last kSealed part: `padding_in_data` bytes there are no message.
   struct Opened {
     MessageOutcome outcome = MessageOutcome::kFailed;
     bool encrypted = false;
+    std::size_t padding_in_data = 0;
   };
   [[nodiscard]] virtual Opened open(std::span<const Part> parts, MutableBytes token,
                                     Bytes padding) noexcept = 0;
@@ -104,7 +117,8 @@ class Session {
   };
   [[nodiscard]] virtual OpenedStream open_stream(MutableBytes message) noexcept = 0;
 
-  // sign and verify make and check MIC tokens over all parts; the parts stay as they are.
+  // sign and verify make and check MIC tokens over all parts; the parts stay as they are. sign's
+  // outcomes are seal's.
   [[nodiscard]] virtual Sealed sign(std::span<const Part> parts, MutableBytes token) noexcept = 0;
   [[nodiscard]] virtual MessageOutcome verify(std::span<const Part> parts,
                                               Bytes token) noexcept = 0;

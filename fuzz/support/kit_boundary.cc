@@ -47,6 +47,11 @@ class CheckedKit final : public crypto::Kit {
     goes_in(in);
     return comes_out(out, [&] { return kit_->cbc_encrypt(key, in, out); });
   }
+  bool cbc_decrypt(Bytes key, Bytes in, MutableBytes out) noexcept override {
+    goes_in(key);
+    goes_in(in);
+    return comes_out(out, [&] { return kit_->cbc_decrypt(key, in, out); });
+  }
   bool hmac_sha1(Bytes key, std::span<const Bytes> parts, MutableBytes out) noexcept override {
     goes_in(key);
     goes_in(parts);

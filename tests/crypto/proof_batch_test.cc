@@ -403,6 +403,7 @@ class BrokenKit final : public Kit {
   bool cts_encrypt(Bytes, Bytes, MutableBytes) noexcept override { return false; }
   bool cts_decrypt(Bytes, Bytes, MutableBytes) noexcept override { return false; }
   bool cbc_encrypt(Bytes, Bytes, MutableBytes) noexcept override { return false; }
+  bool cbc_decrypt(Bytes, Bytes, MutableBytes) noexcept override { return false; }
   bool hmac_sha1(Bytes, std::span<const Bytes>, MutableBytes) noexcept override { return false; }
   bool hmac_sha256(Bytes, std::span<const Bytes>, MutableBytes) noexcept override { return false; }
   bool hmac_sha384(Bytes, std::span<const Bytes>, MutableBytes) noexcept override { return false; }

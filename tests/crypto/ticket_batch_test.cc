@@ -88,6 +88,7 @@ class BrokenKit final : public Kit {
   bool cbc_encrypt(Bytes key, Bytes in, MutableBytes out) noexcept override {
     return kit_.cbc_encrypt(key, in, out) && left_-- > 0;
   }
+  bool cbc_decrypt(Bytes, Bytes, MutableBytes) noexcept override { return false; }
   bool hmac_sha1(Bytes key, std::span<const Bytes> parts, MutableBytes out) noexcept override {
     return kit_.hmac_sha1(key, parts, out) && left_-- > 0;
   }
