@@ -1,0 +1,209 @@
+// Sessions: turns and numbers, whatever the mechanism.
+#include "engine/protect/message.h"
+
+#include <algorithm>
+#include <new>
+#include <utility>
+
+#include "engine/protect/session_base.h"
+#include "engine/secret.h"
+
+namespace usher::protect {
+namespace {
+
+using gss::ContextFlags;
+
+// RC4 has 32 bits for its numbers (RFC 4757 7.2), AES 64 (RFC 4121 4.2.6).
+unsigned number_bits(const SessionTerms& terms) noexcept {
+  return !terms.ntlm && terms.kerberos.profile->family != crypto::Family::kRc4 ? 64 : 32;
+}
+
+//= MS-NLMP 3.4.4.1 is what an NTLM session without extended session security would need: nobody
+//= gets that here
+bool can_sign(const SessionTerms& terms) noexcept {
+  return !terms.ntlm || has(terms.ntlm_key.flags, ntlm::NegotiateFlags::kExtendedSessionSecurity);
+}
+
+void wipe_sealed(std::span<const Part> parts) noexcept {
+  for (const Part& part : parts) {
+    if (part.use == Part::Use::kSealed) {
+      wipe(part.bytes);
+    }
+  }
+}
+
+// thread_random is made at a thread's first message. One for each Session would take 16 KiB there.
+RandomSource* thread_random() noexcept {
+  static thread_local const std::unique_ptr<RandomSource> random = make_system_random();
+  return random.get();
+}
+
+}  // namespace
+
+PieceList<Bytes> covered_by(std::span<const Part> parts) noexcept {
+  PieceList<Bytes> covered;
+  for (const Part& part : parts) {
+    covered.add(part.bytes);
+  }
+  return covered;
+}
+
+std::size_t sealed_size(std::span<const Part> parts) noexcept {
+  std::size_t size = 0;
+  for (const Part& part : parts) {
+    size += part.use == Part::Use::kSealed ? part.bytes.size() : 0;
+  }
+  return size;
+}
+
+SessionBase::SessionBase(const SessionTerms& terms, SessionTools tools) noexcept
+    : tools_(std::move(tools)),
+      confidential_(can_sign(terms) && has(terms.flags, ContextFlags::kConfidentiality)),
+      integral_(confidential_ || (can_sign(terms) && (has(terms.flags, ContextFlags::kIntegrity) ||
+                                                      has(terms.flags, ContextFlags::kReplay) ||
+                                                      has(terms.flags, ContextFlags::kSequence)))),
+      // RFC 2743 1.2.3: what keeps the order notices replays, too.
+      detects_replays_(!terms.ntlm && (has(terms.flags, ContextFlags::kReplay) ||
+                                       has(terms.flags, ContextFlags::kSequence))),
+      keeps_order_(!terms.ntlm && has(terms.flags, ContextFlags::kSequence)),
+      send_number_(terms.send_sequence),
+      window_(terms.receive_sequence, number_bits(terms)) {}
+
+bool SessionBase::draw(MutableBytes out) noexcept {
+  RandomSource* const random = tools_.random != nullptr ? tools_.random : thread_random();
+  return random != nullptr && random->fill(out);
+}
+
+// judge says what is to be told of a message whose token is read.
+MessageOutcome SessionBase::judge(const Taken& taken) noexcept {
+  if (taken.outcome != MessageOutcome::kGood) {
+    return taken.outcome;
+  }
+  if (taken.encrypted && !confidential_) {
+    return MessageOutcome::kNotNegotiated;
+  }
+  if (!detects_replays_) {
+    return MessageOutcome::kGood;
+  }
+  switch (window_.note(taken.number)) {
+    case SequenceVerdict::kNext:
+      return MessageOutcome::kGood;
+    case SequenceVerdict::kGap:
+    case SequenceVerdict::kLate:
+      return keeps_order_ ? MessageOutcome::kGap : MessageOutcome::kGood;
+    case SequenceVerdict::kReplayed:
+      return MessageOutcome::kReplayed;
+    case SequenceVerdict::kOld:
+      return MessageOutcome::kOld;
+  }
+  return MessageOutcome::kOld;
+}
+
+Session::Sealed SessionBase::seal(std::span<const Part> parts, bool encrypt, MutableBytes token,
+                                  MutableBytes padding) noexcept {
+  if (!(encrypt ? confidential_ : integral_)) {
+    return {.outcome = MessageOutcome::kNotNegotiated};
+  }
+  if (parts.size() > kMessagePartsMax) {
+    return {.outcome = MessageOutcome::kMalformed};
+  }
+  const std::lock_guard turn(sending_);
+  const Sealed sealed = write_wrap(parts, encrypt, send_number_, token, padding);
+  if (sealed.outcome == MessageOutcome::kGood) {
+    ++send_number_;
+  } else if (sealed.outcome == MessageOutcome::kFailed) {
+    // What is half encrypted is neither a message nor to be sent.
+    wipe_sealed(parts);
+    wipe(token.first(std::min<std::size_t>(token.size(), sizes().trailer)));
+  }
+  return sealed;
+}
+
+Session::Opened SessionBase::open(std::span<const Part> parts, MutableBytes token,
+                                  Bytes padding) noexcept {
+  Taken taken;
+  if (!integral_) {
+    taken.outcome = MessageOutcome::kNotNegotiated;
+  } else if (parts.size() > kMessagePartsMax) {
+    taken.outcome = MessageOutcome::kMalformed;
+  } else {
+    const std::lock_guard turn(receiving_);
+    taken = read_wrap(parts, token, padding);
+    taken.outcome = judge(taken);
+  }
+  if (taken.outcome != MessageOutcome::kGood) {
+    wipe_sealed(parts);
+    return {.outcome = taken.outcome};
+  }
+  return {.outcome = taken.outcome,
+          .encrypted = taken.encrypted,
+          .padding_in_data = taken.padding_in_data};
+}
+
+Session::OpenedStream SessionBase::open_stream(MutableBytes message) noexcept {
+  Taken taken;
+  if (!integral_) {
+    taken.outcome = MessageOutcome::kNotNegotiated;
+  } else {
+    const std::lock_guard turn(receiving_);
+    taken = read_stream(message);
+    taken.outcome = judge(taken);
+  }
+  if (taken.outcome != MessageOutcome::kGood) {
+    wipe(message);
+    return {.outcome = taken.outcome, .data = {}};
+  }
+  return {.outcome = taken.outcome, .encrypted = taken.encrypted, .data = taken.data};
+}
+
+Session::Sealed SessionBase::sign(std::span<const Part> parts, MutableBytes token) noexcept {
+  const std::size_t size = sizes().signature;
+  if (!integral_) {
+    return {.outcome = MessageOutcome::kNotNegotiated};
+  }
+  if (parts.size() > kMessagePartsMax) {
+    return {.outcome = MessageOutcome::kMalformed};
+  }
+  if (token.size() < size) {
+    return {.outcome = MessageOutcome::kNoRoom};
+  }
+  const std::lock_guard turn(sending_);
+  if (!write_mic(covered_by(parts).view(), send_number_, token.first(size))) {
+    wipe(token.first(size));
+    return {.outcome = MessageOutcome::kFailed};
+  }
+  ++send_number_;
+  return {.outcome = MessageOutcome::kGood, .token_size = size};
+}
+
+MessageOutcome SessionBase::verify(std::span<const Part> parts, Bytes token) noexcept {
+  if (!integral_) {
+    return MessageOutcome::kNotNegotiated;
+  }
+  if (parts.size() > kMessagePartsMax) {
+    return MessageOutcome::kMalformed;
+  }
+  const std::lock_guard turn(receiving_);
+  return judge(read_mic(covered_by(parts).view(), token));
+}
+
+std::shared_ptr<Session> make_session(const SessionTerms& terms, SessionTools tools) noexcept {
+  if (tools.send == nullptr || tools.receive == nullptr) {
+    return nullptr;
+  }
+  try {
+    std::shared_ptr<SessionBase> session = terms.ntlm ? make_ntlm_session(terms, std::move(tools))
+                                           : terms.kerberos.profile->family == crypto::Family::kRc4
+                                               ? make_rc4_session(terms, std::move(tools))
+                                               : make_aes_session(terms, std::move(tools));
+    return session->derive(terms) ? session : nullptr;
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+
+std::shared_ptr<Session> Session::make(const SessionTerms& terms) noexcept {
+  return make_session(terms, {.send = crypto::Kit::make(), .receive = crypto::Kit::make()});
+}
+
+}  // namespace usher::protect

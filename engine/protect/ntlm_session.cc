@@ -1,0 +1,143 @@
+// Messages of NTLM with extended session security (MS-NLMP 3.4.3, 3.4.4.2), connection-oriented:
+// one RC4 stream and one count of messages in each direction, for sealed and signed ones alike.
+#include "engine/protect/session_base.h"
+#include "engine/secret.h"
+
+namespace usher::protect {
+namespace {
+
+class NtlmSession final : public SessionBase {
+ public:
+  NtlmSession(const SessionTerms& terms, SessionTools tools) noexcept
+      : SessionBase(terms, std::move(tools)),
+        expected_(static_cast<std::uint32_t>(terms.receive_sequence)) {}
+
+  bool derive(const SessionTerms& terms) noexcept override {
+    if (!has(terms.ntlm_key.flags, ntlm::NegotiateFlags::kExtendedSessionSecurity)) {
+      return true;  // SessionBase lets nobody use it.
+    }
+    const Sender peer = terms.self == Sender::kAcceptor ? Sender::kInitiator : Sender::kAcceptor;
+    return make_ntlm_signer(send_kit(), terms.ntlm_key, terms.self, ours_) &&
+           make_ntlm_signer(send_kit(), terms.ntlm_key, peer, theirs_);
+  }
+
+  MessageSizes sizes() const noexcept override {
+    return {.signature = kNtlmMicSize, .trailer = kNtlmMicSize};
+  }
+
+ protected:
+  Sealed write_wrap(std::span<const Part> parts, bool encrypt, std::uint64_t number,
+                    MutableBytes token, MutableBytes padding) noexcept override;
+  Taken read_wrap(std::span<const Part> parts, MutableBytes token, Bytes padding) noexcept override;
+  Taken read_stream(MutableBytes message) noexcept override;
+  bool write_mic(Covered message, std::uint64_t number, MutableBytes out) noexcept override;
+  Taken read_mic(Covered message, Bytes token) noexcept override;
+
+ private:
+  // check says whether a token is right for the plaintext, and takes it if it is; else the stream
+  // goes back to `before`.
+  [[nodiscard]] Taken check(Covered message, Bytes token, const crypto::Rc4Stream& before) noexcept;
+
+  NtlmSigner ours_;
+  NtlmSigner theirs_;
+  std::uint32_t expected_;  // The number of the peer's next message.
+};
+
+void run(crypto::Rc4Stream& stream, std::span<const Part> parts) noexcept {
+  for (const Part& part : parts) {
+    if (part.use == Part::Use::kSealed) {
+      stream.run(part.bytes);
+    }
+  }
+}
+
+bool NtlmSession::write_mic(Covered message, std::uint64_t number, MutableBytes out) noexcept {
+  if (!write_ntlm_mic(send_kit(), ours_, static_cast<std::uint32_t>(number), message, out)) {
+    return false;
+  }
+  seal_ntlm_mic(ours_, out);
+  return true;
+}
+
+Session::Sealed NtlmSession::write_wrap(std::span<const Part> parts, bool encrypt,
+                                        std::uint64_t number, MutableBytes token,
+                                        MutableBytes /*padding*/) noexcept {
+  if (token.size() < kNtlmMicSize) {
+    return {.outcome = MessageOutcome::kNoRoom};
+  }
+  token = token.first(kNtlmMicSize);
+  //= MS-NLMP 3.4.6.1: the signature covers all buffers, as they were before sealing
+  if (!write_ntlm_mic(send_kit(), ours_, static_cast<std::uint32_t>(number),
+                      covered_by(parts).view(), token)) {
+    return {};
+  }
+  //= MS-NLMP 3.4.3: the stream goes over the message first, then over its checksum
+  if (encrypt) {
+    run(ours_.stream, parts);
+  }
+  seal_ntlm_mic(ours_, token);
+  return {.outcome = MessageOutcome::kGood, .token_size = kNtlmMicSize};
+}
+
+SessionBase::Taken NtlmSession::check(Covered message, Bytes token,
+                                      const crypto::Rc4Stream& before) noexcept {
+  Taken taken{.data = {}};
+  std::array<std::uint8_t, kNtlmMicSize> made{};
+  const bool done = write_ntlm_mic(receive_kit(), theirs_, expected_, message, made);
+  seal_ntlm_mic(theirs_, made);
+  if (done && equal_secret(made, token)) {
+    taken.outcome = MessageOutcome::kGood;
+    ++expected_;
+    return taken;
+  }
+  //= MS-NLMP 3.4.4: of a message without the expected number the receiver takes no notice
+  theirs_.stream = before;
+  // A number that is over cannot be verified any more: the stream has gone on.
+  const std::uint32_t claimed = load_le<std::uint32_t>(token.last(sizeof(std::uint32_t)));
+  const std::uint32_t behind = expected_ - claimed;
+  taken.outcome = !done                                      ? MessageOutcome::kFailed
+                  : behind != 0 && behind <= (1u << 31) - 1u ? MessageOutcome::kReplayed
+                                                             : MessageOutcome::kAltered;
+  return taken;
+}
+
+SessionBase::Taken NtlmSession::read_mic(Covered message, Bytes token) noexcept {
+  if (token.size() != kNtlmMicSize) {
+    return {.outcome = MessageOutcome::kMalformed, .data = {}};
+  }
+  const crypto::Rc4Stream before = theirs_.stream;
+  return check(message, token, before);
+}
+
+SessionBase::Taken NtlmSession::read_wrap(std::span<const Part> parts, MutableBytes token,
+                                          Bytes padding) noexcept {
+  if (token.size() != kNtlmMicSize || !padding.empty()) {
+    return {.outcome = MessageOutcome::kMalformed, .data = {}};
+  }
+  const crypto::Rc4Stream before = theirs_.stream;
+  // Nothing in a token tells whether its message is sealed: it is if sealing was negotiated.
+  if (confidential()) {
+    run(theirs_.stream, parts);
+  }
+  Taken taken = check(covered_by(parts).view(), token, before);
+  taken.encrypted = confidential();
+  return taken;
+}
+
+SessionBase::Taken NtlmSession::read_stream(MutableBytes message) noexcept {
+  if (message.size() < kNtlmMicSize) {
+    return {.outcome = MessageOutcome::kMalformed, .data = {}};
+  }
+  const Part part{.bytes = message.subspan(kNtlmMicSize)};
+  Taken taken = read_wrap(std::span(&part, 1), message.first(kNtlmMicSize), /*padding=*/{});
+  taken.data = part.bytes;
+  return taken;
+}
+
+}  // namespace
+
+std::shared_ptr<SessionBase> make_ntlm_session(const SessionTerms& terms, SessionTools tools) {
+  return std::make_shared<NtlmSession>(terms, std::move(tools));
+}
+
+}  // namespace usher::protect
