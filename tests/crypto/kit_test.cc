@@ -118,6 +118,8 @@ TEST_F(KitTest, ChainsBlocksAsNistPrints) {
   EXPECT_EQ(Octets(two.begin(), two.begin() + 16), hex("8ea2b7ca516745bfeafc49904b496089"));
   ASSERT_TRUE(kit_->cbc_encrypt(key, Octets(two.begin(), two.begin() + 16), out));
   EXPECT_EQ(Octets(two.begin() + 16, two.end()), out);
+  ASSERT_TRUE(kit_->cbc_decrypt(key, two, two));
+  EXPECT_EQ(two, padded) << "in place, and nothing is held back";
 }
 
 TEST_F(KitTest, EveryMessageStartsFromTheZeroIvAndItsOwnKey) {
