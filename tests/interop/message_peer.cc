@@ -291,12 +291,16 @@ TEST_P(MessagePeer, TakesOurPartsAndWeItsOwn) {
       }
       OM_uint32 minor = 0;
       int confidential = 0;
-      EXPECT_EQ(gss_unwrap_iov(&minor, peer_, &confidential, nullptr, vector.data(),
-                               static_cast<int>(vector.size())),
-                GSS_S_COMPLETE)
-          << size << encrypt;
-      EXPECT_EQ(sealed.parts[1], text(size));
-      EXPECT_EQ(confidential != 0, encrypt);
+      // Heimdal 7.8 asks the wrong structure whether this is DCE style, and expects a token's
+      // length to count the data.
+      if (!(kHeimdal && GetParam().rc4() && GetParam().dce_style)) {
+        EXPECT_EQ(gss_unwrap_iov(&minor, peer_, &confidential, nullptr, vector.data(),
+                                 static_cast<int>(vector.size())),
+                  GSS_S_COMPLETE)
+            << size << encrypt;
+        EXPECT_EQ(sealed.parts[1], text(size));
+        EXPECT_EQ(confidential != 0, encrypt);
+      }
 
       Sealed theirs{.token = {}, .parts = {text(24), text(size), text(8)}, .padding = {}};
       vector = {{GSS_IOV_BUFFER_TYPE_HEADER | GSS_IOV_BUFFER_FLAG_ALLOCATE, GSS_C_EMPTY_BUFFER},
