@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "engine/protect/message.h"
 #include "engine/protect/mic.h"
 
 namespace usher {
@@ -68,6 +69,24 @@ class Initiator {
     gss_buffer_desc token = {mic.size(), const_cast<std::uint8_t*>(mic.data())};
     OM_uint32 minor = 0;
     return gss_verify_mic(&minor, context_, &input, &token, nullptr) == GSS_S_COMPLETE;
+  }
+  Octets wrap(Bytes message, bool encrypt) {
+    gss_buffer_desc input = {message.size(), const_cast<std::uint8_t*>(message.data())};
+    gss_buffer_desc output = GSS_C_EMPTY_BUFFER;
+    OM_uint32 minor = 0;
+    EXPECT_FALSE(GSS_ERROR(
+        gss_wrap(&minor, context_, encrypt ? 1 : 0, GSS_C_QOP_DEFAULT, &input, nullptr, &output)));
+    return take(output);
+  }
+  // unwrap gives nothing of a message that is not right, next, and encrypted or not as said.
+  Octets unwrap(Bytes message, bool encrypted) {
+    gss_buffer_desc input = {message.size(), const_cast<std::uint8_t*>(message.data())};
+    gss_buffer_desc output = GSS_C_EMPTY_BUFFER;
+    OM_uint32 minor = 0;
+    int confidential = 0;
+    const OM_uint32 major = gss_unwrap(&minor, context_, &input, &output, &confidential, nullptr);
+    Octets plain = take(output);
+    return major == GSS_S_COMPLETE && (confidential != 0) == encrypted ? plain : Octets{};
   }
 
  private:
@@ -134,6 +153,37 @@ class MitClient : public ::testing::Test {
   bool error_tokens_ = false;
 };
 
+// exchange_messages has each side take what the other seals, after one MIC of each.
+void exchange_messages(Initiator& client, const Context& context) {
+  const std::shared_ptr<protect::Session> session =
+      protect::Session::make({.kerberos = {crypto::profile_of(context.key_etype),
+                                           context.key.bytes(), context.key_is_acceptor_subkey},
+                              .flags = context.flags,
+                              .send_sequence = std::uint64_t{context.acceptor_sequence} + 1,
+                              .receive_sequence = std::uint64_t{context.initiator_sequence} + 1});
+  ASSERT_NE(session, nullptr);
+  for (std::size_t size = 1; size < 5000; size = 2 * size + 7) {
+    for (const bool encrypt : {true, false}) {
+      const Octets message(size, 0x6d);
+      Octets from_client = client.wrap(message, encrypt);
+      const protect::Session::OpenedStream opened = session->open_stream(from_client);
+      ASSERT_EQ(opened.outcome, protect::MessageOutcome::kGood) << size;
+      EXPECT_EQ(opened.encrypted, encrypt);
+      EXPECT_EQ(Octets(opened.data.begin(), opened.data.end()), message);
+
+      Octets data = message;
+      const protect::Part part{.bytes = data};
+      Octets answer(session->sizes().trailer);
+      const protect::Session::Sealed sealed =
+          session->seal(std::span(&part, 1), encrypt, answer, {});
+      ASSERT_EQ(sealed.outcome, protect::MessageOutcome::kGood);
+      answer.resize(sealed.token_size);
+      answer.insert(answer.end(), data.begin(), data.end());
+      EXPECT_EQ(client.unwrap(answer, encrypt), message) << size;
+    }
+  }
+}
+
 // Case is a service whose only key is of one etype, and how the client comes to it.
 struct Case {
   const char* name;
@@ -193,6 +243,7 @@ TEST_P(MitClientCase, SignsOnAndBothSidesHaveOneKey) {
         protect::write_mic(*kit_, key, protect::Sender::kAcceptor,
                            std::uint64_t{context.acceptor_sequence}, message, mic);
     EXPECT_TRUE(client.verify_mic(message, std::span(mic).first(size)));
+    exchange_messages(client, context);
   });
   EXPECT_EQ(inspected, Status::kEstablished);
   EXPECT_EQ(engine_->release(reply.context), Status::kEstablished);
