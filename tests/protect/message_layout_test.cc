@@ -98,41 +98,75 @@ TEST_P(AesLayout, EveryRotationIsTaken) {
   }
 }
 
-TEST_P(AesLayout, ASenderMayUseAnyFillerAndFlagsWeDoNotKnow) {
-  // A message in the order of RFC 4121 4.2.4, made by hand: RRC is zero.
-  const crypto::EtypeProfile& profile = *crypto::profile_of(GetParam().etype);
+// Forged is a message in the order of RFC 4121 4.2.4, made by hand, with any EC and flags;
+// `changed` is a bit of the header's copy that is another one. RRC is zero.
+struct Forged {
+  std::size_t filler = 0;
+  std::uint8_t flags = gss::kSealed;
+  std::size_t changed = kNothing;
+  static constexpr std::size_t kNothing = ~std::size_t{0};
+};
+Octets forge(const Mechanism& mechanism, const Forged& what) {
+  const crypto::EtypeProfile& profile = *crypto::profile_of(mechanism.etype);
   const std::unique_ptr<Kit> kit = Kit::make();
+  Octets header = hex("0504 00 ff 0000 0000 0000000000000007");
+  header[2] = static_cast<std::uint8_t>(what.flags | (mechanism.acceptor_subkey ? 4 : 0));
+  store_be(MutableBytes(header).subspan(4), static_cast<std::uint16_t>(what.filler));
+  Octets inside = text(25);
+  inside.insert(inside.end(), what.filler, 0x77);
+  inside.insert(inside.end(), header.begin(), header.end());
+  if (what.changed != Forged::kNothing) {
+    inside[inside.size() - 16 + what.changed / 8] ^=
+        static_cast<std::uint8_t>(1u << what.changed % 8);
+  }
+  Octets cipher(profile.overhead() + inside.size());
+  EXPECT_TRUE(crypto::seal(*kit, profile, key_of(mechanism), crypto::KeyUsage::kInitiatorSeal,
+                           Octets(profile.confounder_size, 0x42), inside, cipher));
+  if (mechanism.dce_style) {  // EC counts as rotation.
+    std::rotate(cipher.begin(), cipher.end() - static_cast<std::ptrdiff_t>(what.filler),
+                cipher.end());
+  }
+  Octets stream = header;
+  stream.insert(stream.end(), cipher.begin(), cipher.end());
+  return stream;
+}
+
+TEST_P(AesLayout, ASenderMayUseAnyFillerAndFlagsWeDoNotKnow) {
   const std::shared_ptr<Session> server = this->server();
   for (const std::size_t filler : {0u, 1u, 16u, 300u}) {
     for (const std::uint8_t flags : std::array<std::uint8_t, 3>{0x02, 0xf2, 0x0a}) {
-      for (const bool right : {true, false}) {
-        Octets header = hex("0504 00 ff 0000 0000 0000000000000007");
-        header[2] = static_cast<std::uint8_t>(flags | (GetParam().acceptor_subkey ? 4 : 0));
-        store_be(MutableBytes(header).subspan(4), static_cast<std::uint16_t>(filler));
-        Octets inside = text(25);
-        inside.insert(inside.end(), filler, 0x77);
-        inside.insert(inside.end(), header.begin(), header.end());
-        if (!right) {
-          inside[inside.size() - 11] ^= 1;  // EC of the copy alone.
-        }
-        Octets cipher(profile.overhead() + inside.size());
-        ASSERT_TRUE(crypto::seal(*kit, profile, key_of(GetParam()),
-                                 crypto::KeyUsage::kInitiatorSeal,
-                                 Octets(profile.confounder_size, 0x42), inside, cipher));
-        if (GetParam().dce_style) {  // EC counts as rotation.
-          std::rotate(cipher.begin(), cipher.end() - static_cast<std::ptrdiff_t>(filler),
-                      cipher.end());
-        }
-        Octets stream = header;
-        stream.insert(stream.end(), cipher.begin(), cipher.end());
-        const Session::OpenedStream opened = server->open_stream(stream);
-        ASSERT_EQ(opened.outcome, right ? kGood : kAltered) << filler;
-        if (right) {
-          EXPECT_EQ(Octets(opened.data.begin(), opened.data.end()), text(25)) << filler;
-        }
-      }
+      Octets stream = forge(GetParam(), {.filler = filler, .flags = flags});
+      const Session::OpenedStream opened = server->open_stream(stream);
+      ASSERT_EQ(opened.outcome, kGood) << filler;
+      EXPECT_EQ(Octets(opened.data.begin(), opened.data.end()), text(25)) << filler;
     }
   }
+}
+
+// C5: whoever changes EC on the way decides how much of the data is thrown away.
+TEST_P(AesLayout, AHeaderThatIsNotItsSealedCopyIsRefusedButForRrc) {
+  const std::shared_ptr<Session> server = this->server();
+  for (std::size_t bit = 0; bit < 8 * 16; ++bit) {
+    Octets stream = forge(GetParam(), {.filler = 3, .changed = bit});
+    const bool in_rrc = bit / 8 == 6 || bit / 8 == 7;
+    EXPECT_EQ(server->open_stream(stream).outcome, in_rrc ? kGood : kAltered) << bit;
+  }
+}
+
+// C4, and the other way round.
+TEST_P(AesLayout, TokensOfRc4AreNone) {
+  const Mechanism rc4{.etype = 23, .dce_style = GetParam().dce_style};
+  const auto other = Session::make(terms_of(rc4, Sender::kInitiator));
+  for (const bool encrypt : {true, false}) {
+    Message message = seal(*other, {text(40)}, encrypt);
+    Octets wire = message.stream();
+    EXPECT_EQ(server()->open_stream(wire).outcome, kMalformed);
+    EXPECT_EQ(open(*server(), message).outcome, kMalformed);
+    const auto legacy = Session::make(terms_of(rc4, Sender::kAcceptor));
+    Octets aes = seal(*client_, {text(40)}, encrypt).stream();
+    EXPECT_EQ(legacy->open_stream(aes).outcome, kMalformed);
+  }
+  EXPECT_EQ(verify(*server(), text(4), sign(*other, text(4)).token), kMalformed);
 }
 
 TEST(Rc4Layout, IsTheOneOfRfc4757) {
@@ -166,6 +200,35 @@ TEST(Rc4Layout, PaddingMayBeTheEndOfTheData) {
   EXPECT_EQ(message.parts[0], text(10));
   message.parts[1].pop_back();
   EXPECT_EQ(message.parts[1], text(6));
+}
+
+// C4: padding that says it is more than there is.
+TEST(Rc4Layout, PaddingThatIsNotOneByteOfOneIsRefused) {
+  const Mechanism mechanism{.etype = 23};
+  const SessionTerms terms = terms_of(mechanism, Sender::kAcceptor);
+  const std::unique_ptr<Kit> kit = Kit::make();
+  LegacySigner signer;
+  ASSERT_TRUE(make_legacy_signer(*kit, terms.kerberos, Sender::kInitiator,
+                                 crypto::KeyUsage::kAcceptorSign, signer));
+  for (const std::size_t padding : {0u, 1u, 2u, 8u, 9u, 255u}) {
+    Octets body(8, 0x42);  // The confounder.
+    const Octets data = text(20);
+    body.insert(body.end(), data.begin(), data.end());
+    body.push_back(static_cast<std::uint8_t>(padding));
+    const Bytes covered[] = {kLegacySignedHeader, body};
+    LegacyChecksum checksum;
+    LegacySequence sequence;
+    ASSERT_TRUE(sign_legacy(*kit, signer, covered, checksum) &&
+                seal_sequence(*kit, signer, kInitiatorFirst, checksum, sequence));
+    const LegacyFraming framing(24 + body.size());
+    Octets wire(framing.bytes().begin(), framing.bytes().end());
+    for (const Bytes part :
+         {Bytes(kLegacySignedHeader), Bytes(sequence), Bytes(checksum), Bytes(body)}) {
+      wire.insert(wire.end(), part.begin(), part.end());
+    }
+    EXPECT_EQ(Session::make(terms)->open_stream(wire).outcome, padding == 1 ? kGood : kMalformed)
+        << padding;
+  }
 }
 
 TEST(NtlmLayout, SealedMessagesAreThoseMsNlmpPrints) {
