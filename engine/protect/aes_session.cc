@@ -187,8 +187,8 @@ class AesSession final : public SessionBase {
   }
 
   [[nodiscard]] MessageOutcome examine(Bytes token, Wrapped& out) const noexcept;
-  [[nodiscard]] bool sign(Kit& kit, const ChecksumKey& key, std::span<const Part> parts,
-                          Bytes header, MutableBytes out) const noexcept;
+  [[nodiscard]] bool make_checksum(Kit& kit, const ChecksumKey& key, std::span<const Part> parts,
+                                   Bytes header, MutableBytes out) const noexcept;
   [[nodiscard]] Taken open_sealed(const Wrapped& wrapped, const Envelope& envelope,
                                   std::span<const Part> parts) noexcept;
   [[nodiscard]] Taken open_signed(const Wrapped& wrapped, Bytes checksum,
@@ -201,9 +201,9 @@ class AesSession final : public SessionBase {
   SideKeys theirs_;
 };
 
-// sign makes the checksum of a message that is not sealed; `header` has no counts in it.
-bool AesSession::sign(Kit& kit, const ChecksumKey& key, std::span<const Part> parts, Bytes header,
-                      MutableBytes out) const noexcept {
+// make_checksum makes that of a message that is not sealed; `header` has no counts in it.
+bool AesSession::make_checksum(Kit& kit, const ChecksumKey& key, std::span<const Part> parts,
+                               Bytes header, MutableBytes out) const noexcept {
   //= RFC 4121 4.2.4: over the plaintext and the header, of which EC and RRC count as zero
   PieceList<Bytes> covered = covered_by(parts);
   covered.add(header);
@@ -234,7 +234,7 @@ Session::Sealed AesSession::write_wrap(std::span<const Part> parts, bool encrypt
     //= MS-KILE 3.4.5.4.1: RRC is 28 (with its two etypes), and the rotation is by RRC and EC
     set_counts(header, filler_size_, kHeaderSize + profile_.tag_size);
   } else {
-    done = sign(send_kit(), ours_.wrap, parts, header, behind);
+    done = make_checksum(send_kit(), ours_.wrap, parts, header, behind);
     //= MS-KILE 3.4.5.4.1: RRC is 12 if nothing is encrypted, the size of the checksum
     set_counts(header, profile_.checksum_size, profile_.checksum_size);
   }
@@ -297,7 +297,7 @@ SessionBase::Taken AesSession::open_signed(const Wrapped& wrapped, Bytes checksu
   MessageHeader header = wrapped.header;
   set_counts(header, 0, 0);
   Secret<crypto::kChecksumSizeMax> expected;
-  if (!sign(receive_kit(), theirs_.wrap, parts, header, expected.reset(checksum.size()))) {
+  if (!make_checksum(receive_kit(), theirs_.wrap, parts, header, expected.reset(checksum.size()))) {
     return taken;
   }
   taken.outcome =

@@ -34,7 +34,10 @@ void wipe_sealed(std::span<const Part> parts) noexcept {
 
 // thread_random is made at a thread's first message. One for each Session would take 16 KiB there.
 RandomSource* thread_random() noexcept {
-  static thread_local const std::unique_ptr<RandomSource> random = make_system_random();
+  static thread_local std::unique_ptr<RandomSource> random;
+  if (random == nullptr) {
+    random = make_system_random();
+  }
   return random.get();
 }
 

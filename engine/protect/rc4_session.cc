@@ -1,4 +1,8 @@
 // Messages of Kerberos with RC4 (RFC 4757 7.2 and 7.3), in the framing of RFC 1964.
+//
+// What is signed and not sealed does not cover its number: whoever can change messages on the way
+// can give one another number, and send it twice. That is RC4's own fault, and every
+// implementation's. Sealed messages are encrypted with a key that depends on the number.
 #include <algorithm>
 
 #include "engine/crypto/rc4_stream.h"
@@ -96,15 +100,15 @@ class Rc4Session final : public SessionBase {
     return LegacyFraming(kInnerSize + (padding_size_ == 0 ? 0 : data_size));
   }
 
-  // sign makes the checksum over the plaintext.
-  [[nodiscard]] static bool sign(Kit& kit, const LegacySigner& signer, const Token& token,
-                                 std::span<const Part> parts, Bytes padding,
-                                 LegacyChecksum& out) noexcept;
+  // make_checksum makes it over the plaintext.
+  [[nodiscard]] static bool make_checksum(Kit& kit, const LegacySigner& signer, const Token& token,
+                                          std::span<const Part> parts, Bytes padding,
+                                          LegacyChecksum& out) noexcept;
   // run encrypts or decrypts all that is sealed; false only if OpenSSL fails.
   [[nodiscard]] bool run(Kit& kit, std::uint32_t number, const Token& token,
                          std::span<const Part> parts, MutableBytes padding) const noexcept;
-  [[nodiscard]] Taken read(const Token& token, std::span<const Part> parts,
-                           MutableBytes padding) noexcept;
+  [[nodiscard]] Taken read_token(const Token& token, std::span<const Part> parts,
+                                 MutableBytes padding) noexcept;
 
   const std::size_t padding_size_;
   SideKeys ours_;
@@ -112,8 +116,9 @@ class Rc4Session final : public SessionBase {
   crypto::Key seal_;
 };
 
-bool Rc4Session::sign(Kit& kit, const LegacySigner& signer, const Token& token,
-                      std::span<const Part> parts, Bytes padding, LegacyChecksum& out) noexcept {
+bool Rc4Session::make_checksum(Kit& kit, const LegacySigner& signer, const Token& token,
+                               std::span<const Part> parts, Bytes padding,
+                               LegacyChecksum& out) noexcept {
   PieceList<Bytes> covered;
   covered.add(token.header);
   covered.add(token.confounder);
@@ -166,7 +171,7 @@ Session::Sealed Rc4Session::write_wrap(std::span<const Part> parts, bool encrypt
   LegacyChecksum checksum;
   LegacySequence sequence;
   const bool done = draw(fields.confounder) &&
-                    sign(send_kit(), ours_.wrap, fields, parts, padding, checksum) &&
+                    make_checksum(send_kit(), ours_.wrap, fields, parts, padding, checksum) &&
                     seal_sequence(send_kit(), ours_.wrap, number32, checksum, sequence) &&
                     (!encrypt || run(send_kit(), number32, fields, parts, padding));
   if (!done) {
@@ -178,9 +183,9 @@ Session::Sealed Rc4Session::write_wrap(std::span<const Part> parts, bool encrypt
       .outcome = MessageOutcome::kGood, .token_size = token_size, .padding_size = padding_size_};
 }
 
-// read decides a token whose framing is right.
-SessionBase::Taken Rc4Session::read(const Token& token, std::span<const Part> parts,
-                                    MutableBytes padding) noexcept {
+// read_token decides a token whose framing is right.
+SessionBase::Taken Rc4Session::read_token(const Token& token, std::span<const Part> parts,
+                                          MutableBytes padding) noexcept {
   Taken taken{.data = {}};
   taken.encrypted = std::ranges::equal(token.header, kLegacySealedHeader);
   if (!taken.encrypted && !std::ranges::equal(token.header, kLegacySignedHeader)) {
@@ -193,7 +198,7 @@ SessionBase::Taken Rc4Session::read(const Token& token, std::span<const Part> pa
   if (!open_sequence(receive_kit(), theirs_.wrap, token.sequence, token.checksum, number,
                      right_side) ||
       (taken.encrypted && !run(receive_kit(), number, token, parts, padding)) ||
-      !sign(receive_kit(), theirs_.wrap, token, parts, padding, expected)) {
+      !make_checksum(receive_kit(), theirs_.wrap, token, parts, padding, expected)) {
     return taken;
   }
   taken.number = number;
@@ -216,7 +221,7 @@ SessionBase::Taken Rc4Session::read_wrap(std::span<const Part> parts, MutableByt
   std::array<std::uint8_t, 1> room{};
   const MutableBytes own = std::span(room).first(padding.size());
   copy(padding, own);
-  taken = read(Token(token.subspan(framing_size)), parts, own);
+  taken = read_token(Token(token.subspan(framing_size)), parts, own);
   taken.padding_in_data = padding_size_ - padding.size();
   std::uint8_t last = padding_size_ == 0 ? kPadding : room[0];
   for (const Part& part : parts) {

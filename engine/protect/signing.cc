@@ -171,8 +171,9 @@ bool open_sequence(Kit& kit, const LegacySigner& signer, Bytes field, Bytes chec
     return false;
   }
   sequence = load_be<std::uint32_t>(plain);
-  right_side = std::ranges::all_of(std::span(plain).subspan<4>(),
-                                   [&](std::uint8_t octet) { return octet == signer.direction; });
+  std::array<std::uint8_t, kLegacySequenceSize - sizeof(sequence)> direction;
+  direction.fill(signer.direction);
+  right_side = equal_secret(direction, std::span(plain).subspan<sizeof(sequence)>());
   return true;
 }
 
