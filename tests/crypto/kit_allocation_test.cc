@@ -106,6 +106,7 @@ TEST_F(KitAllocation, NoPrimitiveAllocatesNotEvenAtItsFirstUse) {
     done = done && kit_->cts_encrypt(keys.first(size), in, out);
     done = done && kit_->cts_decrypt(keys.first(size), in, out);
     done = done && kit_->cbc_encrypt(keys.first(size), std::span(in).first(32), out);
+    done = done && kit_->cbc_decrypt(keys.first(size), std::span(in).first(32), out);
     done = done && kit_->rc4(keys.first(size), in, out);
     done = done && kit_->hmac_sha1(keys.first(size), parts, sha1);
     done = done && kit_->hmac_sha256(keys.first(size), parts, sha256);
