@@ -58,6 +58,10 @@ gss_buffer_desc buffer_of(Octets& octets) { return {octets.size(), octets.data()
 Octets take(gss_buffer_desc& buffer) {
   const auto* data = static_cast<const std::uint8_t*>(buffer.value);
   Octets out(data, data + buffer.length);
+  if (!kHeimdal && buffer.length == 0) {
+    std::free(buffer.value);  // MIT allocates a byte for nothing, and does not release it.
+    buffer.value = nullptr;
+  }
   OM_uint32 minor = 0;
   gss_release_buffer(&minor, &buffer);
   return out;
