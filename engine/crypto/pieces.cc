@@ -11,9 +11,9 @@
 namespace usher::crypto {
 namespace {
 
-using Block = Secret<kAesBlockSize>;
+using BlockCopy = Secret<kAesBlockSize>;
 
-void add(MutableBytes to, Bytes what) noexcept {
+void add_bytes(MutableBytes to, Bytes what) noexcept {
   for (std::size_t i = 0; i < what.size(); ++i) {
     to[i] ^= what[i];
   }
@@ -76,32 +76,32 @@ class Chain {
   Chain(Kit& kit, Bytes key) noexcept : kit_(kit), key_(key) { last_.reset(kAesBlockSize); }
 
   [[nodiscard]] bool encrypt(MutableBytes blocks) noexcept {
-    add(blocks, last_.bytes());
+    add_bytes(blocks, last_.bytes());
     const bool done = kit_.cbc_encrypt(key_, blocks, blocks);
     last_.assign(blocks.last(kAesBlockSize));
     return done;
   }
   [[nodiscard]] bool decrypt(MutableBytes blocks) noexcept {
-    Block before;
+    BlockCopy before;
     before.assign(last_.bytes());
     last_.assign(blocks.last(kAesBlockSize));
     const bool done = kit_.cbc_decrypt(key_, blocks, blocks);
-    add(blocks, before.bytes());
+    add_bytes(blocks, before.bytes());
     return done;
   }
 
  private:
   Kit& kit_;
   Bytes key_;
-  Block last_;  // The ciphertext block before.
+  BlockCopy last_;  // The ciphertext block before.
 };
 
-// Shape is how many bytes there are before the last two blocks, and how many in the very last.
-struct Shape {
+// CtsShape is how many bytes there are before the last two blocks, and how many in the very last.
+struct CtsShape {
   std::size_t body = 0;
   std::size_t last = 0;
 };
-Shape shape_of(std::span<const Piece> pieces) noexcept {
+CtsShape shape_of(std::span<const Piece> pieces) noexcept {
   std::size_t size = 0;
   for (const Piece& piece : pieces) {
     size += piece.encrypted ? piece.bytes.size() : 0;
@@ -122,7 +122,7 @@ template <class Step>
       size -= run.size();
       continue;
     }
-    Block crossing;
+    BlockCopy crossing;
     const MutableBytes block = crossing.reset(kAesBlockSize);
     Walk back = walk;
     walk.gather(block);
@@ -135,7 +135,7 @@ template <class Step>
 
 //= RFC 3962 5: the last two blocks are always swapped, and what the last lacks is zero
 [[nodiscard]] bool cts_encrypt(Kit& kit, Bytes key, std::span<const Piece> pieces) noexcept {
-  const Shape shape = shape_of(pieces);
+  const CtsShape shape = shape_of(pieces);
   Walk walk(pieces);
   Chain chain(kit, key);
   if (!run_body(walk, shape.body, [&](MutableBytes run) { return chain.encrypt(run); })) {
@@ -152,7 +152,7 @@ template <class Step>
 }
 
 [[nodiscard]] bool cts_decrypt(Kit& kit, Bytes key, std::span<const Piece> pieces) noexcept {
-  const Shape shape = shape_of(pieces);
+  const CtsShape shape = shape_of(pieces);
   Walk walk(pieces);
   Chain chain(kit, key);
   if (!run_body(walk, shape.body, [&](MutableBytes run) { return chain.decrypt(run); })) {
@@ -166,24 +166,24 @@ template <class Step>
   walk.gather(both.first(kAesBlockSize + shape.last));
   // What was encrypted last stands first. Its plaintext is the end of the message and, behind that,
   // the end of the ciphertext block before it.
-  Block last;
+  BlockCopy last;
   const MutableBytes plain = last.reset(kAesBlockSize);
   if (!kit.cbc_decrypt(key, first, plain)) {
     return false;
   }
   copy(plain.subspan(shape.last), second.subspan(shape.last));
-  add(plain.first(shape.last), second.first(shape.last));
+  add_bytes(plain.first(shape.last), second.first(shape.last));
   const bool done = chain.decrypt(second);
   back.scatter(second);
   back.scatter(plain.first(shape.last));
   return done;
 }
 
-using Hmac = Secret<kHmacSizeMax>;
+using PiecesHmac = Secret<kHmacSizeMax>;
 
-// make_hmac makes the HMAC over all pieces, encrypted or not.
-[[nodiscard]] bool make_hmac(Kit& kit, const SealingKeys& keys, std::span<const Piece> pieces,
-                             Hmac& out) noexcept {
+// make_pieces_hmac makes the HMAC over all pieces, encrypted or not.
+[[nodiscard]] bool make_pieces_hmac(Kit& kit, const SealingKeys& keys,
+                                    std::span<const Piece> pieces, PiecesHmac& out) noexcept {
   assert(pieces.size() <= kPiecesMax);
   std::array<Bytes, 1 + kPiecesMax> covered;
   std::size_t count = 0;
@@ -202,11 +202,12 @@ using Hmac = Secret<kHmacSizeMax>;
 bool seal_pieces(Kit& kit, const SealingKeys& keys, std::span<const Piece> pieces,
                  MutableBytes tag) noexcept {
   assert(keys.profile->family != Family::kRc4 && tag.size() == keys.profile->tag_size);
-  Hmac hmac;
+  PiecesHmac hmac;
   // RFC 3962 authenticates the plaintext, RFC 8009 the ciphertext.
-  const bool done = keys.profile->family == Family::kAesSha1
-                        ? make_hmac(kit, keys, pieces, hmac) && cts_encrypt(kit, keys.ke, pieces)
-                        : cts_encrypt(kit, keys.ke, pieces) && make_hmac(kit, keys, pieces, hmac);
+  const bool done =
+      keys.profile->family == Family::kAesSha1
+          ? make_pieces_hmac(kit, keys, pieces, hmac) && cts_encrypt(kit, keys.ke, pieces)
+          : cts_encrypt(kit, keys.ke, pieces) && make_pieces_hmac(kit, keys, pieces, hmac);
   copy(hmac.bytes().first(std::min(tag.size(), hmac.bytes().size())), tag);
   return done;
 }
@@ -214,15 +215,15 @@ bool seal_pieces(Kit& kit, const SealingKeys& keys, std::span<const Piece> piece
 Outcome open_pieces(Kit& kit, const SealingKeys& keys, std::span<const Piece> pieces,
                     Bytes tag) noexcept {
   assert(keys.profile->family != Family::kRc4 && tag.size() == keys.profile->tag_size);
-  Hmac hmac;
+  PiecesHmac hmac;
   if (keys.profile->family == Family::kAesSha1) {
-    if (!cts_decrypt(kit, keys.ke, pieces) || !make_hmac(kit, keys, pieces, hmac)) {
+    if (!cts_decrypt(kit, keys.ke, pieces) || !make_pieces_hmac(kit, keys, pieces, hmac)) {
       return Outcome::kFailed;
     }
     return equal_secret(hmac.bytes().first(tag.size()), tag) ? Outcome::kDone : Outcome::kForged;
   }
   //= RFC 8009 5: nothing is decrypted before its checksum is right
-  if (!make_hmac(kit, keys, pieces, hmac)) {
+  if (!make_pieces_hmac(kit, keys, pieces, hmac)) {
     return Outcome::kFailed;
   }
   if (!equal_secret(hmac.bytes().first(tag.size()), tag)) {

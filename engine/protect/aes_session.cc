@@ -17,12 +17,12 @@ using crypto::KeyUsage;
 using crypto::Kit;
 using crypto::Piece;
 
-constexpr std::size_t kHeaderSize = gss::kMessageHeaderSize;
+constexpr std::size_t kAesHeaderSize = gss::kMessageHeaderSize;
 constexpr std::uint8_t kFiller = 0xff;  // Of EC; any value would do (RFC 4121 4.2.3).
 constexpr std::size_t kDceFillerSize = crypto::kAesBlockSize;
 
-// SideKeys are what one side's messages are made with.
-struct SideKeys {
+// AesSideKeys are what one side's messages are made with.
+struct AesSideKeys {
   std::uint8_t flags = 0;
   crypto::Key ke;
   crypto::Key ki;
@@ -70,10 +70,10 @@ PieceList<Piece> pieces_of(const Envelope& envelope, std::span<const Part> parts
   return pieces;
 }
 
-// Segments are the pieces of memory in which a rotated payload lies.
-class Segments {
+// PayloadSegments are the pieces of memory in which a rotated payload lies.
+class PayloadSegments {
  public:
-  Segments(MutableBytes front, std::span<const Part> parts) noexcept {
+  PayloadSegments(MutableBytes front, std::span<const Part> parts) noexcept {
     add(front);
     for (const Part& part : parts) {
       if (part.use == Part::Use::kSealed) {
@@ -151,8 +151,8 @@ class AesSession final : public SessionBase {
   }
 
   MessageSizes sizes() const noexcept override {
-    return {.signature = static_cast<std::uint32_t>(kHeaderSize + profile_.checksum_size),
-            .trailer = static_cast<std::uint32_t>(kHeaderSize + front_size(filler_size_))};
+    return {.signature = static_cast<std::uint32_t>(kAesHeaderSize + profile_.checksum_size),
+            .trailer = static_cast<std::uint32_t>(kAesHeaderSize + front_size(filler_size_))};
   }
 
  protected:
@@ -183,7 +183,7 @@ class AesSession final : public SessionBase {
 
   // What a sealed message has besides header and data: filler, header, tag, confounder.
   [[nodiscard]] std::size_t front_size(std::size_t filler_size) const noexcept {
-    return filler_size + kHeaderSize + profile_.overhead();
+    return filler_size + kAesHeaderSize + profile_.overhead();
   }
 
   [[nodiscard]] MessageOutcome examine(Bytes token, Wrapped& out) const noexcept;
@@ -197,8 +197,8 @@ class AesSession final : public SessionBase {
   const EtypeProfile& profile_;
   const std::size_t filler_size_;
   const bool dce_style_;
-  SideKeys ours_;
-  SideKeys theirs_;
+  AesSideKeys ours_;
+  AesSideKeys theirs_;
 };
 
 // make_checksum makes that of a message that is not sealed; `header` has no counts in it.
@@ -215,10 +215,10 @@ Session::Sealed AesSession::write_wrap(std::span<const Part> parts, bool encrypt
                                        MutableBytes /*padding*/) noexcept {
   const std::size_t front =
       encrypt ? front_size(filler_size_) : static_cast<std::size_t>(profile_.checksum_size);
-  if (token.size() < kHeaderSize + front) {
+  if (token.size() < kAesHeaderSize + front) {
     return {.outcome = MessageOutcome::kNoRoom};
   }
-  const MutableBytes behind = token.subspan(kHeaderSize, front);
+  const MutableBytes behind = token.subspan(kAesHeaderSize, front);
   MessageHeader header =
       wrap_header(static_cast<std::uint8_t>(ours_.flags | (encrypt ? gss::kSealed : 0)), number);
   bool done = false;
@@ -227,12 +227,12 @@ Session::Sealed AesSession::write_wrap(std::span<const Part> parts, bool encrypt
     set_counts(header, filler_size_, 0);
     const Envelope envelope = envelope_in(behind, profile_);
     std::ranges::fill(envelope.tail.first(filler_size_), kFiller);
-    copy(header, envelope.tail.last(kHeaderSize));
+    copy(header, envelope.tail.last(kAesHeaderSize));
     done =
         draw(envelope.confounder) &&
         seal_pieces(send_kit(), ours_.sealing(), pieces_of(envelope, parts).view(), envelope.tag);
     //= MS-KILE 3.4.5.4.1: RRC is 28 (with its two etypes), and the rotation is by RRC and EC
-    set_counts(header, filler_size_, kHeaderSize + profile_.tag_size);
+    set_counts(header, filler_size_, kAesHeaderSize + profile_.tag_size);
   } else {
     done = make_checksum(send_kit(), ours_.wrap, parts, header, behind);
     //= MS-KILE 3.4.5.4.1: RRC is 12 if nothing is encrypted, the size of the checksum
@@ -240,7 +240,7 @@ Session::Sealed AesSession::write_wrap(std::span<const Part> parts, bool encrypt
   }
   copy(header, token);
   return {.outcome = done ? MessageOutcome::kGood : MessageOutcome::kFailed,
-          .token_size = kHeaderSize + front};
+          .token_size = kAesHeaderSize + front};
 }
 
 // examine reads the header. kGood, kMalformed or kAltered.
@@ -282,7 +282,7 @@ SessionBase::Taken AesSession::open_sealed(const Wrapped& wrapped, const Envelop
   //= RFC 4121 4.2.4: the header's copy MUST be the header
   // RRC may change on the way, and says nothing that the tag would not.
   MessageHeader inner;
-  copy(envelope.tail.last(kHeaderSize), inner);
+  copy(envelope.tail.last(kAesHeaderSize), inner);
   MessageHeader outer = wrapped.header;
   store_be(std::span(inner).subspan(6), std::uint16_t{0});
   store_be(std::span(outer).subspan(6), std::uint16_t{0});
@@ -312,14 +312,14 @@ SessionBase::Taken AesSession::read_wrap(std::span<const Part> parts, MutableByt
   if (taken.outcome != MessageOutcome::kGood) {
     return taken;
   }
-  if (!padding.empty() || token.size() != kHeaderSize + wrapped.front_size) {
+  if (!padding.empty() || token.size() != kAesHeaderSize + wrapped.front_size) {
     taken.outcome = MessageOutcome::kMalformed;
     return taken;
   }
   //= RFC 4121 4.2.5: the receiver MUST be able to interpret all RRC values, including those
   //= greater than the length of the token
-  const MutableBytes front = token.subspan(kHeaderSize);
-  Segments segments(front, parts);
+  const MutableBytes front = token.subspan(kAesHeaderSize);
+  PayloadSegments segments(front, parts);
   const std::size_t size = segments.size();
   const std::size_t wanted = wrapped.trailer_size % size;
   const std::size_t is = wrapped.rotation % size;
@@ -336,7 +336,7 @@ SessionBase::Taken AesSession::read_stream(MutableBytes message) noexcept {
   if (taken.outcome != MessageOutcome::kGood) {
     return taken;
   }
-  const MutableBytes payload = message.subspan(kHeaderSize);
+  const MutableBytes payload = message.subspan(kAesHeaderSize);
   const std::size_t data_size = payload.size() - wrapped.front_size;
   const std::size_t wanted = wrapped.trailer_size % payload.size();
   std::size_t is = wrapped.rotation % payload.size();

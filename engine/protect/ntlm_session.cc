@@ -43,7 +43,7 @@ class NtlmSession final : public SessionBase {
   std::uint32_t expected_;  // The number of the peer's next message.
 };
 
-void run(crypto::Rc4Stream& stream, std::span<const Part> parts) noexcept {
+void run_over(crypto::Rc4Stream& stream, std::span<const Part> parts) noexcept {
   for (const Part& part : parts) {
     if (part.use == Part::Use::kSealed) {
       stream.run(part.bytes);
@@ -73,7 +73,7 @@ Session::Sealed NtlmSession::write_wrap(std::span<const Part> parts, bool encryp
   }
   //= MS-NLMP 3.4.3: the stream goes over the message first, then over its checksum
   if (encrypt) {
-    run(ours_.stream, parts);
+    run_over(ours_.stream, parts);
   }
   seal_ntlm_mic(ours_, token);
   return {.outcome = MessageOutcome::kGood, .token_size = kNtlmMicSize};
@@ -117,7 +117,7 @@ SessionBase::Taken NtlmSession::read_wrap(std::span<const Part> parts, MutableBy
   const crypto::Rc4Stream before = theirs_.stream;
   // Nothing in a token tells whether its message is sealed: it is if sealing was negotiated.
   if (confidential()) {
-    run(theirs_.stream, parts);
+    run_over(theirs_.stream, parts);
   }
   Taken taken = check(covered_by(parts).view(), token, before);
   taken.encrypted = confidential();

@@ -17,29 +17,29 @@ using crypto::Kit;
 
 // Behind the framing: header, SND_SEQ, SGN_CKSUM, confounder. The confounder is there even if
 // nothing is sealed.
-constexpr std::size_t kInnerSize =
+constexpr std::size_t kRc4InnerSize =
     kLegacyHeaderSize + kLegacySequenceSize + kLegacyChecksumSize + kLegacyConfounderSize;
-constexpr std::uint8_t kPadding = 1;  // It tells its own size, which is one.
+constexpr std::uint8_t kRc4Padding = 1;  // It tells its own size, which is one.
 
 // The framing has 32 bits for how much there is.
-constexpr std::size_t kDataSizeMax = 0xffffff00;
+constexpr std::size_t kRc4DataSizeMax = 0xffffff00;
 
-// Token is one in its parts.
-struct Token {
+// Rc4Token is one in its parts.
+struct Rc4Token {
   MutableBytes header;
   MutableBytes sequence;
   MutableBytes checksum;
   MutableBytes confounder;
 
-  explicit Token(MutableBytes inner) noexcept
+  explicit Rc4Token(MutableBytes inner) noexcept
       : header(inner.first(kLegacyHeaderSize)),
         sequence(inner.subspan(kLegacyHeaderSize, kLegacySequenceSize)),
         checksum(inner.subspan(kLegacyHeaderSize + kLegacySequenceSize, kLegacyChecksumSize)),
-        confounder(inner.subspan(kInnerSize - kLegacyConfounderSize, kLegacyConfounderSize)) {}
+        confounder(inner.subspan(kRc4InnerSize - kLegacyConfounderSize, kLegacyConfounderSize)) {}
 };
 
-// SideKeys are what one side's messages are made with.
-struct SideKeys {
+// Rc4SideKeys are what one side's messages are made with.
+struct Rc4SideKeys {
   LegacySigner wrap;
   LegacySigner mic;
 
@@ -71,9 +71,9 @@ class Rc4Session final : public SessionBase {
   }
 
   MessageSizes sizes() const noexcept override {
-    const LegacyFraming longest(kInnerSize + (padding_size_ == 0 ? 0 : kDataSizeMax));
+    const LegacyFraming longest(kRc4InnerSize + (padding_size_ == 0 ? 0 : kRc4DataSizeMax));
     return {.signature = kLegacyMicSize,
-            .trailer = static_cast<std::uint32_t>(longest.bytes().size() + kInnerSize)};
+            .trailer = static_cast<std::uint32_t>(longest.bytes().size() + kRc4InnerSize)};
   }
 
  protected:
@@ -97,26 +97,26 @@ class Rc4Session final : public SessionBase {
   // framing_for is what stands before a token with so much data and padding.
   [[nodiscard]] LegacyFraming framing_for(std::size_t data_size) const noexcept {
     //= RFC 4757 7.3: in DCE style the length counts the token alone
-    return LegacyFraming(kInnerSize + (padding_size_ == 0 ? 0 : data_size));
+    return LegacyFraming(kRc4InnerSize + (padding_size_ == 0 ? 0 : data_size));
   }
 
   // make_checksum makes it over the plaintext.
-  [[nodiscard]] static bool make_checksum(Kit& kit, const LegacySigner& signer, const Token& token,
-                                          std::span<const Part> parts, Bytes padding,
-                                          LegacyChecksum& out) noexcept;
+  [[nodiscard]] static bool make_checksum(Kit& kit, const LegacySigner& signer,
+                                          const Rc4Token& token, std::span<const Part> parts,
+                                          Bytes padding, LegacyChecksum& out) noexcept;
   // run encrypts or decrypts all that is sealed; false only if OpenSSL fails.
-  [[nodiscard]] bool run(Kit& kit, std::uint32_t number, const Token& token,
+  [[nodiscard]] bool run(Kit& kit, std::uint32_t number, const Rc4Token& token,
                          std::span<const Part> parts, MutableBytes padding) const noexcept;
-  [[nodiscard]] Taken read_token(const Token& token, std::span<const Part> parts,
+  [[nodiscard]] Taken read_token(const Rc4Token& token, std::span<const Part> parts,
                                  MutableBytes padding) noexcept;
 
   const std::size_t padding_size_;
-  SideKeys ours_;
-  SideKeys theirs_;
+  Rc4SideKeys ours_;
+  Rc4SideKeys theirs_;
   crypto::Key seal_;
 };
 
-bool Rc4Session::make_checksum(Kit& kit, const LegacySigner& signer, const Token& token,
+bool Rc4Session::make_checksum(Kit& kit, const LegacySigner& signer, const Rc4Token& token,
                                std::span<const Part> parts, Bytes padding,
                                LegacyChecksum& out) noexcept {
   PieceList<Bytes> covered;
@@ -129,7 +129,7 @@ bool Rc4Session::make_checksum(Kit& kit, const LegacySigner& signer, const Token
   return sign_legacy(kit, signer, covered.view(), out);
 }
 
-bool Rc4Session::run(Kit& kit, std::uint32_t number, const Token& token,
+bool Rc4Session::run(Kit& kit, std::uint32_t number, const Rc4Token& token,
                      std::span<const Part> parts, MutableBytes padding) const noexcept {
   std::array<std::uint8_t, sizeof(number)> salt;
   store_be(std::span(salt), number);
@@ -154,19 +154,19 @@ Session::Sealed Rc4Session::write_wrap(std::span<const Part> parts, bool encrypt
                                        std::uint64_t number, MutableBytes token,
                                        MutableBytes padding) noexcept {
   const std::size_t data_size = sealed_size(parts);
-  if (data_size > kDataSizeMax) {
+  if (data_size > kRc4DataSizeMax) {
     return {.outcome = MessageOutcome::kMalformed};
   }
   const LegacyFraming framing = framing_for(data_size + padding_size_);
-  const std::size_t token_size = framing.bytes().size() + kInnerSize;
+  const std::size_t token_size = framing.bytes().size() + kRc4InnerSize;
   if (token.size() < token_size || padding.size() < padding_size_) {
     return {.outcome = MessageOutcome::kNoRoom};
   }
   copy(framing.bytes(), token);
-  const Token fields(token.subspan(framing.bytes().size(), kInnerSize));
+  const Rc4Token fields(token.subspan(framing.bytes().size(), kRc4InnerSize));
   copy(encrypt ? kLegacySealedHeader : kLegacySignedHeader, fields.header);
   padding = padding.first(padding_size_);
-  std::ranges::fill(padding, kPadding);
+  std::ranges::fill(padding, kRc4Padding);
   const auto number32 = static_cast<std::uint32_t>(number);
   LegacyChecksum checksum;
   LegacySequence sequence;
@@ -184,7 +184,7 @@ Session::Sealed Rc4Session::write_wrap(std::span<const Part> parts, bool encrypt
 }
 
 // read_token decides a token whose framing is right.
-SessionBase::Taken Rc4Session::read_token(const Token& token, std::span<const Part> parts,
+SessionBase::Taken Rc4Session::read_token(const Rc4Token& token, std::span<const Part> parts,
                                           MutableBytes padding) noexcept {
   Taken taken{.data = {}};
   taken.encrypted = std::ranges::equal(token.header, kLegacySealedHeader);
@@ -213,23 +213,23 @@ SessionBase::Taken Rc4Session::read_wrap(std::span<const Part> parts, MutableByt
   const LegacyFraming framing = framing_for(data_size);
   const std::size_t framing_size = framing.bytes().size();
   Taken taken{.outcome = MessageOutcome::kMalformed, .data = {}};
-  if (token.size() != framing_size + kInnerSize || padding.size() > padding_size_ ||
-      data_size < padding_size_ || data_size > kDataSizeMax ||
+  if (token.size() != framing_size + kRc4InnerSize || padding.size() > padding_size_ ||
+      data_size < padding_size_ || data_size > kRc4DataSizeMax ||
       !std::ranges::equal(token.first(framing_size), framing.bytes())) {
     return taken;
   }
   std::array<std::uint8_t, 1> room{};
   const MutableBytes own = std::span(room).first(padding.size());
   copy(padding, own);
-  taken = read_token(Token(token.subspan(framing_size)), parts, own);
+  taken = read_token(Rc4Token(token.subspan(framing_size)), parts, own);
   taken.padding_in_data = padding_size_ - padding.size();
-  std::uint8_t last = padding_size_ == 0 ? kPadding : room[0];
+  std::uint8_t last = padding_size_ == 0 ? kRc4Padding : room[0];
   for (const Part& part : parts) {
     if (taken.padding_in_data > 0 && part.use == Part::Use::kSealed && !part.bytes.empty()) {
       last = part.bytes.back();
     }
   }
-  if (taken.outcome == MessageOutcome::kGood && last != kPadding) {
+  if (taken.outcome == MessageOutcome::kGood && last != kRc4Padding) {
     taken.outcome = MessageOutcome::kMalformed;
   }
   return taken;
@@ -238,13 +238,13 @@ SessionBase::Taken Rc4Session::read_wrap(std::span<const Part> parts, MutableByt
 SessionBase::Taken Rc4Session::read_stream(MutableBytes message) noexcept {
   // The framing's own size follows from what is there altogether.
   for (std::size_t size = LegacyFraming(0).bytes().size(); size <= kLegacyFramingSizeMax; ++size) {
-    if (message.size() < size + kInnerSize) {
+    if (message.size() < size + kRc4InnerSize) {
       break;
     }
-    const Part part{.bytes = message.subspan(size + kInnerSize)};
+    const Part part{.bytes = message.subspan(size + kRc4InnerSize)};
     if (framing_for(part.bytes.size()).bytes().size() == size) {
       Taken taken =
-          read_wrap(std::span(&part, 1), message.first(size + kInnerSize), /*padding=*/{});
+          read_wrap(std::span(&part, 1), message.first(size + kRc4InnerSize), /*padding=*/{});
       taken.data =
           part.bytes.first(part.bytes.size() - std::min(part.bytes.size(), taken.padding_in_data));
       return taken;
