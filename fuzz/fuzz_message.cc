@@ -260,6 +260,13 @@ void run_mirrored(const Input& input) {
     const std::size_t at = load_be<std::uint16_t>(input.header.subspan(1));
     Octets& changed = (input.what & 4) != 0 ? token : data;
     changed[at % changed.size()] ^= bit;
+    // RRC is not signed, and those that are the same modulo a message's size are the same.
+    if (input.aes() && &changed == &token && (at % changed.size()) / 2 == 3) {
+      const Session::Opened turned = server->open(parts, token, padding);
+      check(turned.outcome != MessageOutcome::kGood || std::ranges::equal(data, input.content),
+            "what is good is what was sealed");
+      return;
+    }
     check(server->open(parts, token, padding).outcome != MessageOutcome::kGood,
           "a bit of a message changed");
     check(all_zero(parts[1].bytes), "nothing is left of it");
