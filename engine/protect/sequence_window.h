@@ -55,12 +55,12 @@ class SequenceWindowOf {
  private:
   static constexpr unsigned kWordBits = 64;
 
-  // pass leaves `skipped` numbers behind as not seen, and makes room for the one after them.
+  // pass leaves `skipped` numbers behind as not seen.
   void pass(std::uint64_t skipped) noexcept {
     if (skipped >= kReach) {
       seen_ = {};
     } else {
-      for (std::uint64_t i = 0; i <= skipped; ++i) {
+      for (std::uint64_t i = 0; i < skipped; ++i) {
         word_of(next_ + i) &= ~bit_of(next_ + i);
       }
     }

@@ -143,6 +143,19 @@ TEST_P(AesLayout, ASenderMayUseAnyFillerAndFlagsWeDoNotKnow) {
   }
 }
 
+// Whoever has the key must still say whose it is, and who speaks.
+TEST_P(AesLayout, FlagsOfTheOtherSideOrOfAnotherKeyAreRefused) {
+  const std::shared_ptr<Session> server = this->server();
+  Mechanism other = GetParam();
+  other.acceptor_subkey = !other.acceptor_subkey;
+  Octets stream = forge(other, {});
+  EXPECT_EQ(server->open_stream(stream).outcome, kAltered);
+  stream = forge(GetParam(), {.flags = gss::kSealed | gss::kSentByAcceptor});
+  EXPECT_EQ(server->open_stream(stream).outcome, kAltered);
+  stream = forge(GetParam(), {});
+  EXPECT_EQ(server->open_stream(stream).outcome, kGood);
+}
+
 // C5: whoever changes EC on the way decides how much of the data is thrown away.
 TEST_P(AesLayout, AHeaderThatIsNotItsSealedCopyIsRefusedButForRrc) {
   const std::shared_ptr<Session> server = this->server();
