@@ -33,14 +33,14 @@
 //   worker is awake. The same workers do all accepts; what blocks (acquiring and freeing
 //   credentials, which read files and end threads) has one thread of its own, and authorities that
 //   are asked about NTLM clients keep nobody else waiting.
-// * Overload. A burst may fill a worker's queue (USHER_OPTIONS.AsyncQueue), and who waits for
-//   answers may keep it half full. Where it has been more than half full for 5 ms without a break,
-//   more come than can be done, and from then on no more may wait than a worker does in about one
-//   turn, until for 5 ms nobody had to be turned away: what is queued has its answer after a turn
-//   or two. A call that finds every queue full returns SEC_E_INSUFFICIENT_MEMORY before it looks at
-//   its arguments, and is counted; it costs some hundred instructions and no system call. Nothing
-//   that was queued is given up for it. Who wants to wait less, or longer in a burst, says so by
-//   AsyncQueue or usher_async_set_deadline.
+// * Overload. A burst may fill all workers' queues (USHER_OPTIONS.AsyncQueue each), and who waits
+//   for answers may keep half of that full. Where more than half has been full for 5 ms without a
+//   break, more come than can be done, and from then on no more may wait for each worker than it
+//   does in about one turn, until for 5 ms nobody had to be turned away: what is queued has its
+//   answer after a turn or two. A call that finds every queue full returns
+//   SEC_E_INSUFFICIENT_MEMORY before it looks at its arguments, and is counted; it costs some
+//   hundred instructions and no system call. Nothing that was queued is given up for it. Who wants
+//   to wait less, or longer in a burst, says so by AsyncQueue or usher_async_set_deadline.
 // * Idle workers sleep. One to whom work has been coming within 20 us of the last waits awake for
 //   that long before it does, never on a single processor, and ever more seldom if that is in vain.
 // * fork. The child has none of the library's threads, so none of the parent's operations: their

@@ -338,6 +338,7 @@ bool AsyncSystem::has_shards(const Engine& engine) noexcept {
 bool AsyncSystem::start_shards(const Engine& engine) noexcept {
   const std::uint32_t wanted = options_.workers != 0 ? options_.workers : processor_count();
   engine_ = &engine;
+  crowd_watch_.emplace(std::max(options_.queue, 1u), Shard::kCrowd);
   marks_ =
       construct<std::atomic<std::uint32_t>>(mark_pages_, engine.environment().contexts.capacity());
   shards_.reset(new (std::nothrow) std::unique_ptr<Shard>[wanted]);
@@ -394,24 +395,22 @@ bool AsyncSystem::full() const noexcept {
 }
 
 Shard* AsyncSystem::post(Operation& operation) noexcept {
-  // Each thread has a shard of its own to begin with, so that what it posts makes batches; from
-  // there it goes on to one that has less than a batch waiting.
-  const std::uint32_t home = thread_number();
-  const std::span<const std::unique_ptr<Shard>> all = shards();
-  const auto at = [&](std::size_t n) -> Shard& { return *all[(home + n) % all.size()]; };
-  if (all.size() > 1) {
-    for (std::size_t n = 0; n < all.size(); ++n) {
-      if (at(n).backlog() < kBatchMax && at(n).post(operation)) {
-        return &at(n);
-      }
+  // Each thread has a shard of its own to begin with, so that what it posts makes batches.
+  return post_to_one(shards(), thread_number(), kBatchMax, operation);
+}
+
+void AsyncSystem::look_for_crowd(std::int64_t now_us) noexcept {
+  crowd_watch_->look(now_us, [this] {
+    CrowdWatch::Seen seen;
+    for (const std::unique_ptr<Shard>& shard : shards()) {
+      ++seen.queues;
+      seen.waiting += shard->waiting();
     }
-  }
-  for (std::size_t n = 0; n < all.size(); ++n) {
-    if (at(n).post(operation)) {
-      return &at(n);
+    for (const Tally& tally : tallies_) {
+      seen.turned_away += tally.refused.load(std::memory_order_relaxed);
     }
-  }
-  return nullptr;
+    return seen;
+  });
 }
 
 void AsyncSystem::notify(Operation& operation) noexcept {

@@ -57,6 +57,10 @@ class AsyncSystem {
   [[nodiscard]] bool full() const noexcept;
   // post queues an operation at a shard and says which, not yet ringing; null: all are full.
   [[nodiscard]] Shard* post(Operation& operation) noexcept;
+  // crowd_watch says how many may wait at a shard; look_for_crowd has it look at all of them. A
+  // shard's thread.
+  [[nodiscard]] CrowdWatch& crowd_watch() noexcept { return *crowd_watch_; }
+  void look_for_crowd(std::int64_t now_us) noexcept;
   // notify has a shard look at an operation that needs no room in a mailbox, and rings.
   void notify(Operation& operation) noexcept;
   // block queues an operation for the thread that may be kept waiting; there is room for all.
@@ -133,6 +137,7 @@ class AsyncSystem {
   const Engine* engine_ = nullptr;
   Pages mark_pages_;
   std::span<std::atomic<std::uint32_t>> marks_;  // By context: the generation that is marked.
+  std::optional<CrowdWatch> crowd_watch_;        // The shards'.
   std::unique_ptr<std::unique_ptr<Shard>[]> shards_;
   std::unique_ptr<ShardThread*[]> shard_threads_;  // Each shard's; never freed, for it is running.
   std::atomic<std::uint32_t> shard_count_{0};      // Published when they run.

@@ -42,7 +42,7 @@ bool Shard::make(std::uint32_t depth) noexcept {
     return false;
   }
   mailbox_.emplace(std::span(cells_.get(), cells));
-  admission_.emplace(depth, kCrowd);
+  admission_.emplace(system_.crowd_watch());
   return true;
 }
 
@@ -78,7 +78,7 @@ bool Shard::lie_down() noexcept {
   bell_.lie_down();
   const bool nothing = notices_.empty() && !room_.any_due() && !mailbox_->take(peeked_);
   if (nothing) {
-    admission_->idle();
+    system_.crowd_watch().idle();
   }
   return nothing;
 }
@@ -93,7 +93,7 @@ bool Shard::next_posted(Operation*& operation) noexcept {
 
 std::size_t Shard::take(auth::Desk& desk, std::span<auth::AcceptRequest> requests) noexcept {
   const std::int64_t now_us = steady_us(system_.engine());
-  const std::uint64_t posted = mailbox_->posted();
+  system_.look_for_crowd(now_us);
   heed_notices();
   delete_contexts(now_us);
   room_.collect();
@@ -110,7 +110,7 @@ std::size_t Shard::take(auth::Desk& desk, std::span<auth::AcceptRequest> request
       ++count;
     }
   }
-  admission_->turn(posted, mailbox_->taken(), now_us);
+  admission_->turn(mailbox_->taken());
   tell_queue();
   if (count > 0) {
     const ShardCounts& now = counts_;

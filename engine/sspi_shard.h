@@ -53,7 +53,14 @@ class Shard final : public io::Submissions {
   void notice(Operation& operation) noexcept;
   void ring() noexcept;
 
-  // backlog is about how many are waiting. Any thread.
+  // waiting is how many are, without those taken in this turn, which may have completed already.
+  // Any thread; it reads what the worker writes at every take.
+  [[nodiscard]] std::uint64_t waiting() const noexcept {
+    const std::uint64_t posted = mailbox_->posted();
+    const std::uint64_t taken = mailbox_->taken();
+    return posted > taken ? posted - taken : 0;
+  }
+  // backlog is the same as of the worker's last turn, for who posts. Any thread.
   [[nodiscard]] std::uint64_t backlog() const noexcept {
     return admission_->waiting(mailbox_->posted());
   }
