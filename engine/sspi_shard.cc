@@ -83,6 +83,11 @@ bool Shard::lie_down() noexcept {
   return nothing;
 }
 
+// A crowd ends while everybody sleeps only if somebody looks.
+std::int64_t Shard::nap_us() const noexcept {
+  return system_.crowd_watch().crowded() ? CrowdWatch::kPatienceUs + 1 : kMicrosPerSecond;
+}
+
 bool Shard::next_posted(Operation*& operation) noexcept {
   if (peeked_ != nullptr) {
     operation = std::exchange(peeked_, nullptr);

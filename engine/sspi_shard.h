@@ -77,6 +77,7 @@ class Shard final : public io::Submissions {
   void finish(std::span<const auth::AcceptRequest> requests,
               std::span<const auth::AcceptReply> replies) noexcept override;
   [[nodiscard]] bool lie_down() noexcept override;
+  [[nodiscard]] std::int64_t nap_us() const noexcept override;
   void get_up() noexcept override { bell_.get_up(); }
   void pulse() noexcept override;
   [[nodiscard]] bool impatient() const noexcept override {

@@ -136,7 +136,8 @@ void PlainWorker::sleep() noexcept {
   if (submissions_.lie_down() && !stop_requested_.load(std::memory_order_acquire)) {
     const std::int64_t due_us =
         submissions_.impatient() ? std::min(pulse_due_us_, tick_due_us_) : tick_due_us_;
-    futex_sleep(wakes_, seen_, std::clamp<std::int64_t>(due_us - now_us_, 0, kMicrosPerSecond));
+    futex_sleep(wakes_, seen_,
+                std::clamp<std::int64_t>(due_us - now_us_, 0, submissions_.nap_us()));
   }
   submissions_.get_up();
 }

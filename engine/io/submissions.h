@@ -38,6 +38,9 @@ class Submissions {
   // lie_down says whether the worker may sleep until it is woken; false if something is to be
   // taken. Each lie_down is followed by a get_up, and that by a take.
   [[nodiscard]] virtual bool lie_down() noexcept = 0;
+  // nap_us is how long the worker may sleep at most before it takes again, though nobody wakes it:
+  // at least 1. Asked after lie_down, by a worker without a ring.
+  [[nodiscard]] virtual std::int64_t nap_us() const noexcept { return kMicrosPerSecond; }
   virtual void get_up() noexcept = 0;
 
   // pulse is called about once a second, and every kPulseUs while `impatient`: some are waiting

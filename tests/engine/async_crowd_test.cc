@@ -5,11 +5,17 @@
 #include <unistd.h>
 #include <usher/async.h>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <map>
 #include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "tests/engine/sspi_caller.h"
@@ -27,6 +33,18 @@ struct Client {
   SecBufferDesc input{7, 0, nullptr};
   CtxtHandle context = no_handle();
 
+  USHER_ACCEPT request(CredHandle& credential) {
+    return {.phCredential = &credential,
+            .phContext = nullptr,
+            .pInput = &input,
+            .fContextReq = 0,
+            .TargetDataRep = SECURITY_NATIVE_DREP,
+            .phNewContext = &context,
+            .pOutput = nullptr,
+            .pfContextAttr = nullptr,
+            .ptsExpiry = nullptr,
+            .Status = SEC_E_OK};
+  }
   SECURITY_STATUS submit(CredHandle& credential) {
     return SspiAcceptSecurityContextAsync(async, &credential, nullptr, &input, 0,
                                           SECURITY_NATIVE_DREP, &context, nullptr, nullptr,
@@ -40,11 +58,19 @@ class Crowd {
  public:
   Crowd(CredHandle& credential, std::uint32_t count) : credential_(credential), clients_(count) {
     for (Client& client : clients_) {
-      EXPECT_EQ(SspiSetAsyncNotifyCallback(client.async, answered, this), SEC_E_OK);
-      ready_.push_back(client.async);
+      EXPECT_EQ(SspiSetAsyncNotifyCallback(client.async, take_answer, this), SEC_E_OK);
+      idle_.push_back(client.async);
       at_[client.async] = &client;
     }
   }
+  ~Crowd() {
+    for (Client& client : clients_) {
+      SspiFreeAsyncContext(client.async);
+    }
+  }
+  Crowd(const Crowd&) = delete;
+  Crowd& operator=(const Crowd&) = delete;
+
   // run asks until each has had its answer `rounds` times, and counts how often one was turned
   // away.
   std::uint64_t run(std::uint32_t rounds) {
@@ -56,79 +82,135 @@ class Crowd {
       now.clear();
       {
         const std::scoped_lock lock(mutex_);
-        now.swap(ready_);
+        now.swap(answered_);
       }
-      pending -= asked_ ? now.size() : 0;
-      asked_ = true;
-      for (SspiAsyncContext* const one : now) {
+      pending -= now.size();
+      idle_.insert(idle_.end(), now.begin(), now.end());
+      for (; to_ask > 0 && !idle_.empty(); --to_ask, ++pending) {
+        SspiAsyncContext* const one = idle_.back();
+        idle_.pop_back();
         EXPECT_EQ(SspiReinitAsyncContext(one), 0);
-        while (to_ask > 0 && at_[one]->submit(credential_) != SEC_E_OK) {
+        while (at_[one]->submit(credential_) != SEC_E_OK) {
           ++refused;
         }
-        pending += to_ask > 0 ? 1 : 0;
-        to_ask -= to_ask > 0 ? 1 : 0;
       }
     }
     return refused;
   }
+  // burst asks for so many by one call, waits, and counts how many were turned away.
+  std::uint64_t burst(std::size_t count) {
+    std::vector<SspiAsyncContext*> asked(idle_.end() - std::ptrdiff_t(count), idle_.end());
+    std::vector<USHER_ACCEPT> requests(count);
+    for (std::size_t n = 0; n < count; ++n) {
+      EXPECT_EQ(SspiReinitAsyncContext(asked[n]), 0);
+      requests[n] = at_[asked[n]]->request(credential_);
+    }
+    static_cast<void>(
+        usher_accept_async_batch(asked.data(), requests.data(), std::uint32_t(count)));
+    const auto refused =
+        std::count_if(requests.begin(), requests.end(),
+                      [](const USHER_ACCEPT& request) { return request.Status != SEC_E_OK; });
+    for (std::size_t left = count - std::size_t(refused); left > 0;) {
+      const std::scoped_lock lock(mutex_);
+      left -= std::exchange(answered_, {}).size();
+    }
+    return std::uint64_t(refused);
+  }
 
  private:
-  static void answered(SspiAsyncContext* async, void* data) {
+  static void take_answer(SspiAsyncContext* async, void* data) {
     auto& self = *static_cast<Crowd*>(data);
     for (int n = 0; n < 30'000; ++n) {
       std::atomic_signal_fence(std::memory_order_seq_cst);
     }
     const std::scoped_lock lock(self.mutex_);
-    self.ready_.push_back(async);
+    self.answered_.push_back(async);
   }
 
   CredHandle& credential_;
   std::deque<Client> clients_;
   std::map<SspiAsyncContext*, Client*> at_;
-  bool asked_ = false;
+  std::vector<SspiAsyncContext*> idle_;
   std::mutex mutex_;
-  std::vector<SspiAsyncContext*> ready_;
+  std::vector<SspiAsyncContext*> answered_;
 };
 
-// turned_away counts those of as many clients as fill the queues of all workers half.
-std::uint64_t turned_away(std::uint32_t workers) {
+// start makes the engine with so many workers.
+void start(std::uint32_t workers) {
   const USHER_OPTIONS options{.Version = USHER_OPTIONS_VERSION,
                               .Size = sizeof(USHER_OPTIONS),
                               .ReplayEntries = 4096,
                               .AsyncWorkers = workers,
+                              .AsyncContexts = 1u << 16,
                               .AsyncQueue = kQueue};
   EXPECT_EQ(usher_start(&options), SEC_E_OK) << usher_last_refusal();
-  const Folder folder;
-  const std::string accounts = folder.write("accounts", kAccounts);
-  USHER_ACCEPTOR acceptor{};
-  acceptor.Accounts = accounts.c_str();
-  OwnCredential credential{acceptor, NTLMSP_NAME_A};
-  EXPECT_EQ(credential.status, SEC_E_OK) << usher_last_refusal();
-  Crowd crowd(credential.handle, workers * kQueue / 2);
-  const std::uint64_t refused = crowd.run(60);
+}
+
+struct NtlmService {
+  NtlmService() {
+    USHER_ACCEPTOR acceptor{};
+    acceptor.Accounts = accounts.c_str();
+    credential.emplace(acceptor, NTLMSP_NAME_A);
+    EXPECT_EQ(credential->status, SEC_E_OK) << usher_last_refusal();
+  }
+
+  Folder folder;
+  std::string accounts = folder.write("accounts", kAccounts);
+  std::optional<OwnCredential> credential;
+};
+
+USHER_ASYNC_COUNTS counts_now() {
   USHER_ASYNC_COUNTS counts{};
   counts.Size = sizeof counts;
   EXPECT_EQ(usher_async_counts(&counts), SEC_E_OK);
-  EXPECT_EQ(counts.Workers, workers);
-  EXPECT_EQ(counts.Refused, refused);
-  return refused;
+  return counts;
 }
 
-class AsyncCrowd : public ::testing::TestWithParam<std::uint32_t> {};
-
-TEST_P(AsyncCrowd, NobodyIsTurnedAwayWhileQueuesAreHalfFull) {
+// in_child runs `body` in a process of its own.
+template <class Body>
+void in_child(Body body) {
   const pid_t child = ::fork();
   ASSERT_GE(child, 0);
   if (child == 0) {
-    EXPECT_EQ(turned_away(GetParam()), 0u);
-    ::_exit(HasFailure() ? 1 : 0);
+    body();
+    ::_exit(::testing::Test::HasFailure() ? 1 : 0);
   }
   int status = 0;
   ASSERT_EQ(::waitpid(child, &status, 0), child);
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
 }
 
+class AsyncCrowd : public ::testing::TestWithParam<std::uint32_t> {};
 INSTANTIATE_TEST_SUITE_P(Workers, AsyncCrowd, ::testing::Values(1u, 2u, 4u));
+
+TEST_P(AsyncCrowd, NobodyIsTurnedAwayWhileQueuesAreHalfFull) {
+  in_child([] {
+    start(GetParam());
+    NtlmService service;
+    Crowd crowd(service.credential->handle, GetParam() * kQueue / 2);
+    EXPECT_EQ(crowd.run(60), 0u);
+    EXPECT_EQ(counts_now().Workers, GetParam());
+    EXPECT_EQ(counts_now().Refused, 0u);
+  });
+}
+
+// A worker that has nothing to do is no reason to keep a burst out, and need not be woken to see
+// that. (It wakes by itself once a second, so that one round alone might not show if it did.)
+TEST(AsyncCrowdEnd, NeedsNoWorkerToBeWoken) {
+  in_child([] {
+    start(1);
+    NtlmService service;
+    for (int round = 0; round < 6; ++round) {
+      Crowd crowd(service.credential->handle, 2 * kQueue);
+      EXPECT_GT(crowd.run(3), 0u) << "too many, for long";
+      int tries = 0;
+      do {
+        std::this_thread::sleep_for(std::chrono::milliseconds(40));
+      } while (crowd.burst(60) > 0 && ++tries < 5);
+      EXPECT_LT(tries, 5);
+    }
+  });
+}
 
 }  // namespace
 }  // namespace usher
