@@ -170,15 +170,19 @@ USHER_API SECURITY_STATUS usher_accept_async_batch(SspiAsyncContext* const* cont
 // authority's answer. SEC_E_OK: it completes, in the usual way, with USHER_E_CANCELLED, and will
 // not complete with anything else; of an accept no context remains, as after any error.
 // SEC_E_OUT_OF_SEQUENCE: it has been or is being worked on and completes with its result, or there
-// is none. Acquiring and freeing credentials can be cancelled until they begin.
+// is none. Acquiring and freeing credentials can be cancelled until they begin, and complete when
+// their turn comes (usher_async_set_deadline).
 USHER_API SECURITY_STATUS usher_async_cancel(SspiAsyncContext* Context);
 
 // usher_async_set_deadline says how long after it was queued an operation may wait, in
 // milliseconds, 0 for ever (the default). One whose time is over before its turn has come, or while
 // its authority is being asked, completes with USHER_E_DEADLINE; no context remains. What has begun
 // otherwise is finished. Expiry is noticed within 20 ms, or after the turn if that takes longer,
-// also while the worker is never idle; only a callback that blocks holds it up.
-// SEC_E_OUT_OF_SEQUENCE as SspiSetAsyncNotifyCallback.
+// also while the worker is never idle; only a callback that blocks holds it up. Not so of acquiring
+// and freeing credentials, which one thread does in the order in which they were queued: that their
+// time is over, or that they were cancelled, is noticed when it comes to them, which may be behind
+// the end of a credential that waits for winbindd. Then phCredential holds no handle, as after any
+// acquisition that fails. SEC_E_OUT_OF_SEQUENCE as SspiSetAsyncNotifyCallback.
 USHER_API SECURITY_STATUS usher_async_set_deadline(SspiAsyncContext* Context,
                                                    uint32_t milliseconds);
 

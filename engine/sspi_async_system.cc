@@ -96,6 +96,14 @@ std::uint32_t thread_number() noexcept {
   return number;
 }
 
+// leave_no_credential ends an acquisition that has not begun as any that fails.
+void leave_no_credential(const Operation& operation) noexcept {
+  if (operation.kind != Operation::Kind::kFreeCredential &&
+      operation.acquire.credential != nullptr) {
+    SecInvalidateHandle(operation.acquire.credential);
+  }
+}
+
 // Which of our threads the calling one is, or null: that one cannot be waited for.
 thread_local const void* t_self = nullptr;
 
@@ -534,8 +542,10 @@ void AsyncSystem::work(Operation& operation) noexcept {
   SECURITY_STATUS status = SEC_E_OK;
   if (!operation.move(operation.place.generation, Phase::kQueued, Phase::kRunning)) {
     status = refuse(USHER_E_CANCELLED, "the operation was cancelled");
+    leave_no_credential(operation);
   } else if (operation.expires_us != 0 && system_clock().steady_us() >= operation.expires_us) {
     status = refuse(USHER_E_DEADLINE, "the operation's deadline has passed");
+    leave_no_credential(operation);
   } else if (operation.kind == Operation::Kind::kFreeCredential) {
     status = FreeCredentialsHandle(&operation.credential);
   } else {

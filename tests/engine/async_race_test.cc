@@ -133,6 +133,53 @@ TEST_F(AsyncRace, ADeadlineThatPassesHasAStatusOfItsOwn) {
   EXPECT_EQ(DeleteSecurityContext(&late.context), SEC_E_OK);
 }
 
+// As every acquisition that fails: what the handle was before is no handle afterwards.
+TEST_F(AsyncRace, AnAcquisitionThatDoesNotBeginLeavesNoHandle) {
+  USHER_ACCEPTOR with = acceptor();
+  const auto acquire = [&with](SspiAsyncContext* async, CredHandle* out) {
+    return SspiAcquireCredentialsHandleAsyncA(async, nullptr, NEGOSSP_NAME_A, SECPKG_CRED_INBOUND,
+                                              nullptr, &with, nullptr, nullptr, out, nullptr);
+  };
+  // The one thread that acquires is kept inside the callback of the first.
+  struct Inside {
+    std::binary_semaphore entered{0};
+    std::binary_semaphore release{0};
+  } inside;
+  AsyncCall first;
+  ASSERT_EQ(SspiSetAsyncNotifyCallback(
+                first.async,
+                [](SspiAsyncContext*, void* data) {
+                  auto& self = *static_cast<Inside*>(data);
+                  self.entered.release();
+                  self.release.acquire();
+                },
+                &inside),
+            SEC_E_OK);
+  CredHandle own{};
+  ASSERT_EQ(acquire(first.async, &own), SEC_E_OK);
+  inside.entered.acquire();
+  AsyncCall cancelled;
+  AsyncCall late;
+  AsyncCall nowhere;
+  CredHandle of_cancelled = credential.handle;
+  CredHandle of_late = credential.handle;
+  ASSERT_EQ(usher_async_set_deadline(late.async, 1), SEC_E_OK);
+  ASSERT_EQ(acquire(cancelled.async, &of_cancelled), SEC_E_OK);
+  ASSERT_EQ(acquire(late.async, &of_late), SEC_E_OK);
+  ASSERT_EQ(acquire(nowhere.async, nullptr), SEC_E_OK);
+  EXPECT_EQ(usher_async_cancel(cancelled.async), SEC_E_OK);
+  EXPECT_EQ(usher_async_cancel(nowhere.async), SEC_E_OK);
+  let_pass(5);
+  inside.release.release();
+  EXPECT_EQ(cancelled.wait(), USHER_E_CANCELLED);
+  EXPECT_EQ(late.wait(), USHER_E_DEADLINE);
+  EXPECT_EQ(nowhere.wait(), USHER_E_CANCELLED);
+  EXPECT_FALSE(SecIsValidHandle(&of_cancelled));
+  EXPECT_FALSE(SecIsValidHandle(&of_late));
+  EXPECT_TRUE(SecIsValidHandle(&own)) << "the positive twin";
+  EXPECT_EQ(FreeCredentialsHandle(&own), SEC_E_OK);
+}
+
 TEST_F(AsyncRace, ADeadlinePassesWhileAnAuthorityIsAsked) {
   OwnCredential asking{with_ask()};
   AsyncCall call;
