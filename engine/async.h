@@ -46,8 +46,9 @@
 // * fork. The child has none of the library's threads, so none of the parent's operations: their
 //   handles and completion queues are stale there (SEC_E_INVALID_HANDLE), no callback comes, and
 //   their eventfds are closed: nothing of the parent's stays open. Asynchronous calls in the child
-//   begin anew, with its own threads. fork waits for a usher_reload (not inside a USHER_ASK), or
-//   for what starts the engine or its threads, that another thread is in the middle of.
+//   begin anew, with its own threads. fork waits for a usher_reload (not inside a USHER_ASK), for
+//   what starts the engine or its threads, and for a completion queue's making or freeing, that
+//   another thread is in the middle of.
 //   Security contexts and credentials that were being worked on in the moment of the fork stay
 //   busy in the child: it should acquire its own.
 // * exec, exit and dlclose need nothing; pending operations end with the process. exit waits for

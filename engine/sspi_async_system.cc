@@ -24,7 +24,8 @@ namespace usher::sspi {
 namespace {
 
 std::atomic<AsyncSystem*> g_system{nullptr};
-std::mutex g_changing;   // Held by who starts anything, and over a fork.
+// Held by who starts anything, or makes or closes a descriptor, and over a fork.
+std::mutex g_changing;
 std::uint8_t g_epoch{};  // Guarded by it.
 
 // A handle is a number of ours dressed as a pointer: generation, tag, index.
@@ -187,10 +188,9 @@ void AsyncSystem::in_child() noexcept {
   AsyncSystem* const parents = g_system.exchange(nullptr, std::memory_order_relaxed);
   if (parents != nullptr) {
     g_epoch = (g_epoch + 1) & kEpochMask;
-    for (const std::atomic<int>& fd : parents->queue_fds_) {
-      const int number = fd.load(std::memory_order_relaxed);
-      if (number >= 0) {
-        ::close(number);
+    for (const int fd : parents->queue_fds_) {
+      if (fd >= 0) {
+        ::close(fd);
       }
     }
   }
@@ -234,9 +234,7 @@ void AsyncSystem::stop() noexcept {
 
 bool AsyncSystem::make(const AsyncOptions& options) noexcept {
   options_ = options;
-  for (std::atomic<int>& fd : queue_fds_) {
-    fd.store(-1, std::memory_order_relaxed);
-  }
+  queue_fds_.fill(-1);
   const auto slots = construct<SlotPool::Slot>(slot_pages_, options.contexts);
   operations_ = construct<Operation>(operation_pages_, options.contexts);
   // Room for each operation once, and for each credential's end.
@@ -296,6 +294,8 @@ AsyncSystem::Found AsyncSystem::find(const SspiAsyncContext* handle) noexcept {
 }
 
 USHER_COMPLETIONS* AsyncSystem::create_queue() noexcept {
+  // A child knows of every descriptor that there is when it is forked.
+  const std::scoped_lock turn(g_changing);
   std::unique_ptr<CompletionQueue> queue(new (std::nothrow) CompletionQueue(*this));
   if (queue == nullptr || queue->fd() < 0) {
     return nullptr;
@@ -305,7 +305,7 @@ USHER_COMPLETIONS* AsyncSystem::create_queue() noexcept {
   if (!handle) {
     return nullptr;
   }
-  queue_fds_[handle->index].store(fd, std::memory_order_relaxed);
+  queue_fds_[handle->index] = fd;
   return write_pointer<USHER_COMPLETIONS>(static_cast<std::uint8_t>(kQueueTag | epoch_),
                                           handle->index, handle->generation);
 }
@@ -320,8 +320,9 @@ bool AsyncSystem::free_queue(const USHER_COMPLETIONS* handle) noexcept {
     return false;
   }
   const TableHandle number = read_pointer(handle, static_cast<std::uint8_t>(kQueueTag | epoch_));
-  queue_fds_[number.index].store(-1, std::memory_order_relaxed);
+  const std::scoped_lock turn(g_changing);  // As in create_queue.
   queue->close();
+  queue_fds_[number.index] = -1;
   return queues_.remove(number);
 }
 

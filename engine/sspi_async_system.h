@@ -132,7 +132,9 @@ class AsyncSystem {
   std::span<Operation> operations_;
   std::optional<SlotPool> pool_;
   QueueTable queues_;
-  std::array<std::atomic<int>, USHER_COMPLETIONS_MAX> queue_fds_;  // -1: none. For the child.
+  // For a child to close; -1: none. Changed together with the descriptors themselves, under the
+  // lock that a fork takes.
+  std::array<int, USHER_COMPLETIONS_MAX> queue_fds_;
 
   const Engine* engine_ = nullptr;
   Pages mark_pages_;

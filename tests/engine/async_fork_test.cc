@@ -114,6 +114,25 @@ TEST_F(AsyncFork, TheChildHasNoneOfTheParentsDescriptors) {
   });
 }
 
+// Nor one that another thread is just making or closing.
+TEST_F(AsyncFork, ForksMeetCompletionQueuesThatComeAndGo) {
+  in_child([] {
+    usher_free_completions(usher_create_completions());
+    const std::set<int> before = open_descriptors();
+    std::atomic<bool> over{false};
+    std::thread coming_and_going([&] {
+      while (!over) {
+        usher_free_completions(usher_create_completions());
+      }
+    });
+    for (int round = 0; round < 100; ++round) {
+      in_child([&] { EXPECT_EQ(open_descriptors(), before); });
+    }
+    over = true;
+    coming_and_going.join();
+  });
+}
+
 // Another thread may be in the middle of the first call of all, or of reading keys again.
 TEST_F(AsyncFork, ForksMeetTheFirstCall) {
   for (int round = 0; round < 50; ++round) {
