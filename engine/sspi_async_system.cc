@@ -143,7 +143,8 @@ AsyncSystem* AsyncSystem::start() noexcept {
   if (OPENSSL_init_crypto(0, nullptr) != 1 || crypto::Kit::make() == nullptr) {
     return nullptr;
   }
-  const AsyncOptions options = async_options();
+  // Both, in a fork's order: usher_start either has set its options or finds that it is too late.
+  const std::scoped_lock starting(starting_engine());
   const std::scoped_lock turn(g_changing);
   system = running();
   if (system != nullptr) {
@@ -155,7 +156,7 @@ AsyncSystem* AsyncSystem::start() noexcept {
     return nullptr;
   }
   std::unique_ptr<AsyncSystem> made(new (std::nothrow) AsyncSystem);
-  if (made == nullptr || !made->make(options)) {
+  if (made == nullptr || !made->make(async_options())) {
     return nullptr;
   }
   made->epoch_ = g_epoch;

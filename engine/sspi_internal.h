@@ -51,7 +51,8 @@ void write_handle(SecHandle& out, TableHandle handle) noexcept;
 // running_engine is the process's engine, or null if none was made yet. Any thread, lock-free.
 [[nodiscard]] Engine* running_engine() noexcept;
 
-// AsyncOptions is what usher_start was told of asynchronous calls.
+// AsyncOptions is what usher_start was told of asynchronous calls. async_options is for who holds
+// starting_engine: usher_start holds it until it has set them.
 struct AsyncOptions {
   std::uint32_t workers = 0;  // 0: as many as processors.
   std::uint32_t contexts = 4096;

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <mutex>
 
+#include "engine/sspi_async_system.h"
 #include "engine/sspi_internal.h"
 
 namespace usher::sspi {
@@ -156,9 +157,11 @@ Engine* running_engine() noexcept {
   return g_engine.load(std::memory_order_acquire);
 }
 
-Engine* start_engine(const EngineOptions& options, bool& already,
-                     ReplayFile::Reason* why_not) noexcept {
-  const std::scoped_lock turn(g_starting);
+namespace {
+
+// start_engine_locked is start_engine for who holds g_starting.
+Engine* start_engine_locked(const EngineOptions& options, bool& already,
+                            ReplayFile::Reason* why_not) noexcept {
   Engine* engine = running_engine();
   already = engine != nullptr;
   // Set once a replay file was asked for and could not be had: an engine that forgets at every
@@ -183,12 +186,17 @@ Engine* start_engine(const EngineOptions& options, bool& already,
   return engine;
 }
 
+}  // namespace
+
+Engine* start_engine(const EngineOptions& options, bool& already,
+                     ReplayFile::Reason* why_not) noexcept {
+  const std::scoped_lock turn(g_starting);
+  return start_engine_locked(options, already, why_not);
+}
+
 std::mutex& starting_engine() noexcept { return g_starting; }
 
-AsyncOptions async_options() noexcept {
-  const std::scoped_lock turn(g_starting);
-  return g_async_options;
-}
+AsyncOptions async_options() noexcept { return g_async_options; }
 
 TimeStamp to_filetime(std::int64_t unix_seconds) noexcept {
   constexpr std::int64_t kEpochs = 11'644'473'600;  // Seconds from 1601 to 1970.
@@ -281,7 +289,13 @@ extern "C" SECURITY_STATUS usher_start(const USHER_OPTIONS* given) {
   }
   bool already = false;
   usher::ReplayFile::Reason why_not{};
-  if (sspi::start_engine(engine_options, already, &why_not) == nullptr) {
+  // Over all of it: a first asynchronous call meanwhile comes after it and finds its numbers.
+  const std::scoped_lock turn(sspi::g_starting);
+  if (sspi::AsyncSystem::running() != nullptr) {
+    return sspi::refuse(SEC_E_OUT_OF_SEQUENCE,
+                        "usher_start comes before the first asynchronous call");
+  }
+  if (sspi::start_engine_locked(engine_options, already, &why_not) == nullptr) {
     return why_not[0] != '\0'
                ? sspi::refuse_copying(SEC_E_INVALID_PARAMETER, why_not.data())
                : sspi::refuse(SEC_E_INSUFFICIENT_MEMORY, "memory for the engine could not be had");
@@ -289,7 +303,6 @@ extern "C" SECURITY_STATUS usher_start(const USHER_OPTIONS* given) {
   if (already) {
     return sspi::refuse(SEC_E_OUT_OF_SEQUENCE, "the engine has already been started");
   }
-  const std::scoped_lock turn(sspi::g_starting);
   sspi::set(sspi::g_async_options.workers, options.AsyncWorkers);
   sspi::set(sspi::g_async_options.contexts, options.AsyncContexts);
   sspi::set(sspi::g_async_options.queue, options.AsyncQueue);
