@@ -113,7 +113,8 @@ USHER_API SECURITY_STATUS SspiSetAsyncNotifyCallback(SspiAsyncContext* Context,
                                                      void* CallbackData);
 
 // SspiAsyncContextRequiresNotify says whether there is a callback or a queue to tell. Zero for a
-// handle that is none. All operations but SspiDeleteSecurityContextAsync want one, and are not
+// handle that is none; of one whose queue was freed while it had no operation, when it is to have
+// one. All operations but SspiDeleteSecurityContextAsync want one, and are not
 // queued without: SEC_E_INVALID_PARAMETER.
 USHER_API BOOLEAN SspiAsyncContextRequiresNotify(SspiAsyncContext* AsyncContext);
 

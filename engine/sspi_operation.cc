@@ -63,7 +63,6 @@ void CompletionQueue::add(Operation& newest, Operation& oldest) noexcept {
   adding_.fetch_add(1, std::memory_order_seq_cst);
   if (closed_.load(std::memory_order_seq_cst)) {
     last.emplace(std::move(*oldest.queue));
-    oldest.queue.reset();  // It holds nothing any more.
     oldest.next = nullptr;
     discard(&newest);
   } else if (list_.add(newest, oldest)) {
@@ -76,6 +75,8 @@ void CompletionQueue::discard(Operation* first) noexcept {
   while (first != nullptr) {
     Operation& operation = *first;
     first = operation.next;  // Before it may be somebody else's.
+    operation.queue.reset();
+    operation.note_tells();
     system_.done(operation);
   }
 }

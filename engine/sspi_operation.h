@@ -43,6 +43,7 @@ class CompletionQueue {
 
  private:
   void wake() const noexcept;
+  // discard ends operations that nobody is told of, and their holds; the caller has another.
   void discard(Operation* first) noexcept;
 
   AsyncSystem& system_;

@@ -125,10 +125,28 @@ TEST_F(AsyncCompletions, AContextWhoseQueueIsGoneNeedsAnother) {
   while (SspiReinitAsyncContext(call.async) != 0) {
     std::this_thread::yield();
   }
+  EXPECT_EQ(SspiAsyncContextRequiresNotify(call.async), 0);
   EXPECT_EQ(call.submit(credential.handle, mint::octets_of("?")), SEC_E_INVALID_PARAMETER);
   queue = usher_create_completions();
   ASSERT_NO_FATAL_FAILURE(enqueue(call, mint::octets_of("?")));
   EXPECT_EQ(take_one().Context, call.async);
+}
+
+// Also if its completion was in there already, and if it had none.
+TEST_F(AsyncCompletions, AContextWhoseQueueIsGoneHasNobodyToTell) {
+  AsyncCall completed;
+  AsyncCall unused;
+  ASSERT_NO_FATAL_FAILURE(enqueue(completed, mint::octets_of("?")));
+  ASSERT_EQ(usher_async_set_completions(unused.async, queue, nullptr), SEC_E_OK);
+  pollfd fd{.fd = usher_completions_fd(queue), .events = POLLIN, .revents = 0};
+  ASSERT_EQ(::poll(&fd, 1, -1), 1);
+  EXPECT_NE(SspiAsyncContextRequiresNotify(completed.async), 0);
+  usher_free_completions(queue);
+  EXPECT_EQ(SspiReinitAsyncContext(completed.async), 0);
+  EXPECT_EQ(SspiAsyncContextRequiresNotify(completed.async), 0);
+  // Who has not been used finds it out when he is to be.
+  EXPECT_EQ(unused.submit(credential.handle, mint::octets_of("?")), SEC_E_INVALID_PARAMETER);
+  EXPECT_EQ(SspiAsyncContextRequiresNotify(unused.async), 0);
 }
 
 TEST_F(AsyncCompletions, AContextIsInUseUntilItsCompletionIsTaken) {
