@@ -53,7 +53,8 @@ class AsyncSystem {
   [[nodiscard]] const Engine& engine() const noexcept { return *engine_; }
 
   // full says whether no shard would queue one more accept. For who asks before doing anything
-  // else: of all it looks at nothing is written more often than once in a worker's turn.
+  // else: it reads what a worker writes once a turn, and where the next post goes, which every post
+  // moves; while all are full nobody posts, and that rests.
   [[nodiscard]] bool full() const noexcept;
   // post queues an operation at a shard and says which, not yet ringing; null: all are full.
   [[nodiscard]] Shard* post(Operation& operation) noexcept;

@@ -41,7 +41,7 @@ class Shard final : public io::Submissions {
   [[nodiscard]] bool make(std::uint32_t depth) noexcept;
 
   // admits says whether one more may be queued: what post asks first. Any thread; it writes
-  // nothing, and reads nothing that the worker writes more often than once a turn.
+  // nothing, and reads what the worker writes once a turn and what other posts write.
   [[nodiscard]] bool admits() const noexcept { return admission_->admits(mailbox_->posted()); }
 
   // post queues an operation; false if too many are waiting. notice hands over one that is to be
