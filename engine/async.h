@@ -154,9 +154,10 @@ USHER_API SECURITY_STATUS SspiFreeCredentialsHandleAsync(SspiAsyncContext* Async
                                                          PCredHandle phCredential);
 
 // As DeleteSecurityContext (sspi.h), but a context that is being worked on is deleted when that is
-// over, or, if its deadline passes before, completes with USHER_E_DEADLINE and is not deleted. The
-// one operation that needs no callback; without one it may be polled for, or its async context
-// freed at once. It cannot be cancelled.
+// over, or, if its deadline passes before, completes with USHER_E_DEADLINE and is not deleted;
+// without a deadline that is after eleven minutes, longer than any authority may take. The one
+// operation that needs no callback; without one it may be polled for, or its async context freed at
+// once. It cannot be cancelled.
 USHER_API SECURITY_STATUS SspiDeleteSecurityContextAsync(SspiAsyncContext* AsyncContext,
                                                          PCtxtHandle phContext);
 

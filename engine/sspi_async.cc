@@ -13,6 +13,10 @@ namespace {
 constexpr NTSTATUS kStatusSuccess = 0;
 constexpr std::int64_t kMicrosPerMilli = 1000;
 
+// How long a delete without a deadline waits for who is working on the context: longer than any
+// authority may take. In a forked child it may be nobody at all.
+constexpr std::int64_t kDeletePatienceMs = 660'000;
+
 SECURITY_STATUS refuse_stale() noexcept {
   return refuse(SEC_E_INVALID_HANDLE, "the handle names no live async context");
 }
@@ -71,9 +75,10 @@ class Held {
     operation_->kind = kind;
     operation_->shard = nullptr;
     operation_->context_is_deleted = false;
-    operation_->expires_us = operation_->deadline_ms == 0
-                                 ? 0
-                                 : clock.steady_us() + operation_->deadline_ms * kMicrosPerMilli;
+    const std::int64_t wait_ms = operation_->deadline_ms == 0 && kind == Operation::Kind::kDelete
+                                     ? kDeletePatienceMs
+                                     : operation_->deadline_ms;
+    operation_->expires_us = wait_ms == 0 ? 0 : clock.steady_us() + wait_ms * kMicrosPerMilli;
     return SEC_E_OK;
   }
   // queued says that it is somebody else's from here on.
