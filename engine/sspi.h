@@ -16,109 +16,16 @@
 #pragma once
 
 #include <stdint.h>
-#ifndef __cplusplus
-#include <uchar.h>
-#endif
 
+#include "sspi_attributes.h"
 #include "sspi_bindings.h"
+#include "sspi_numbers.h"
 #include "sspi_status.h"
+#include "sspi_types.h"
 // NOLINTBEGIN(modernize-*,bugprone-*,cert-*,readability-*): these names and forms are Windows'.
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-#define SEC_ENTRY
-#define USHER_API __attribute__((visibility("default")))
-
-// Basic types.
-typedef char SEC_CHAR;
-typedef char16_t SEC_WCHAR;
-
-// A TimeStamp is a FILETIME: 100 ns since 1601-01-01T00:00:00Z, always UTC, or SECURITY_TIME_NEVER.
-typedef union _SECURITY_INTEGER {
-  __extension__ struct {
-    uint32_t LowPart;
-    int32_t HighPart;
-  };
-  int64_t QuadPart;
-} SECURITY_INTEGER, *PSECURITY_INTEGER;
-typedef SECURITY_INTEGER TimeStamp, *PTimeStamp;
-#define SECURITY_TIME_NEVER INT64_MAX
-
-// SecHandle is opaque. A handle that outlives what it named is recognised and refused.
-typedef struct _SecHandle {
-  uintptr_t dwLower;
-  uintptr_t dwUpper;
-} SecHandle, *PSecHandle;
-typedef SecHandle CredHandle, CtxtHandle, *PCredHandle, *PCtxtHandle;
-#define SEC_DELETED_HANDLE (UINTPTR_MAX - 1u)
-#define SecInvalidateHandle(handle) ((handle)->dwLower = (handle)->dwUpper = UINTPTR_MAX)
-#define SecIsValidHandle(handle) \
-  ((handle)->dwLower != UINTPTR_MAX && (handle)->dwUpper != UINTPTR_MAX)
-
-typedef struct _SecBuffer {
-  uint32_t cbBuffer;    // Bytes.
-  uint32_t BufferType;  // SECBUFFER_*
-  void* pvBuffer;
-} SecBuffer, *PSecBuffer;
-typedef struct _SecBufferDesc {
-  uint32_t ulVersion;  // SECBUFFER_VERSION
-  uint32_t cBuffers;
-  PSecBuffer pBuffers;
-} SecBufferDesc, *PSecBufferDesc;
-
-// Security packages.
-#define NEGOSSP_NAME_A "Negotiate"
-#define NEGOSSP_NAME_W u"Negotiate"
-#define MICROSOFT_KERBEROS_NAME_A "Kerberos"
-#define MICROSOFT_KERBEROS_NAME_W u"Kerberos"
-#define NTLMSP_NAME_A "NTLM"
-#define NTLMSP_NAME_W u"NTLM"
-
-typedef struct _SecPkgInfoA {
-  uint32_t fCapabilities;  // SECPKG_FLAG_*
-  uint16_t wVersion;
-  uint16_t wRPCID;
-  uint32_t cbMaxToken;  // Bytes; an output buffer this large is never too small.
-  SEC_CHAR* Name;
-  SEC_CHAR* Comment;
-} SecPkgInfoA, *PSecPkgInfoA;
-typedef struct _SecPkgInfoW {
-  uint32_t fCapabilities;
-  uint16_t wVersion;
-  uint16_t wRPCID;
-  uint32_t cbMaxToken;
-  SEC_WCHAR* Name;
-  SEC_WCHAR* Comment;
-} SecPkgInfoW, *PSecPkgInfoW;
-
-#define SECPKG_FLAG_INTEGRITY 0x00000001u
-#define SECPKG_FLAG_PRIVACY 0x00000002u
-#define SECPKG_FLAG_TOKEN_ONLY 0x00000004u
-#define SECPKG_FLAG_DATAGRAM 0x00000008u
-#define SECPKG_FLAG_CONNECTION 0x00000010u
-#define SECPKG_FLAG_MULTI_REQUIRED 0x00000020u
-#define SECPKG_FLAG_CLIENT_ONLY 0x00000040u
-#define SECPKG_FLAG_EXTENDED_ERROR 0x00000080u
-#define SECPKG_FLAG_IMPERSONATION 0x00000100u
-#define SECPKG_FLAG_ACCEPT_WIN32_NAME 0x00000200u
-#define SECPKG_FLAG_STREAM 0x00000400u
-#define SECPKG_FLAG_NEGOTIABLE 0x00000800u
-#define SECPKG_FLAG_GSS_COMPATIBLE 0x00001000u
-#define SECPKG_FLAG_LOGON 0x00002000u
-#define SECPKG_FLAG_ASCII_BUFFERS 0x00004000u
-#define SECPKG_FLAG_FRAGMENT 0x00008000u
-#define SECPKG_FLAG_MUTUAL_AUTH 0x00010000u
-#define SECPKG_FLAG_DELEGATION 0x00020000u
-#define SECPKG_FLAG_READONLY_WITH_CHECKSUM 0x00040000u
-#define SECPKG_FLAG_RESTRICTED_TOKENS 0x00080000u
-#define SECPKG_FLAG_NEGO_EXTENDER 0x00100000u
-#define SECPKG_FLAG_NEGOTIABLE2 0x00200000u
-#define SECPKG_FLAG_APPCONTAINER_PASSTHROUGH 0x00400000u
-#define SECPKG_FLAG_APPCONTAINER_CHECKS 0x00800000u
-#define SECPKG_FLAG_CREDENTIAL_ISOLATION_ENABLED 0x01000000u
-#define SECPKG_FLAG_APPLY_LOOPBACK 0x02000000u
-#define SECPKG_ID_NONE 0xFFFFu
 
 // Identities for AcquireCredentialsHandle. Usher opens tickets with a keytab and never holds a
 // service's password, so of these only PackageList of the _EX forms means anything, and a user or
@@ -171,257 +78,6 @@ typedef struct _SEC_WINNT_AUTH_IDENTITY_EXW {
   unsigned short* PackageList;
   uint32_t PackageListLength;
 } SEC_WINNT_AUTH_IDENTITY_EXW, *PSEC_WINNT_AUTH_IDENTITY_EXW;
-
-// Context attributes: what QueryContextAttributes answers, and the structure it fills in. Strings
-// and PackageInfo are one allocation each, the caller's to free with FreeContextBuffer.
-// Sizes of per-message tokens (RFC 4121 4.2, MS-NLMP 2.2.2.9); zero without integrity, or without
-// confidentiality, as granted.
-typedef struct _SecPkgContext_Sizes {
-  uint32_t cbMaxToken;
-  uint32_t cbMaxSignature;
-  uint32_t cbBlockSize;
-  uint32_t cbSecurityTrailer;
-} SecPkgContext_Sizes, *PSecPkgContext_Sizes;
-
-// The client: "alice@REALM" (Kerberos) or "DOMAIN\alice" (NTLM).
-typedef struct _SecPkgContext_NamesA {
-  SEC_CHAR* sUserName;
-} SecPkgContext_NamesA, *PSecPkgContext_NamesA;
-typedef struct _SecPkgContext_NamesW {
-  SEC_WCHAR* sUserName;
-} SecPkgContext_NamesW, *PSecPkgContext_NamesW;
-
-// Kerberos: the ticket's start and end. NTLM: when it was established, and never.
-typedef struct _SecPkgContext_Lifespan {
-  TimeStamp tsStart;
-  TimeStamp tsExpiry;
-} SecPkgContext_Lifespan, *PSecPkgContext_Lifespan;
-
-// What messages are protected with. Kerberos: the names of RFC 3961 and its kin, and the numbers of
-// checksum type and encryption type. NTLM: "HMAC-MD5" and "RC4", and zeros. KeySize is in bits.
-typedef struct _SecPkgContext_KeyInfoA {
-  SEC_CHAR* sSignatureAlgorithmName;
-  SEC_CHAR* sEncryptAlgorithmName;
-  uint32_t KeySize;
-  uint32_t SignatureAlgorithm;
-  uint32_t EncryptAlgorithm;
-} SecPkgContext_KeyInfoA, *PSecPkgContext_KeyInfoA;
-typedef struct _SecPkgContext_KeyInfoW {
-  SEC_WCHAR* sSignatureAlgorithmName;
-  SEC_WCHAR* sEncryptAlgorithmName;
-  uint32_t KeySize;
-  uint32_t SignatureAlgorithm;
-  uint32_t EncryptAlgorithm;
-} SecPkgContext_KeyInfoW, *PSecPkgContext_KeyInfoW;
-
-// Who vouches for the client: its realm (Kerberos) or domain (NTLM).
-typedef struct _SecPkgContext_AuthorityA {
-  SEC_CHAR* sAuthorityName;
-} SecPkgContext_AuthorityA, *PSecPkgContext_AuthorityA;
-typedef struct _SecPkgContext_AuthorityW {
-  SEC_WCHAR* sAuthorityName;
-} SecPkgContext_AuthorityW, *PSecPkgContext_AuthorityW;
-
-// The client as in Names, and the service as it was called: "HTTP/web@REALM"; NTLM has none, "".
-typedef struct _SecPkgContext_NativeNamesA {
-  SEC_CHAR* sClientName;
-  SEC_CHAR* sServerName;
-} SecPkgContext_NativeNamesA, *PSecPkgContext_NativeNamesA;
-typedef struct _SecPkgContext_NativeNamesW {
-  SEC_WCHAR* sClientName;
-  SEC_WCHAR* sServerName;
-} SecPkgContext_NativeNamesW, *PSecPkgContext_NativeNamesW;
-
-// The key that both sides share: the acceptor's subkey, else the client's, else the session key.
-// Whoever asks for it wipes it before freeing it.
-typedef struct _SecPkgContext_SessionKey {
-  uint32_t SessionKeyLength;
-  unsigned char* SessionKey;
-} SecPkgContext_SessionKey, *PSecPkgContext_SessionKey;
-
-// From the PAC (MS-PAC 2.5): when the password must be changed, when the session is to end (the
-// earlier of logoff and kick-off time), and UserFlags.
-typedef struct _SecPkgContext_PasswordExpiry {
-  TimeStamp tsPasswordExpires;
-} SecPkgContext_PasswordExpiry, *PSecPkgContext_PasswordExpiry;
-typedef struct _SecPkgContext_LogoffTime {
-  TimeStamp tsLogoffTime;
-} SecPkgContext_LogoffTime, *PSecPkgContext_LogoffTime;
-typedef struct _SecPkgContext_UserFlags {
-  uint32_t UserFlags;
-} SecPkgContext_UserFlags, *PSecPkgContext_UserFlags;
-
-// ASC_RET_*; zero before the context is complete.
-typedef struct _SecPkgContext_Flags {
-  uint32_t Flags;
-} SecPkgContext_Flags, *PSecPkgContext_Flags;
-
-// The package that was negotiated; Negotiate while none is.
-typedef struct _SecPkgContext_PackageInfoA {
-  PSecPkgInfoA PackageInfo;
-} SecPkgContext_PackageInfoA, *PSecPkgContext_PackageInfoA;
-typedef struct _SecPkgContext_PackageInfoW {
-  PSecPkgInfoW PackageInfo;
-} SecPkgContext_PackageInfoW, *PSecPkgContext_PackageInfoW;
-
-// The same, and how far it is: SECPKG_NEGOTIATION_IN_PROGRESS or _COMPLETE.
-typedef struct _SecPkgContext_NegotiationInfoA {
-  PSecPkgInfoA PackageInfo;
-  uint32_t NegotiationState;
-} SecPkgContext_NegotiationInfoA, *PSecPkgContext_NegotiationInfoA;
-typedef struct _SecPkgContext_NegotiationInfoW {
-  PSecPkgInfoW PackageInfo;
-  uint32_t NegotiationState;
-} SecPkgContext_NegotiationInfoW, *PSecPkgContext_NegotiationInfoW;
-
-#define SECPKG_NEGOTIATION_COMPLETE 0u
-#define SECPKG_NEGOTIATION_OPTIMISTIC 1u
-#define SECPKG_NEGOTIATION_IN_PROGRESS 2u
-#define SECPKG_NEGOTIATION_DIRECT 3u
-#define SECPKG_NEGOTIATION_TRY_MULTICRED 4u
-// All of Windows' attributes; see QueryContextAttributes for those that are served.
-#define SECPKG_ATTR_SIZES 0u
-#define SECPKG_ATTR_NAMES 1u
-#define SECPKG_ATTR_LIFESPAN 2u
-#define SECPKG_ATTR_DCE_INFO 3u
-#define SECPKG_ATTR_STREAM_SIZES 4u
-#define SECPKG_ATTR_KEY_INFO 5u
-#define SECPKG_ATTR_AUTHORITY 6u
-#define SECPKG_ATTR_PROTO_INFO 7u
-#define SECPKG_ATTR_PASSWORD_EXPIRY 8u
-#define SECPKG_ATTR_SESSION_KEY 9u
-#define SECPKG_ATTR_PACKAGE_INFO 10u
-#define SECPKG_ATTR_USER_FLAGS 11u
-#define SECPKG_ATTR_NEGOTIATION_INFO 12u
-#define SECPKG_ATTR_NATIVE_NAMES 13u
-#define SECPKG_ATTR_FLAGS 14u
-#define SECPKG_ATTR_USE_VALIDATED 15u
-#define SECPKG_ATTR_CREDENTIAL_NAME 16u
-#define SECPKG_ATTR_TARGET_INFORMATION 17u
-#define SECPKG_ATTR_ACCESS_TOKEN 18u
-#define SECPKG_ATTR_TARGET 19u
-#define SECPKG_ATTR_AUTHENTICATION_ID 20u
-#define SECPKG_ATTR_LOGOFF_TIME 21u
-#define SECPKG_ATTR_NEGO_KEYS 22u
-#define SECPKG_ATTR_PROMPTING_NEEDED 24u
-#define SECPKG_ATTR_UNIQUE_BINDINGS 25u
-#define SECPKG_ATTR_ENDPOINT_BINDINGS 26u
-#define SECPKG_ATTR_CLIENT_SPECIFIED_TARGET 27u
-#define SECPKG_ATTR_LAST_CLIENT_TOKEN_STATUS 30u
-#define SECPKG_ATTR_NEGO_PKG_INFO 31u
-#define SECPKG_ATTR_NEGO_STATUS 32u
-#define SECPKG_ATTR_CONTEXT_DELETED 33u
-#define SECPKG_ATTR_DTLS_MTU 34u
-#define SECPKG_ATTR_SUBJECT_SECURITY_ATTRIBUTES 128u
-#define SECPKG_ATTR_APPLICATION_PROTOCOL 35u
-#define SECPKG_ATTR_NEGOTIATED_TLS_EXTENSIONS 36u
-#define SECPKG_ATTR_IS_LOOPBACK 37u
-#define SECPKG_ATTR_DATAGRAM_SIZES SECPKG_ATTR_STREAM_SIZES
-
-// What a credential is for.
-#define SECPKG_CRED_INBOUND 0x00000001u
-#define SECPKG_CRED_OUTBOUND 0x00000002u
-#define SECPKG_CRED_BOTH 0x00000003u
-#define SECPKG_CRED_DEFAULT 0x00000004u
-#define SECPKG_CRED_RESERVED 0xF0000000u
-#define SECPKG_CRED_AUTOLOGON_RESTRICTED 0x00000010u
-#define SECPKG_CRED_PROCESS_POLICY_ONLY 0x00000020u
-#define SECPKG_CRED_KERB_ANCHOR_DS_VERSION 0x00000040u
-
-// What AcceptSecurityContext is asked for and answers.
-#define ASC_REQ_DELEGATE 0x00000001u
-#define ASC_REQ_MUTUAL_AUTH 0x00000002u
-#define ASC_REQ_REPLAY_DETECT 0x00000004u
-#define ASC_REQ_SEQUENCE_DETECT 0x00000008u
-#define ASC_REQ_CONFIDENTIALITY 0x00000010u
-#define ASC_REQ_USE_SESSION_KEY 0x00000020u
-#define ASC_REQ_SESSION_TICKET 0x00000040u
-#define ASC_REQ_ALLOCATE_MEMORY 0x00000100u
-#define ASC_REQ_USE_DCE_STYLE 0x00000200u
-#define ASC_REQ_DATAGRAM 0x00000400u
-#define ASC_REQ_CONNECTION 0x00000800u
-#define ASC_REQ_CALL_LEVEL 0x00001000u
-#define ASC_REQ_FRAGMENT_SUPPLIED 0x00002000u
-#define ASC_REQ_EXTENDED_ERROR 0x00008000u
-#define ASC_REQ_STREAM 0x00010000u
-#define ASC_REQ_INTEGRITY 0x00020000u
-#define ASC_REQ_LICENSING 0x00040000u
-#define ASC_REQ_IDENTIFY 0x00080000u
-#define ASC_REQ_ALLOW_NULL_SESSION 0x00100000u
-#define ASC_REQ_ALLOW_NON_USER_LOGONS 0x00200000u
-#define ASC_REQ_ALLOW_CONTEXT_REPLAY 0x00400000u
-#define ASC_REQ_FRAGMENT_TO_FIT 0x00800000u
-#define ASC_REQ_NO_TOKEN 0x01000000u
-#define ASC_REQ_PROXY_BINDINGS 0x04000000u
-#define ASC_REQ_ALLOW_MISSING_BINDINGS 0x10000000u
-
-#define ASC_RET_DELEGATE 0x00000001u
-#define ASC_RET_MUTUAL_AUTH 0x00000002u
-#define ASC_RET_REPLAY_DETECT 0x00000004u
-#define ASC_RET_SEQUENCE_DETECT 0x00000008u
-#define ASC_RET_CONFIDENTIALITY 0x00000010u
-#define ASC_RET_USE_SESSION_KEY 0x00000020u
-#define ASC_RET_SESSION_TICKET 0x00000040u
-#define ASC_RET_ALLOCATED_MEMORY 0x00000100u
-#define ASC_RET_USED_DCE_STYLE 0x00000200u
-#define ASC_RET_DATAGRAM 0x00000400u
-#define ASC_RET_CONNECTION 0x00000800u
-#define ASC_RET_CALL_LEVEL 0x00002000u
-#define ASC_RET_THIRD_LEG_FAILED 0x00004000u
-#define ASC_RET_EXTENDED_ERROR 0x00008000u
-#define ASC_RET_STREAM 0x00010000u
-#define ASC_RET_INTEGRITY 0x00020000u
-#define ASC_RET_LICENSING 0x00040000u
-#define ASC_RET_IDENTIFY 0x00080000u
-#define ASC_RET_NULL_SESSION 0x00100000u
-#define ASC_RET_ALLOW_NON_USER_LOGONS 0x00200000u
-#define ASC_RET_ALLOW_CONTEXT_REPLAY 0x00400000u
-#define ASC_RET_FRAGMENT_ONLY 0x00800000u
-#define ASC_RET_NO_TOKEN 0x01000000u
-#define ASC_RET_NO_ADDITIONAL_TOKEN 0x02000000u
-
-// Buffer types, and the bits that may be added to one.
-#define SECBUFFER_VERSION 0u
-#define SECBUFFER_EMPTY 0u
-#define SECBUFFER_DATA 1u
-#define SECBUFFER_TOKEN 2u
-#define SECBUFFER_PKG_PARAMS 3u
-#define SECBUFFER_MISSING 4u
-#define SECBUFFER_EXTRA 5u
-#define SECBUFFER_STREAM_TRAILER 6u
-#define SECBUFFER_STREAM_HEADER 7u
-#define SECBUFFER_NEGOTIATION_INFO 8u
-#define SECBUFFER_PADDING 9u
-#define SECBUFFER_STREAM 10u
-#define SECBUFFER_MECHLIST 11u
-#define SECBUFFER_MECHLIST_SIGNATURE 12u
-#define SECBUFFER_TARGET 13u
-#define SECBUFFER_CHANNEL_BINDINGS 14u
-#define SECBUFFER_CHANGE_PASS_RESPONSE 15u
-#define SECBUFFER_TARGET_HOST 16u
-#define SECBUFFER_ALERT 17u
-#define SECBUFFER_APPLICATION_PROTOCOLS 18u
-#define SECBUFFER_SRTP_PROTECTION_PROFILES 19u
-#define SECBUFFER_SRTP_MASTER_KEY_IDENTIFIER 20u
-#define SECBUFFER_TOKEN_BINDING 21u
-#define SECBUFFER_PRESHARED_KEY 22u
-#define SECBUFFER_PRESHARED_KEY_IDENTITY 23u
-#define SECBUFFER_DTLS_MTU 24u
-#define SECBUFFER_SEND_GENERIC_TLS_EXTENSION 25u
-#define SECBUFFER_SUBSCRIBE_GENERIC_TLS_EXTENSION 26u
-#define SECBUFFER_FLAGS 27u
-#define SECBUFFER_TRAFFIC_SECRETS 28u
-#define SECBUFFER_CERTIFICATE_REQUEST_CONTEXT 29u
-#define SECBUFFER_CHANNEL_BINDINGS_RESULT 30u
-#define SECBUFFER_APP_SESSION_STATE 31u
-#define SECBUFFER_SESSION_TICKET 32u
-#define SECBUFFER_ATTRMASK 0xF0000000u
-#define SECBUFFER_READONLY 0x80000000u
-#define SECBUFFER_READONLY_WITH_CHECKSUM 0x10000000u
-#define SECBUFFER_RESERVED 0x60000000u
-
-#define SECURITY_NATIVE_DREP 0x00000010u
-#define SECURITY_NETWORK_DREP 0x00000000u
 
 // Unless said otherwise a function returns SEC_E_OK or an error, and usher_last_refusal
 // (acceptor.h) then says why in words. The callbacks of the original that Usher has no use for must
@@ -525,6 +181,98 @@ USHER_API SECURITY_STATUS SEC_ENTRY QueryContextAttributesA(PCtxtHandle phContex
                                                             uint32_t ulAttribute, void* pBuffer);
 USHER_API SECURITY_STATUS SEC_ENTRY QueryContextAttributesW(PCtxtHandle phContext,
                                                             uint32_t ulAttribute, void* pBuffer);
+// QueryContextAttributesEx does so for a caller that says how large *pBuffer is, in bytes:
+// SEC_E_BUFFER_TOO_SMALL, and *pBuffer is not touched, if that is less than the structure.
+USHER_API SECURITY_STATUS SEC_ENTRY QueryContextAttributesExA(PCtxtHandle phContext,
+                                                              uint32_t ulAttribute, void* pBuffer,
+                                                              uint32_t cbBuffer);
+USHER_API SECURITY_STATUS SEC_ENTRY QueryContextAttributesExW(PCtxtHandle phContext,
+                                                              uint32_t ulAttribute, void* pBuffer,
+                                                              uint32_t cbBuffer);
+
+// Messages: what both sides send each other once a context is complete (else
+// SEC_E_OUT_OF_SEQUENCE). Kerberos: GSS_GetMIC and GSS_Wrap (RFC 4121 4.2, RFC 4757 7), laid out as
+// Windows does (MS-KILE 3.4.5.4 to 3.4.5.7); NTLM: MS-NLMP 3.4.3 to 3.4.7. The peer may use SSPI or
+// GSS-API.
+//   pMessage       The buffers, at most 16 besides empty ones, in the order in which the message is
+//                  signed. SECBUFFER_DATA is signed, and encrypted in place. With
+//                  SECBUFFER_READONLY_WITH_CHECKSUM added it is signed and stays as it is; with
+//                  SECBUFFER_READONLY it is not looked at. SECBUFFER_TOKEN, one, is where the
+//                  token is or goes. SECBUFFER_PADDING, at most one, takes what stands behind the
+//                  data; it may be missing where cbBlockSize is 1. Any other type is
+//                  SEC_E_INVALID_TOKEN, as is one of these that is missing or comes twice.
+//   MessageSeqNo   Not used: messages are numbered here (as Windows does it for these packages).
+//   fQOP, pfQOP    0, or SECQOP_WRAP_NO_ENCRYPT: signed, in the form of an encrypted message.
+// Any number of threads may call these functions on one context at once; those that send take
+// turns, and so do those that receive. A context's first message needs memory from the heap.
+//
+// On an error nothing was sent or taken: buffers are as they were, no number is used up, and the
+// call may be made again. But what did not verify is wiped from its buffers.
+
+// MakeSignature makes the token of a message that stays readable; SECPKG_ATTR_SIZES says how large
+// it is (cbMaxSignature), and its cbBuffer becomes that. SEC_E_BUFFER_TOO_SMALL;
+// SEC_E_QOP_NOT_SUPPORTED for an fQOP but 0; SEC_E_UNSUPPORTED_FUNCTION if the client did not
+// negotiate integrity (ASC_RET_INTEGRITY, _REPLAY_DETECT or _SEQUENCE_DETECT).
+USHER_API SECURITY_STATUS SEC_ENTRY MakeSignature(PCtxtHandle phContext, uint32_t fQOP,
+                                                  PSecBufferDesc pMessage, uint32_t MessageSeqNo);
+
+// VerifySignature checks one of the peer's. SEC_E_MESSAGE_ALTERED: it is none, or of another
+// message. SEC_E_OUT_OF_SEQUENCE: it came before, or, where the client negotiated
+// ASC_RET_SEQUENCE_DETECT, others that came before it are missing (the message itself is right, and
+// taken). SEC_E_INVALID_TOKEN: no token of this context's kind.
+USHER_API SECURITY_STATUS SEC_ENTRY VerifySignature(PCtxtHandle phContext, PSecBufferDesc pMessage,
+                                                    uint32_t MessageSeqNo, uint32_t* pfQOP);
+
+// EncryptMessage seals a message in place. The token buffer has room for cbSecurityTrailer bytes,
+// and cbBuffer becomes what it takes; likewise the padding's cbBlockSize. The peer gets token, data
+// and padding, in that order if it uses GSS_Unwrap. SEC_E_UNSUPPORTED_FUNCTION if the client did
+// not negotiate confidentiality (with SECQOP_WRAP_NO_ENCRYPT: integrity).
+USHER_API SECURITY_STATUS SEC_ENTRY EncryptMessage(PCtxtHandle phContext, uint32_t fQOP,
+                                                   PSecBufferDesc pMessage, uint32_t MessageSeqNo);
+
+// DecryptMessage opens one of the peer's, in place: from the buffers that EncryptMessage made, or
+// from a SECBUFFER_STREAM that holds all of it (GSS_Wrap's output) and a SECBUFFER_DATA, which then
+// becomes the part of that memory where the plaintext is. *pfQOP, if pfQOP is not null, becomes
+// SECQOP_WRAP_NO_ENCRYPT if the message was readable all the way. Errors are VerifySignature's.
+USHER_API SECURITY_STATUS SEC_ENTRY DecryptMessage(PCtxtHandle phContext, PSecBufferDesc pMessage,
+                                                   uint32_t MessageSeqNo, uint32_t* pfQOP);
+
+// QueryCredentialsAttributes fills in *pBuffer: SECPKG_CRED_ATTR_NAMES, the principal that
+// AcquireCredentialsHandle was asked for, or "" for all of the keytab. Others are
+// SEC_E_UNSUPPORTED_FUNCTION. The Ex form checks cbBuffer as QueryContextAttributesEx does.
+USHER_API SECURITY_STATUS SEC_ENTRY QueryCredentialsAttributesA(PCredHandle phCredential,
+                                                                uint32_t ulAttribute,
+                                                                void* pBuffer);
+USHER_API SECURITY_STATUS SEC_ENTRY QueryCredentialsAttributesW(PCredHandle phCredential,
+                                                                uint32_t ulAttribute,
+                                                                void* pBuffer);
+USHER_API SECURITY_STATUS SEC_ENTRY QueryCredentialsAttributesExA(PCredHandle phCredential,
+                                                                  uint32_t ulAttribute,
+                                                                  void* pBuffer, uint32_t cbBuffer);
+USHER_API SECURITY_STATUS SEC_ENTRY QueryCredentialsAttributesExW(PCredHandle phCredential,
+                                                                  uint32_t ulAttribute,
+                                                                  void* pBuffer, uint32_t cbBuffer);
+
+// Functions that Windows' three packages have no use for either, so that a table of functions is
+// complete. Each checks its handle (SEC_E_INVALID_HANDLE) and is SEC_E_UNSUPPORTED_FUNCTION:
+// CompleteAuthToken, because no call here returns SEC_I_COMPLETE_NEEDED or
+// SEC_I_COMPLETE_AND_CONTINUE, which are Digest's and Schannel's; ApplyControlToken and
+// SetContextAttributes, which are Schannel's; SetCredentialsAttributes, whose KDC settings an
+// acceptor, which asks no KDC, has nothing to do with.
+USHER_API SECURITY_STATUS SEC_ENTRY CompleteAuthToken(PCtxtHandle phContext, PSecBufferDesc pToken);
+USHER_API SECURITY_STATUS SEC_ENTRY ApplyControlToken(PCtxtHandle phContext, PSecBufferDesc pInput);
+USHER_API SECURITY_STATUS SEC_ENTRY SetContextAttributesA(PCtxtHandle phContext,
+                                                          uint32_t ulAttribute, void* pBuffer,
+                                                          uint32_t cbBuffer);
+USHER_API SECURITY_STATUS SEC_ENTRY SetContextAttributesW(PCtxtHandle phContext,
+                                                          uint32_t ulAttribute, void* pBuffer,
+                                                          uint32_t cbBuffer);
+USHER_API SECURITY_STATUS SEC_ENTRY SetCredentialsAttributesA(PCredHandle phCredential,
+                                                              uint32_t ulAttribute, void* pBuffer,
+                                                              uint32_t cbBuffer);
+USHER_API SECURITY_STATUS SEC_ENTRY SetCredentialsAttributesW(PCredHandle phCredential,
+                                                              uint32_t ulAttribute, void* pBuffer,
+                                                              uint32_t cbBuffer);
 
 // EnumerateSecurityPackages gives all packages, QuerySecurityPackageInfo the one of that name (else
 // SEC_E_SECPKG_NOT_FOUND), as one allocation for FreeContextBuffer. Their capabilities are those of
@@ -545,9 +293,15 @@ USHER_API SECURITY_STATUS SEC_ENTRY QuerySecurityPackageInfoW(const SEC_WCHAR* p
 #define NTLMSP_NAME NTLMSP_NAME_W
 #define AcquireCredentialsHandle AcquireCredentialsHandleW
 #define QueryContextAttributes QueryContextAttributesW
+#define SetCredentialsAttributes SetCredentialsAttributesW
+#define SetContextAttributes SetContextAttributesW
+#define QueryCredentialsAttributesEx QueryCredentialsAttributesExW
+#define QueryCredentialsAttributes QueryCredentialsAttributesW
+#define QueryContextAttributesEx QueryContextAttributesExW
 #define EnumerateSecurityPackages EnumerateSecurityPackagesW
 #define QuerySecurityPackageInfo QuerySecurityPackageInfoW
 typedef SecPkgInfoW SecPkgInfo, *PSecPkgInfo;
+typedef SecPkgCredentials_NamesW SecPkgCredentials_Names, *PSecPkgCredentials_Names;
 typedef SecPkgContext_NamesW SecPkgContext_Names, *PSecPkgContext_Names;
 typedef SecPkgContext_KeyInfoW SecPkgContext_KeyInfo, *PSecPkgContext_KeyInfo;
 typedef SecPkgContext_AuthorityW SecPkgContext_Authority, *PSecPkgContext_Authority;
@@ -563,9 +317,15 @@ typedef SEC_WINNT_AUTH_IDENTITY_EXW SEC_WINNT_AUTH_IDENTITY_EX, *PSEC_WINNT_AUTH
 #define NTLMSP_NAME NTLMSP_NAME_A
 #define AcquireCredentialsHandle AcquireCredentialsHandleA
 #define QueryContextAttributes QueryContextAttributesA
+#define SetCredentialsAttributes SetCredentialsAttributesA
+#define SetContextAttributes SetContextAttributesA
+#define QueryCredentialsAttributesEx QueryCredentialsAttributesExA
+#define QueryCredentialsAttributes QueryCredentialsAttributesA
+#define QueryContextAttributesEx QueryContextAttributesExA
 #define EnumerateSecurityPackages EnumerateSecurityPackagesA
 #define QuerySecurityPackageInfo QuerySecurityPackageInfoA
 typedef SecPkgInfoA SecPkgInfo, *PSecPkgInfo;
+typedef SecPkgCredentials_NamesA SecPkgCredentials_Names, *PSecPkgCredentials_Names;
 typedef SecPkgContext_NamesA SecPkgContext_Names, *PSecPkgContext_Names;
 typedef SecPkgContext_KeyInfoA SecPkgContext_KeyInfo, *PSecPkgContext_KeyInfo;
 typedef SecPkgContext_AuthorityA SecPkgContext_Authority, *PSecPkgContext_Authority;
