@@ -106,6 +106,49 @@ typedef struct _SecPkgContext_NegotiationInfoW {
   uint32_t NegotiationState;
 } SecPkgContext_NegotiationInfoW, *PSecPkgContext_NegotiationInfoW;
 
+// The client for who decides by name: AuthzSvc is RPC_C_AUTHZ_NAME and pPac the name as in NamesW,
+// in both forms of the function, one allocation. (RPC_C_AUTHZ_DCE would be a PAC, whose size this
+// structure cannot say: usher_query_identity tells what is in it.)
+#define RPC_C_AUTHZ_NONE 0u
+#define RPC_C_AUTHZ_NAME 1u
+#define RPC_C_AUTHZ_DCE 2u
+typedef struct _SecPkgContext_DceInfo {
+  uint32_t AuthzSvc;
+  void* pPac;
+} SecPkgContext_DceInfo, *PSecPkgContext_DceInfo;
+
+// The principal whose key opened the ticket: "HTTP/web@REALM". CredentialType is 0; Windows has no
+// values for it. Kerberos only: an NTLM acceptor has no name of its own to prove.
+typedef struct _SecPkgContext_CredentialNameA {
+  uint32_t CredentialType;
+  SEC_CHAR* sCredentialName;
+} SecPkgContext_CredentialNameA, *PSecPkgContext_CredentialNameA;
+typedef struct _SecPkgContext_CredentialNameW {
+  uint32_t CredentialType;
+  SEC_WCHAR* sCredentialName;
+} SecPkgContext_CredentialNameW, *PSecPkgContext_CredentialNameW;
+
+// The service that the client means to speak with, an SPN as the client spells it ("HTTP/web"),
+// UTF-16 in both forms of the function. It was under the client's own protection all the way: in
+// the authenticator (MS-KILE 2.2.9) or in the NTLMv2 response (MsvAvTargetName). A Kerberos client
+// that names none there has named the service whose key opened its ticket; an NTLM client that
+// names none has not said.
+typedef struct _SecPkgContext_ClientSpecifiedTarget {
+  SEC_WCHAR* sTargetName;
+} SecPkgContext_ClientSpecifiedTarget, *PSecPkgContext_ClientSpecifiedTarget;
+
+// Whether the token that was accepted last is the client's last: Yes once the context is complete,
+// No before. Which it is is always known here, so it is never Maybe.
+typedef enum _SECPKG_ATTR_LCT_STATUS {
+  SecPkgAttrLastClientTokenYes,
+  SecPkgAttrLastClientTokenNo,
+  SecPkgAttrLastClientTokenMaybe
+} SECPKG_ATTR_LCT_STATUS,
+    *PSECPKG_ATTR_LCT_STATUS;
+typedef struct _SecPkgContext_LastClientTokenStatus {
+  SECPKG_ATTR_LCT_STATUS LastClientTokenStatus;
+} SecPkgContext_LastClientTokenStatus, *PSecPkgContext_LastClientTokenStatus;
+
 // What QueryCredentialsAttributes fills in.
 typedef struct _SecPkgCredentials_NamesA {
   SEC_CHAR* sUserName;

@@ -180,6 +180,12 @@ class KeptPac {
 [[nodiscard]] void* allocate_for_caller(std::size_t size) noexcept;
 void free_for_caller(void* memory) noexcept;
 
+// copy_string copies a name for the caller as UTF-8 or UTF-16: SEC_E_OK, or the refusal, which is
+// SEC_E_INVALID_UPN_NAME if it cannot be a string or is longer than any name here, and `out` is as
+// it was.
+[[nodiscard]] SECURITY_STATUS copy_string(Bytes utf8, SEC_CHAR*& out) noexcept;
+[[nodiscard]] SECURITY_STATUS copy_string(Bytes utf8, SEC_WCHAR*& out) noexcept;
+
 // PackageRow is one security package.
 struct PackageRow {
   auth::Package package;

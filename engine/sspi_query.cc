@@ -1,4 +1,4 @@
-// QueryContextAttributes and DeleteSecurityContext.
+// QueryContextAttributes, with and without a size, and DeleteSecurityContext.
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -27,13 +27,17 @@ struct Snapshot {
   std::size_t name_size = 0;
   std::size_t realm_size = 0;
   std::size_t service_size = 0;
+  std::size_t target_size = 0;
   std::array<std::uint8_t, kIdentitySizeMax + 1> name;  // The separator may come on top.
-  std::array<std::uint8_t, kIdentitySizeMax> others;    // Realm and service.
+  std::array<std::uint8_t, kIdentitySizeMax> others;    // Realm, service and target.
 
   [[nodiscard]] Bytes client() const noexcept { return Bytes(name).first(name_size); }
   [[nodiscard]] Bytes realm() const noexcept { return Bytes(others).first(realm_size); }
   [[nodiscard]] Bytes service() const noexcept {
     return Bytes(others).subspan(realm_size, service_size);
+  }
+  [[nodiscard]] Bytes target() const noexcept {
+    return Bytes(others).subspan(realm_size + service_size, target_size);
   }
 };
 
@@ -65,11 +69,15 @@ Status take_snapshot(const SecHandle* handle, Snapshot& out) noexcept {
       out.key_size = context.key.bytes().size();
       out.name_size = context.write_client_name(out.name).size();
       // All names of a context fit together where one may be as long as all.
-      out.realm_size = context.realm().size();
-      out.service_size = context.is_ntlm() ? 0 : context.service().size();
-      std::ranges::copy(context.realm(), out.others.begin());
-      std::ranges::copy(context.service().first(out.service_size),
-                        std::span(out.others).subspan(out.realm_size).begin());
+      MutableBytes room(out.others);
+      const auto take = [&room](Bytes name) {
+        std::ranges::copy(name, room.begin());
+        room = room.subspan(name.size());
+        return name.size();
+      };
+      out.realm_size = take(context.realm());
+      out.service_size = take(context.service());
+      out.target_size = take(context.target());
     }
   });
 }
@@ -100,14 +108,14 @@ SecPkgContext_Sizes sizes_of(const Snapshot& context) noexcept {
   return sizes;
 }
 
-// copy_name copies the client's name as UTF-8 or UTF-16 with a terminator. A name with a NUL in it
-// would end early in the caller's eyes and be another client's: it is refused.
+// copy_name copies a name as UTF-8 or UTF-16 with a terminator. One with a NUL in it would end
+// early in the caller's eyes and be another's: it is refused.
 template <class Char>
 SECURITY_STATUS copy_name(Bytes name, Char*& out) noexcept {
   std::array<std::uint8_t, 2 * (kIdentitySizeMax + 1)> utf16;
   const std::optional<Bytes> wide = auth::utf8_to_utf16(name, utf16);
   if (!wide) {
-    return refuse(SEC_E_INVALID_UPN_NAME, "the client's name holds a NUL or is not valid UTF-8");
+    return refuse(SEC_E_INVALID_UPN_NAME, "the name holds a NUL, is too long, or is not UTF-8");
   }
   const Bytes text = sizeof(Char) == 1 ? name : *wide;
   auto* const copy = static_cast<Char*>(allocate_for_caller(text.size() + sizeof(Char)));
@@ -168,6 +176,7 @@ struct Ansi {
   using NativeNames = SecPkgContext_NativeNamesA;
   using PackageInfo = SecPkgContext_PackageInfoA;
   using NegotiationInfo = SecPkgContext_NegotiationInfoA;
+  using CredentialName = SecPkgContext_CredentialNameA;
   static SecPkgInfoA* copy(Package package) noexcept {
     return copy_package_a(package_row(package));
   }
@@ -179,6 +188,7 @@ struct Wide {
   using NativeNames = SecPkgContext_NativeNamesW;
   using PackageInfo = SecPkgContext_PackageInfoW;
   using NegotiationInfo = SecPkgContext_NegotiationInfoW;
+  using CredentialName = SecPkgContext_CredentialNameW;
   static SecPkgInfoW* copy(Package package) noexcept {
     return copy_package_w(package_row(package));
   }
@@ -189,6 +199,11 @@ template <class Family>
 SECURITY_STATUS answer_any(const Snapshot& context, std::uint32_t attribute, void* out) noexcept {
   if (attribute == SECPKG_ATTR_FLAGS) {
     static_cast<SecPkgContext_Flags*>(out)->Flags = granted_attributes(context.flags);
+    return SEC_E_OK;
+  }
+  if (attribute == SECPKG_ATTR_LAST_CLIENT_TOKEN_STATUS) {
+    static_cast<SecPkgContext_LastClientTokenStatus*>(out)->LastClientTokenStatus =
+        context.complete ? SecPkgAttrLastClientTokenYes : SecPkgAttrLastClientTokenNo;
     return SEC_E_OK;
   }
   auto* const info = Family::copy(context.package);
@@ -221,6 +236,49 @@ SECURITY_STATUS answer_key_info(const Snapshot& context, KeyInfo& out) noexcept 
   return status;
 }
 
+// answer_dce_info gives the client's name to who authorises by name.
+SECURITY_STATUS answer_dce_info(const Snapshot& context, SecPkgContext_DceInfo& out) noexcept {
+  SEC_WCHAR* name = nullptr;
+  const SECURITY_STATUS status = copy_name(context.client(), name);
+  if (status == SEC_E_OK) {
+    out = {.AuthzSvc = RPC_C_AUTHZ_NAME, .pPac = name};
+  }
+  return status;
+}
+
+template <class CredentialName>
+SECURITY_STATUS answer_credential_name(const Snapshot& context, CredentialName& out) noexcept {
+  if (context.package == Package::kNtlm) {
+    return refuse(SEC_E_UNSUPPORTED_FUNCTION, "an NTLM acceptor has no name that it has proven");
+  }
+  const SECURITY_STATUS status = copy_name(context.service(), out.sCredentialName);
+  if (status == SEC_E_OK) {
+    out.CredentialType = 0;
+  }
+  return status;
+}
+
+// without_realm cuts "@REALM" off a principal as write_principal_text writes it.
+Bytes without_realm(Bytes principal) noexcept {
+  bool quoted = false;  // What is quoted is part of a name.
+  for (std::size_t at = 0; at < principal.size(); ++at) {
+    if (principal[at] == '@' && !quoted) {
+      return principal.first(at);
+    }
+    quoted = !quoted && principal[at] == '\\';
+  }
+  return principal;
+}
+
+SECURITY_STATUS answer_target(const Snapshot& context,
+                              SecPkgContext_ClientSpecifiedTarget& out) noexcept {
+  if (context.target().empty() && context.package == Package::kNtlm) {
+    return refuse(SEC_E_TARGET_UNKNOWN, "the client did not say which service it speaks with");
+  }
+  return copy_name(context.target().empty() ? without_realm(context.service()) : context.target(),
+                   out.sTargetName);
+}
+
 // answer_complete answers what is known of complete contexts only.
 template <class Family>
 SECURITY_STATUS answer_complete(const Snapshot& context, std::uint32_t attribute,
@@ -240,6 +298,12 @@ SECURITY_STATUS answer_complete(const Snapshot& context, std::uint32_t attribute
     }
     case SECPKG_ATTR_KEY_INFO:
       return answer_key_info(context, *static_cast<typename Family::KeyInfo*>(out));
+    case SECPKG_ATTR_DCE_INFO:
+      return answer_dce_info(context, *static_cast<SecPkgContext_DceInfo*>(out));
+    case SECPKG_ATTR_CREDENTIAL_NAME:
+      return answer_credential_name(context, *static_cast<typename Family::CredentialName*>(out));
+    case SECPKG_ATTR_CLIENT_SPECIFIED_TARGET:
+      return answer_target(context, *static_cast<SecPkgContext_ClientSpecifiedTarget*>(out));
     case SECPKG_ATTR_SIZES:
       *static_cast<SecPkgContext_Sizes*>(out) = sizes_of(context);
       return SEC_E_OK;
@@ -296,8 +360,43 @@ SECURITY_STATUS answer_from_pac(const SecHandle* handle, std::uint32_t attribute
   return SEC_E_OK;
 }
 
+// From is where an attribute's answer comes from, which is also when there is one.
+enum class From : std::uint8_t { kAny, kComplete, kSessionKey, kPac };
+
+// AttributeRow is one attribute that is served, and its structure's size, which is the same in both
+// families.
+struct AttributeRow {
+  std::uint32_t attribute;
+  std::uint32_t size;
+  From from;
+};
+constexpr std::array kAttributes = {
+    AttributeRow{SECPKG_ATTR_SIZES, sizeof(SecPkgContext_Sizes), From::kComplete},
+    AttributeRow{SECPKG_ATTR_NAMES, sizeof(SecPkgContext_NamesW), From::kComplete},
+    AttributeRow{SECPKG_ATTR_LIFESPAN, sizeof(SecPkgContext_Lifespan), From::kComplete},
+    AttributeRow{SECPKG_ATTR_DCE_INFO, sizeof(SecPkgContext_DceInfo), From::kComplete},
+    AttributeRow{SECPKG_ATTR_KEY_INFO, sizeof(SecPkgContext_KeyInfoW), From::kComplete},
+    AttributeRow{SECPKG_ATTR_AUTHORITY, sizeof(SecPkgContext_AuthorityW), From::kComplete},
+    AttributeRow{SECPKG_ATTR_PASSWORD_EXPIRY, sizeof(SecPkgContext_PasswordExpiry), From::kPac},
+    AttributeRow{SECPKG_ATTR_SESSION_KEY, sizeof(SecPkgContext_SessionKey), From::kSessionKey},
+    AttributeRow{SECPKG_ATTR_PACKAGE_INFO, sizeof(SecPkgContext_PackageInfoW), From::kAny},
+    AttributeRow{SECPKG_ATTR_USER_FLAGS, sizeof(SecPkgContext_UserFlags), From::kPac},
+    AttributeRow{SECPKG_ATTR_NEGOTIATION_INFO, sizeof(SecPkgContext_NegotiationInfoW), From::kAny},
+    AttributeRow{SECPKG_ATTR_NATIVE_NAMES, sizeof(SecPkgContext_NativeNamesW), From::kComplete},
+    AttributeRow{SECPKG_ATTR_FLAGS, sizeof(SecPkgContext_Flags), From::kAny},
+    AttributeRow{SECPKG_ATTR_CREDENTIAL_NAME, sizeof(SecPkgContext_CredentialNameW),
+                 From::kComplete},
+    AttributeRow{SECPKG_ATTR_LOGOFF_TIME, sizeof(SecPkgContext_LogoffTime), From::kPac},
+    AttributeRow{SECPKG_ATTR_CLIENT_SPECIFIED_TARGET, sizeof(SecPkgContext_ClientSpecifiedTarget),
+                 From::kComplete},
+    AttributeRow{SECPKG_ATTR_LAST_CLIENT_TOKEN_STATUS, sizeof(SecPkgContext_LastClientTokenStatus),
+                 From::kAny},
+};
+
+// query answers if `size`, the caller's word on *out, is enough.
 template <class Family>
-SECURITY_STATUS query(const SecHandle* handle, std::uint32_t attribute, void* out) noexcept {
+SECURITY_STATUS query(const SecHandle* handle, std::uint32_t attribute, void* out,
+                      std::uint32_t size) noexcept {
   Snapshot context;
   const Status status = take_snapshot(handle, context);
   if (status != Status::kEstablished) {
@@ -306,30 +405,34 @@ SECURITY_STATUS query(const SecHandle* handle, std::uint32_t attribute, void* ou
   if (out == nullptr) {
     return refuse(SEC_E_INVALID_PARAMETER, "QueryContextAttributes: pBuffer is null");
   }
-  switch (attribute) {
-    case SECPKG_ATTR_FLAGS:
-    case SECPKG_ATTR_PACKAGE_INFO:
-    case SECPKG_ATTR_NEGOTIATION_INFO:
-      return answer_any<Family>(context, attribute, out);
-    case SECPKG_ATTR_SIZES:
-    case SECPKG_ATTR_NAMES:
-    case SECPKG_ATTR_LIFESPAN:
-    case SECPKG_ATTR_KEY_INFO:
-    case SECPKG_ATTR_AUTHORITY:
-    case SECPKG_ATTR_NATIVE_NAMES:
-      return answer_complete<Family>(context, attribute, out);
-    case SECPKG_ATTR_SESSION_KEY:
-      return answer_session_key(handle, context, out);
-    case SECPKG_ATTR_PASSWORD_EXPIRY:
-    case SECPKG_ATTR_LOGOFF_TIME:
-    case SECPKG_ATTR_USER_FLAGS:
-      return answer_from_pac(handle, attribute, out);
-    default:
-      return refuse(SEC_E_UNSUPPORTED_FUNCTION, "the attribute is not served by this package");
+  const auto row = std::ranges::find(kAttributes, attribute, &AttributeRow::attribute);
+  if (row == kAttributes.end()) {
+    return refuse(SEC_E_UNSUPPORTED_FUNCTION, "the attribute is not served by this package");
   }
+  if (size < row->size) {
+    return refuse(SEC_E_BUFFER_TOO_SMALL,
+                  "QueryContextAttributesEx: cbBuffer is less than the attribute's structure");
+  }
+  switch (row->from) {
+    case From::kAny:
+      return answer_any<Family>(context, attribute, out);
+    case From::kComplete:
+      return answer_complete<Family>(context, attribute, out);
+    case From::kSessionKey:
+      return answer_session_key(handle, context, out);
+    case From::kPac:
+      return answer_from_pac(handle, attribute, out);
+  }
+  return refuse(Status::kInternal);
 }
 
+// The caller of the functions without a size vouches for it.
+constexpr std::uint32_t kSizeNotSaid = UINT32_MAX;
+
 }  // namespace
+
+SECURITY_STATUS copy_string(Bytes utf8, SEC_CHAR*& out) noexcept { return copy_name(utf8, out); }
+SECURITY_STATUS copy_string(Bytes utf8, SEC_WCHAR*& out) noexcept { return copy_name(utf8, out); }
 
 std::uint32_t granted_attributes(gss::ContextFlags flags) noexcept {
   using gss::ContextFlags;
@@ -359,12 +462,26 @@ std::uint32_t granted_attributes(gss::ContextFlags flags) noexcept {
 
 extern "C" SECURITY_STATUS QueryContextAttributesA(PCtxtHandle context, uint32_t attribute,
                                                    void* out) {
-  return usher::sspi::query<usher::sspi::Ansi>(context, attribute, out);
+  using namespace usher::sspi;
+  return query<Ansi>(context, attribute, out, kSizeNotSaid);
 }
 
 extern "C" SECURITY_STATUS QueryContextAttributesW(PCtxtHandle context, uint32_t attribute,
                                                    void* out) {
-  return usher::sspi::query<usher::sspi::Wide>(context, attribute, out);
+  using namespace usher::sspi;
+  return query<Wide>(context, attribute, out, kSizeNotSaid);
+}
+
+extern "C" SECURITY_STATUS QueryContextAttributesExA(PCtxtHandle context, uint32_t attribute,
+                                                     void* out, uint32_t size) {
+  using namespace usher::sspi;
+  return query<Ansi>(context, attribute, out, size);
+}
+
+extern "C" SECURITY_STATUS QueryContextAttributesExW(PCtxtHandle context, uint32_t attribute,
+                                                     void* out, uint32_t size) {
+  using namespace usher::sspi;
+  return query<Wide>(context, attribute, out, size);
 }
 
 extern "C" SECURITY_STATUS DeleteSecurityContext(PCtxtHandle context) {

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cassert>
+#include <optional>
+
+#include "engine/auth/unicode.h"
 
 namespace usher::auth {
 
@@ -22,6 +25,23 @@ bool Context::keep(std::size_t n, Bytes bytes) noexcept {
   copy(bytes, std::span(storage).subspan(offset));
   part_sizes[n] = static_cast<std::uint16_t>(bytes.size());
   return true;
+}
+
+bool Context::keep_target(Bytes utf16le) noexcept {
+  constexpr std::size_t kTarget = 3;
+  part_sizes[kTarget] = 0;
+  if (utf16le.empty()) {
+    return true;
+  }
+  const auto offset = static_cast<std::size_t>(part(kTarget).data() - storage.data());
+  const MutableBytes room = std::span(storage).subspan(offset);
+  const std::optional<Bytes> utf8 = utf16_to_utf8(utf16le, room);
+  if (utf8) {
+    part_sizes[kTarget] = static_cast<std::uint16_t>(utf8->size());
+    return true;
+  }
+  constexpr std::array<std::uint8_t, 1> kNoText = {0};
+  return keep(kTarget, kNoText);
 }
 
 void Context::forget(std::size_t n) noexcept {

@@ -58,9 +58,9 @@ struct alignas(kCacheLine) Context {
   Secret<kKeySizeMax> key;  // Acceptor's subkey, else initiator's, else session key; NTLM's key.
 
   // How `storage` is divided. Before kEstablished: NEGOTIATE and CHALLENGE. After it: user, realm
-  // (or domain) and service, UTF-8 without terminators. Part 3 is the session key, behind its
-  // etype, while a third leg is owed, and nothing afterwards.
-  std::array<std::uint16_t, 4> part_sizes{};
+  // (or domain), service and the target that the client named, UTF-8 without terminators. Part 4 is
+  // the session key, behind its etype, while a third leg is owed, and nothing afterwards.
+  std::array<std::uint16_t, 5> part_sizes{};
 
   std::array<std::uint8_t, kMechTypesSizeMax> mech_types{};
   alignas(kCacheLine) std::array<std::uint8_t, kIdentitySizeMax> storage;
@@ -71,11 +71,16 @@ struct alignas(kCacheLine) Context {
   [[nodiscard]] bool keep(std::size_t n, Bytes bytes) noexcept;
   void forget(std::size_t n) noexcept;
 
+  // keep_target appends the service that the client has named, UTF-16LE, as part 3. One that is no
+  // text, or has no room, becomes a lone NUL, which is nobody's name; false if even that has none.
+  [[nodiscard]] bool keep_target(Bytes utf16le) noexcept;
+
   [[nodiscard]] Bytes ntlm_negotiate() const noexcept { return part(0); }
   [[nodiscard]] Bytes ntlm_challenge() const noexcept { return part(1); }
   [[nodiscard]] Bytes user() const noexcept { return part(0); }     // "alice", "HTTP/web"
   [[nodiscard]] Bytes realm() const noexcept { return part(1); }    // Realm, or NTLM domain.
   [[nodiscard]] Bytes service() const noexcept { return part(2); }  // "HTTP/web@REALM"; Kerberos.
+  [[nodiscard]] Bytes target() const noexcept { return part(3); }   // "HTTP/web"; empty: not said.
   [[nodiscard]] bool is_ntlm() const noexcept { return mechanism == gss::Mechanism::kNtlm; }
 
   // write_client_name composes "alice@REALM" (Kerberos) or "DOMAIN\alice" (NTLM) in `out`, which

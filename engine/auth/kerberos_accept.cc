@@ -89,7 +89,8 @@ bool keep_names(Exchange& exchange) noexcept {
   // Nothing protects the name in the ticket's clear part. It has chosen a key, and whose key opened
   // the ticket is certain: that is the service. Where the name chose, the two are the same.
   const Bytes service = work.ticket_job->key->text;
-  if (!kept || service.empty() || !context.keep(2, service)) {
+  if (!kept || service.empty() || !context.keep(2, service) ||
+      !context.keep_target(work.authenticator_data->client_target)) {
     exchange.refuse(Status::kNameTooLong);
     return false;
   }

@@ -22,7 +22,7 @@ constexpr std::size_t kReplyHeadroom = 96;
 
 // The part of Context::storage that keeps the session key while a third leg is owed: its etype in
 // four bytes, little-endian, and the key.
-constexpr std::size_t kSessionKeyPart = 3;
+constexpr std::size_t kSessionKeyPart = 4;
 
 // came_bare says whether the AP-REQ has no GSS-API framing.
 bool came_bare(const Exchange& exchange) noexcept {

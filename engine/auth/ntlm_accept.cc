@@ -479,7 +479,8 @@ void on_proof_verified(Turn& turn, Exchange& exchange) noexcept {
   Context& context = *exchange.context;
   // The messages have done their work; the names take their place.
   context.part_sizes = {};
-  if (!context.keep(0, account.user) || !context.keep(1, account.domain)) {
+  if (!context.keep(0, account.user) || !context.keep(1, account.domain) || !context.keep(2, {}) ||
+      !context.keep_target(exchange.ntlm.target_name)) {
     return exchange.refuse(Status::kNameTooLong);
   }
   const bool keeps_pac = !exchange.ntlm.pac.empty() && turn.environment.contexts.pages() != nullptr;
