@@ -1,6 +1,8 @@
 // A call's arguments checked and its results handed over; sspi_leg.h says in which order.
 #include "engine/sspi_leg.h"
 
+#include <algorithm>
+#include <array>
 #include <cassert>
 #include <cstring>
 #include <span>
@@ -22,6 +24,27 @@ Bytes bytes_of(const SecBuffer& buffer) noexcept {
   return buffer.pvBuffer == nullptr
              ? Bytes{}
              : Bytes(static_cast<const std::uint8_t*>(buffer.pvBuffer), buffer.cbBuffer);
+}
+
+// required_of is which protections a client without is refused for.
+gss::ContextFlags required_of(std::uint32_t request) noexcept {
+  using gss::ContextFlags;
+  struct Pair {
+    std::uint32_t asked;
+    ContextFlags flag;
+  };
+  static constexpr std::array kPairs = {
+      Pair{ASC_REQ_MUTUAL_AUTH, ContextFlags::kMutual},
+      Pair{ASC_REQ_REPLAY_DETECT, ContextFlags::kReplay},
+      Pair{ASC_REQ_SEQUENCE_DETECT, ContextFlags::kSequence},
+      Pair{ASC_REQ_CONFIDENTIALITY, ContextFlags::kConfidentiality},
+      Pair{ASC_REQ_INTEGRITY, ContextFlags::kIntegrity},
+  };
+  ContextFlags required{};
+  for (const Pair& pair : kPairs) {
+    required = required | ((request & pair.asked) != 0 ? pair.flag : ContextFlags{});
+  }
+  return required;
 }
 
 // overlaps says whether any of the list's buffers has memory in common with `bytes`.
@@ -164,21 +187,35 @@ SECURITY_STATUS Leg::find_room() noexcept {
   return status;
 }
 
+// room is how much of a reply the caller can take.
+std::size_t Leg::room() const noexcept {
+  if (room_.buffer == nullptr) {
+    return 0;
+  }
+  if (room_.allocate) {
+    return kReplySizeMax;
+  }
+  return room_.buffer->pvBuffer == nullptr ? 0 : std::min<std::size_t>(room_.size, kReplySizeMax);
+}
+
+SECURITY_STATUS Leg::refuse_no_room() const noexcept {
+  return room_.buffer != nullptr
+             ? refuse(Status::kReplyTooLong)
+             : refuse(SEC_E_INSUFFICIENT_BUFFERS,
+                      "pOutput holds no SECBUFFER_TOKEN, and there is a reply to send");
+}
+
+// deliver hands a reply over that was made for room().
 SECURITY_STATUS Leg::deliver(Bytes reply) const noexcept {
+  assert(reply.size() <= room());
   if (reply.empty()) {
     return SEC_E_OK;
-  }
-  if (room_.buffer == nullptr) {
-    return refuse(SEC_E_INSUFFICIENT_BUFFERS,
-                  "pOutput holds no SECBUFFER_TOKEN, and there is a reply to send");
   }
   if (room_.allocate) {
     room_.buffer->pvBuffer = allocate_for_caller(reply.size());
     if (room_.buffer->pvBuffer == nullptr) {
       return refuse(Status::kNoMemory);
     }
-  } else if (room_.buffer->pvBuffer == nullptr || room_.size < reply.size()) {
-    return refuse(Status::kReplyTooLong);
   }
   std::memcpy(room_.buffer->pvBuffer, reply.data(), reply.size());
   room_.buffer->cbBuffer = static_cast<std::uint32_t>(reply.size());
@@ -207,12 +244,13 @@ SECURITY_STATUS Leg::prepare(auth::Desk& desk, auth::Credential& credential, Mut
   request = {.credential = &credential,
              .context = context_,
              .token = input_.token,
-             .reply = reply,
+             .reply = reply.first(room()),
              .error_tokens = asked_for(ASC_REQ_EXTENDED_ERROR),
              .bindings = {},
              .binding_demand = {.allow_missing = asked_for(ASC_REQ_ALLOW_MISSING_BINDINGS),
                                 .proxy = asked_for(ASC_REQ_PROXY_BINDINGS),
                                 .audit = input_.bindings.audit},
+             .required = required_of(arguments_.request),
              .take_delegation = asked_for(ASC_REQ_DELEGATE),
              .allow_anonymous = asked_for(ASC_REQ_ALLOW_NULL_SESSION),
              .allow_replay = asked_for(ASC_REQ_ALLOW_CONTEXT_REPLAY),
@@ -228,8 +266,10 @@ SECURITY_STATUS Leg::accepted(const auth::AcceptReply& reply, Bytes reply_bytes)
   reply_ = reply;
   const Bytes reply_token = reply_bytes.first(reply.reply_size);
   if (!succeeded(reply.verdict.status)) {
-    static_cast<void>(deliver(reply_token));  // An error token that has no room is lost.
-    return refuse(reply.verdict.status, reply.verdict.fault);
+    static_cast<void>(deliver(reply_token));  // If memory for an error token fails it is lost.
+    return reply.verdict.status == Status::kReplyTooLong
+               ? refuse_no_room()
+               : refuse(reply.verdict.status, reply.verdict.fault);
   }
   context_ = reply.context;
   const SECURITY_STATUS delivered = deliver(reply_token);
@@ -250,7 +290,9 @@ void Leg::end_refused(const Engine& engine) const noexcept {
 }
 
 std::uint32_t Leg::granted() const noexcept {
-  std::uint32_t attributes = arguments_.request & (ASC_REQ_CONNECTION | ASC_REQ_EXTENDED_ERROR);
+  std::uint32_t attributes =
+      arguments_.request &
+      (reply_.tells_errors ? ASC_REQ_CONNECTION | ASC_REQ_EXTENDED_ERROR : ASC_REQ_CONNECTION);
   if (room_.allocate && room_.buffer->pvBuffer != nullptr) {
     attributes |= ASC_RET_ALLOCATED_MEMORY;
   }

@@ -42,7 +42,7 @@ class Leg {
   [[nodiscard]] SECURITY_STATUS check() noexcept;
 
   // prepare fills in `request`, but for asker and tag. `reply` has room for kReplySizeMax bytes,
-  // not the caller's: that may be too small, or be the token's.
+  // not the caller's, which may be the token's; no more of it is used than the caller has room for.
   [[nodiscard]] SECURITY_STATUS prepare(auth::Desk& desk, auth::Credential& credential,
                                         MutableBytes reply, auth::AcceptRequest& request) noexcept;
 
@@ -74,6 +74,8 @@ class Leg {
   [[nodiscard]] static SECURITY_STATUS read_input(const SecBufferDesc* list, bool is_first,
                                                   Input& input) noexcept;
   [[nodiscard]] SECURITY_STATUS find_room() noexcept;
+  [[nodiscard]] std::size_t room() const noexcept;
+  [[nodiscard]] SECURITY_STATUS refuse_no_room() const noexcept;
   [[nodiscard]] SECURITY_STATUS deliver(Bytes reply) const noexcept;
   void end_refused(const Engine& engine) const noexcept;
   void write_result() const noexcept;

@@ -23,6 +23,8 @@ namespace usher {
   X(kNoFreePage, SEC_E_INSUFFICIENT_MEMORY,                                                        \
     "all pages for PACs and delegated credentials are in use")                                     \
   X(kReplyTooLong, SEC_E_BUFFER_TOO_SMALL, "the output buffer cannot hold the reply")              \
+  X(kProtectionMissing, SEC_E_SECURITY_QOS_FAILED,                                                 \
+    "the client did not negotiate a protection that the caller requires (ASC_REQ_*)")              \
   X(kInternal, SEC_E_INTERNAL_ERROR, "the cryptographic library or its randomness failed")         \
   /* Tokens and SPNEGO. */                                                                         \
   X(kEmptyToken, SEC_E_INVALID_TOKEN, "the token is empty")                                        \

@@ -88,6 +88,13 @@ enum class ContextFlags : std::uint32_t {
   return (std::uint32_t(flags) & std::uint32_t(flag)) != 0;
 }
 
+[[nodiscard]] constexpr ContextFlags operator|(ContextFlags a, ContextFlags b) noexcept {
+  return ContextFlags(std::uint32_t(a) | std::uint32_t(b));
+}
+[[nodiscard]] constexpr ContextFlags operator&(ContextFlags a, ContextFlags b) noexcept {
+  return ContextFlags(std::uint32_t(a) & std::uint32_t(b));
+}
+
 inline constexpr std::int32_t kGssChecksumType = 0x8003;
 
 // GssChecksum is the authenticator's checksum field of type 0x8003 (RFC 4121 4.1.1).

@@ -41,6 +41,7 @@ void bind(Turn& turn, Exchange& exchange) noexcept {
     return exchange.refuse(status);
   }
   const Context& context = *exchange.context;
+  exchange.before = context.state;
   if (context.state == State::kEstablished) {
     exchange.spares_context = true;  // A stray token must not end a session that is in use.
     return exchange.refuse(Status::kNotHalfOpen);
@@ -131,6 +132,8 @@ void finish(Turn& turn, Exchange& exchange) noexcept {
   } else {
     reply.bindings = exchange.context->bindings;
     reply.client_supports_bindings = exchange.context->client_supports_bindings;
+    // NTLM itself has no message that says no.
+    reply.tells_errors = exchange.context->spnego || !exchange.context->is_ntlm();
     if (exchange.context->state == State::kEstablished) {
       contexts.establish(exchange.context);
       exchange.verdict.status = Status::kEstablished;
@@ -231,6 +234,13 @@ void Exchange::refuse(Status status, ParseFault fault, Bytes part) noexcept {
     fault.offset += static_cast<std::uint32_t>(at - begin);
   }
   verdict = {status, fault};
+}
+
+bool Exchange::check_protection(gss::ContextFlags granted) noexcept {
+  if ((granted & request->required) != request->required) {
+    refuse(Status::kProtectionMissing);
+  }
+  return live();
 }
 
 bool Exchange::check_bindings(const ClientBindings& client) noexcept {

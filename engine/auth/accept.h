@@ -17,6 +17,7 @@
 #include "engine/slots/seen_counts.h"
 #include "engine/status.h"
 #include "parsers/bytes.h"
+#include "parsers/gss.h"
 
 namespace usher::auth {
 
@@ -24,7 +25,9 @@ struct AcceptRequest {
   Credential* credential = nullptr;
   ContextHandle context;  // Default for the first token of an exchange.
   Bytes token;            // Read during the call, never kept. Empty for none: asks for the hint.
-  MutableBytes reply;     // Room for the reply token; kReplySizeMax is always enough.
+  // Room for the reply token; kReplySizeMax is always enough. With less a reply may not fit, which
+  // is found out before anything has come of the token: see kReplyTooLong below.
+  MutableBytes reply;
 
   // On a refusal, answer with a KRB-ERROR, in SPNEGO with a NegTokenResp that rejects
   // (ASC_REQ_EXTENDED_ERROR).
@@ -34,6 +37,10 @@ struct AcceptRequest {
   // AUTHENTICATE.
   ChannelBindings bindings;
   BindingDemand binding_demand;
+
+  // Protections that a client without is refused for (ASC_REQ_INTEGRITY and its like), on each leg
+  // from the one on that says what the client wants.
+  gss::ContextFlags required{};
 
   bool take_delegation = false;  // ASC_REQ_DELEGATE; the policy has to accept it, too.
 
@@ -70,6 +77,9 @@ struct AcceptReply {
   gss::ContextFlags flags{};
   std::int64_t expires_s = 0;  // Since 1970; 0: never.
   bool replayed = false;       // Let in by allow_replay alone.
+
+  // When succeeded(verdict.status): there is a form in which this client can be told of an error.
+  bool tells_errors = false;
 
   // Whatever the status, once they have been looked at, now or on an earlier leg.
   BindingResult bindings = BindingResult::kUnchecked;
@@ -127,7 +137,9 @@ class Desk {
 //
 // A request that is refused leaves nothing behind: its context, also one it continued, is wiped and
 // its handle stale. Two refusals spare the context they name, because somebody is using it:
-// kNotHalfOpen (it is established) and kContextBusy (another thread has it).
+// kNotHalfOpen (it is established) and kContextBusy (another thread has it). A third leaves it as
+// it was before the token came, kReplyTooLong: with more room the call may be made again, also the
+// first one of an exchange, which is no replay then.
 void accept(Desk& desk, const Environment& environment, std::span<const AcceptRequest> requests,
             std::span<AcceptReply> replies) noexcept;
 

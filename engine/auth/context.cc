@@ -63,6 +63,23 @@ Bytes Context::write_client_name(MutableBytes out) const noexcept {
   return out.first(size);
 }
 
+void Context::rewind(State before) noexcept {
+  if (state != before) {
+    enter(state, before);
+  }
+  if (before == State::kHintSent) {
+    const std::uint32_t deadline = deadline_s;
+    wipe();
+    deadline_s = deadline;
+    state = before;
+  } else if (before == State::kMechTokenOwed) {
+    usher::wipe(storage);
+    part_sizes = {};
+    dce_style = false;
+    ticket_etype = 0;
+  }
+}
+
 void Context::wipe() noexcept {
   assert(pac.empty() && delegated.empty());  // Their pages are the pool's to give back.
   key.clear();

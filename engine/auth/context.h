@@ -87,6 +87,10 @@ struct alignas(kCacheLine) Context {
   // has room for kClientNameSizeMax bytes, and returns it.
   [[nodiscard]] Bytes write_client_name(MutableBytes out) const noexcept;
 
+  // rewind takes back what a token has changed since the half-open context was in state `before`,
+  // as long as nothing was kept of it but names.
+  void rewind(State before) noexcept;
+
   // wipe leaves a context as if it had never been used.
   void wipe() noexcept;
 };

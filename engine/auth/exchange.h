@@ -70,9 +70,10 @@ struct Exchange {
   Pinned<Context> context;
   std::optional<Published<Keys>::Borrowed> keys;
   Verdict verdict;
-  bool opened_now = false;      // The context is new.
-  bool is_first_token = false;  // The client's first; a hint may have gone out before it.
-  bool spares_context = false;  // A refusal leaves the context as it is.
+  bool opened_now = false;            // The context is new.
+  bool is_first_token = false;        // The client's first; a hint may have gone out before it.
+  bool spares_context = false;        // A refusal leaves the context as it is.
+  State before = State::kFirstToken;  // In which the context was when the token came.
 
   // From SPNEGO, or the bare token itself.
   Bytes mech_token;
@@ -101,6 +102,9 @@ struct Exchange {
   // token, the reported offset counts from the token's start.
   void refuse(Status status) noexcept { verdict = {status, {}}; }
   void refuse(Status status, ParseFault fault, Bytes part) noexcept;
+
+  // check_protection refuses a client that is not granted all that the caller requires.
+  [[nodiscard]] bool check_protection(gss::ContextFlags granted) noexcept;
 
   // check_bindings judges the client's channel bindings, which must have been proven to be its, and
   // takes the verdict into context and reply; false: refused.

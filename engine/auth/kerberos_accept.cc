@@ -7,20 +7,37 @@
 #include "engine/auth/kerberos_reply.h"
 #include "engine/auth/negotiate.h"
 #include "engine/auth/pac_check.h"
+#include "engine/protect/mic.h"
 
 namespace usher::auth {
 namespace {
 
 using crypto::Outcome;
 
+using gss::ContextFlags;
+
 // The flags this acceptor grants when the client asks for them. Delegation is granted when what was
 // delegated has been kept.
-constexpr std::uint32_t kGrantable =
-    std::uint32_t(gss::ContextFlags::kMutual) | std::uint32_t(gss::ContextFlags::kReplay) |
-    std::uint32_t(gss::ContextFlags::kSequence) |
-    std::uint32_t(gss::ContextFlags::kConfidentiality) |
-    std::uint32_t(gss::ContextFlags::kIntegrity) | std::uint32_t(gss::ContextFlags::kDceStyle) |
-    std::uint32_t(gss::ContextFlags::kIdentify) | std::uint32_t(gss::ContextFlags::kExtendedError);
+constexpr ContextFlags kGrantable = ContextFlags::kMutual | ContextFlags::kReplay |
+                                    ContextFlags::kSequence | ContextFlags::kConfidentiality |
+                                    ContextFlags::kIntegrity | ContextFlags::kDceStyle |
+                                    ContextFlags::kIdentify | ContextFlags::kExtendedError;
+
+ContextFlags granted_flags(const KerberosWork& work) noexcept {
+  return (work.checksum.flags & kGrantable) |
+         (wants_mutual(work) ? ContextFlags::kMutual : ContextFlags{});
+}
+
+// reply_has_room asks for room for what is answered if all goes well; false: refused.
+bool reply_has_room(Exchange& exchange) noexcept {
+  const Context& context = *exchange.context;
+  if (exchange.request->reply.size() >= kReplySizeMax) {
+    return true;
+  }
+  const bool has_mic = !context.dce_style && (exchange.has_client_mic || context.mic_required);
+  return has_room(exchange, wants_mutual(exchange.kerberos) ? ap_rep_size(exchange) : 0,
+                  has_mic ? protect::mic_size(reply_key(exchange)) : 0);
+}
 
 // take_framing_off leaves the AP-REQ of a token: RFC 2743's framing and RFC 4121's, or neither.
 // What goes without is DCE style or refused later, when the client's word on it can be believed.
@@ -129,9 +146,8 @@ void establish(Exchange& exchange) noexcept {
   Context& context = *exchange.context;
   const krb5::EncryptionKey& client_key =
       work.authenticator->has_subkey ? work.authenticator->subkey : work.ticket->key;
-  const std::uint32_t delegate =
-      context.delegated.empty() ? 0 : std::uint32_t(gss::ContextFlags::kDelegate);
-  context.flags = gss::ContextFlags((std::uint32_t(work.checksum.flags) & kGrantable) | delegate);
+  context.flags =
+      granted_flags(work) | (context.delegated.empty() ? ContextFlags{} : ContextFlags::kDelegate);
   context.key.assign(client_key.value);
   context.key_etype = client_key.etype;
   context.start_s = work.ticket->start_time;
@@ -256,7 +272,8 @@ void on_authenticator_opened(Turn& turn, Exchange& exchange) noexcept {
     return exchange.refuse(Status::kMalformedAuthenticator, fault, job.opened);
   }
   if (check_authenticator(turn, exchange) && check_dce_style(exchange) &&
-      check_bindings(exchange) && keep_names(exchange) && stage_pac(turn, exchange)) {
+      exchange.check_protection(granted_flags(exchange.kerberos)) && check_bindings(exchange) &&
+      keep_names(exchange) && stage_pac(turn, exchange)) {
     turn.environment.replays.prefetch(job.fingerprint);
     about_to_remember(turn, exchange);
     exchange.go(State::kPacQueued);
@@ -266,7 +283,7 @@ void on_authenticator_opened(Turn& turn, Exchange& exchange) noexcept {
 void on_pac_verified(Turn& turn, Exchange& exchange) noexcept {
   const KerberosWork& work = exchange.kerberos;
   // Everything that may refuse comes before the replay cache, and what takes up room after it.
-  if (!check_pac(turn, exchange) || !open_delegation(turn, exchange) ||
+  if (!check_pac(turn, exchange) || !open_delegation(turn, exchange) || !reply_has_room(exchange) ||
       !keep_session_key(exchange) || !check_replay(turn, exchange) || !keep_pac(turn, exchange) ||
       !keep_delegation(turn, exchange)) {
     return;
@@ -274,12 +291,8 @@ void on_pac_verified(Turn& turn, Exchange& exchange) noexcept {
   establish(exchange);
   remember(turn, exchange);
   Context& context = *exchange.context;
-  if (wants_mutual(work)) {
-    context.flags =
-        gss::ContextFlags(std::uint32_t(context.flags) | std::uint32_t(gss::ContextFlags::kMutual));
-    if (!stage_reply(turn, exchange)) {
-      return;
-    }
+  if (wants_mutual(work) && !stage_reply(turn, exchange)) {
+    return;
   }
   if (!context.dce_style) {
     return conclude(turn, exchange);

@@ -6,6 +6,7 @@
 
 #include "engine/auth/kerberos_checks.h"
 #include "engine/auth/negotiate.h"
+#include "engine/protect/mic.h"
 
 namespace usher::auth {
 namespace {
@@ -16,6 +17,9 @@ using krb5::ErrorCode;
 // A KRB-ERROR is no larger: with its own framing and SPNEGO's it fits into kReplySizeMax.
 constexpr std::size_t kErrorSizeMax = 896;
 static_assert(kErrorSizeMax + 64 <= kReplySizeMax);
+
+// An EncAPRepPart is no larger.
+constexpr std::size_t kEncApRepPartSizeMax = 256;
 
 // What an AP-REP's own headers and those of RFC 2743's framing take at most.
 constexpr std::size_t kReplyHeadroom = 96;
@@ -47,6 +51,17 @@ const crypto::EtypeProfile& choose_subkey_etype(const KerberosWork& work) noexce
   });
   return chosen != nullptr ? *chosen : base;
 }
+
+// our_subkey is the etype of a subkey of ours, or null for none.
+// Per-message tokens of RC4 cannot say which key they are made with, so there is no new one; only
+// in DCE style do clients look for it.
+const crypto::EtypeProfile* our_subkey(const Exchange& exchange) noexcept {
+  const crypto::EtypeProfile& profile = choose_subkey_etype(exchange.kerberos);
+  return profile.family != crypto::Family::kRc4 || exchange.context->dce_style ? &profile : nullptr;
+}
+
+// 30 bits, so that no peer reads it as negative and none sees it wrap.
+constexpr std::uint32_t kSequenceMax = 0x3fffffff;
 
 // error_code_of translates a refusal into RFC 4120 7.5.9; kNone if it has no code there, or is none
 // of the client's business.
@@ -155,16 +170,50 @@ bool keep_session_key(Exchange& exchange) noexcept {
   return exchange.live();
 }
 
+const crypto::EtypeProfile& reply_key(const Exchange& exchange) noexcept {
+  const KerberosWork& work = exchange.kerberos;
+  const crypto::EtypeProfile* const ours = wants_mutual(work) ? our_subkey(exchange) : nullptr;
+  return ours != nullptr ? *ours
+                         : *key_profile(work.authenticator->has_subkey ? work.authenticator->subkey
+                                                                       : work.ticket->key);
+}
+
+std::size_t ap_rep_size(const Exchange& exchange) noexcept {
+  static constexpr std::array<std::uint8_t, kEncApRepPartSizeMax + 64> kAny{};
+  const KerberosWork& work = exchange.kerberos;
+  const crypto::EtypeProfile& profile = *key_profile(work.ticket->key);
+  const crypto::EtypeProfile* const subkey = our_subkey(exchange);
+  std::array<std::uint8_t, kEncApRepPartSizeMax> plain_room;
+  der::Writer plain(plain_room);
+  krb5::write_enc_ap_rep_part(
+      plain, {.ctime = work.authenticator->ctime,
+              .cusec = work.authenticator->cusec,
+              .has_subkey = subkey != nullptr,
+              .subkey = {.etype = subkey != nullptr ? std::int32_t(subkey->etype) : 0,
+                         .value = Bytes(kAny).first(subkey != nullptr ? subkey->key_size : 0)},
+              .has_seq_number = true,
+              .seq_number = kSequenceMax});
+  const std::size_t cipher_size = profile.overhead() + plain.written().size();
+  assert(plain.ok() && cipher_size <= kAny.size());
+  std::array<std::uint8_t, kReplyHeadroom + kAny.size()> token_room;
+  der::Writer token(token_room);
+  krb5::write_ap_rep(
+      token, {.etype = std::int32_t(profile.etype), .cipher = Bytes(kAny).first(cipher_size)});
+  if (!exchange.context->dce_style) {
+    gss::frame_kerberos(token, gss::KerberosTokenId::kApRep);
+  }
+  assert(token.ok());
+  return token.written().size();
+}
+
 bool stage_reply(Turn& turn, Exchange& exchange) noexcept {
   TurnDesk& desk = turn.desk;
   KerberosWork& work = exchange.kerberos;
   Context& context = *exchange.context;
   const crypto::EtypeProfile& profile = *key_profile(work.ticket->key);
-  const crypto::EtypeProfile& subkey_profile = choose_subkey_etype(work);
-  // Per-message tokens of RC4 cannot say which key they are made with, so there is no new one; only
-  // in DCE style do clients look for it.
-  const bool has_subkey = subkey_profile.family != crypto::Family::kRc4 || context.dce_style;
-  const std::size_t subkey_size = has_subkey ? subkey_profile.key_size : 0;
+  const crypto::EtypeProfile* const subkey_profile = our_subkey(exchange);
+  const bool has_subkey = subkey_profile != nullptr;
+  const std::size_t subkey_size = has_subkey ? subkey_profile->key_size : 0;
   constexpr std::size_t kSequenceSize = sizeof(context.acceptor_sequence);
   const MutableBytes fresh = desk.arena.take(profile.confounder_size + subkey_size + kSequenceSize);
   if (!desk.random->fill(fresh)) {
@@ -173,15 +222,14 @@ bool stage_reply(Turn& turn, Exchange& exchange) noexcept {
   }
   const Bytes confounder = fresh.first(profile.confounder_size);
   const Bytes subkey = fresh.subspan(profile.confounder_size, subkey_size);
-  // 30 bits, so that no peer reads it as negative and none sees it wrap.
-  context.acceptor_sequence = load_le<std::uint32_t>(fresh.last(kSequenceSize)) & 0x3fffffffu;
+  context.acceptor_sequence = load_le<std::uint32_t>(fresh.last(kSequenceSize)) & kSequenceMax;
   if (has_subkey) {
     context.key.assign(subkey);
-    context.key_etype = std::int32_t(subkey_profile.etype);
+    context.key_etype = std::int32_t(subkey_profile->etype);
     context.key_is_acceptor_subkey = true;
   }
 
-  der::Writer plain(desk.arena.take(256));
+  der::Writer plain(desk.arena.take(kEncApRepPartSizeMax));
   krb5::write_enc_ap_rep_part(plain, {.ctime = work.authenticator->ctime,
                                       .cusec = work.authenticator->cusec,
                                       .has_subkey = has_subkey,
@@ -240,6 +288,12 @@ void on_third_leg(Turn& turn, Exchange& exchange) noexcept {
   }
   if (!is_answer_to_ours(*part, context)) {
     return exchange.refuse(Status::kThirdLeg);
+  }
+  const bool has_mic = exchange.has_client_mic || context.mic_required;
+  const std::size_t mic_size =
+      has_mic ? protect::mic_size(*crypto::profile_of(context.key_etype)) : 0;
+  if (!exchange.check_protection(context.flags) || !has_room(exchange, 0, mic_size)) {
+    return;
   }
   context.forget(kSessionKeyPart);
   conclude(turn, exchange);

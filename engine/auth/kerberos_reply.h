@@ -14,6 +14,12 @@ namespace usher::auth {
 // with it, is going to follow. False: refused.
 [[nodiscard]] bool keep_session_key(Exchange& exchange) noexcept;
 
+// ap_rep_size is the most octets that the token of stage_reply's AP-REP will have.
+[[nodiscard]] std::size_t ap_rep_size(const Exchange& exchange) noexcept;
+
+// reply_key is the etype of the key that messages are protected with once our AP-REP is sent.
+[[nodiscard]] const crypto::EtypeProfile& reply_key(const Exchange& exchange) noexcept;
+
 // stage_reply makes the EncAPRepPart, with a fresh subkey and sequence number of ours (RFC 4120
 // 3.2.4, RFC 4121 2, RFC 4537), and queues it for sealing; false: refused.
 [[nodiscard]] bool stage_reply(Turn& turn, Exchange& exchange) noexcept;

@@ -119,7 +119,9 @@ void use_spnego(Exchange& exchange, Bytes token) noexcept {
     exchange.client_mic = init->mech_list_mic;
     return;
   }
-  exchange.go(State::kMechTokenOwed);
+  if (has_room(exchange, 0, 0)) {
+    exchange.go(State::kMechTokenOwed);
+  }
 }
 
 // The two mechanisms' MICs, over the MechTypeList as the client sent it (RFC 4178 5).
@@ -191,7 +193,30 @@ void on_owed_mic(Turn& turn, Exchange& exchange) noexcept {
   }
   exchange.reply_state = NegState::kAcceptCompleted;
   exchange.says_nothing = exchange.client_completed;
-  exchange.go(State::kEstablished);
+  if (exchange.check_protection(exchange.context->flags) && has_room(exchange, 0, 0)) {
+    exchange.go(State::kEstablished);
+  }
+}
+
+// size_of_resp is how large a NegTokenResp becomes, with what is known of it; too large for any
+// reply is one more than kReplySizeMax.
+std::size_t size_of_resp(const Exchange& exchange, std::size_t token_size, std::size_t mic_size) {
+  static constexpr std::array<std::uint8_t, kReplySizeMax> kAny{};
+  if (token_size > kAny.size() || mic_size > kAny.size()) {
+    return kReplySizeMax + 1;
+  }
+  std::array<std::uint8_t, kReplySizeMax> room;
+  der::Writer writer(room);
+  spnego::write_neg_token_resp(
+      writer, {.has_state = true,
+               .state = exchange.reply_state,
+               .supported_mech =
+                   exchange.is_first_token ? gss::oid_of(exchange.context->mechanism) : Bytes{},
+               .has_response_token = token_size > 0,
+               .response_token = Bytes(kAny).first(token_size),
+               .has_mech_list_mic = mic_size > 0,
+               .mech_list_mic = Bytes(kAny).first(mic_size)});
+  return writer.ok() ? writer.written().size() : kReplySizeMax + 1;
 }
 
 }  // namespace
@@ -248,6 +273,25 @@ void on_later_token(Turn& turn, Exchange& exchange) noexcept {
   if (exchange.mech_token.empty()) {
     exchange.refuse(Status::kUnexpectedToken);
   }
+}
+
+bool has_room(Exchange& exchange, std::size_t token_size, std::size_t mic_size) noexcept {
+  const std::size_t room = exchange.request->reply.size();
+  if (room >= kReplySizeMax) {
+    return true;  // As nearly every caller has it.
+  }
+  std::size_t size = token_size;
+  if (exchange.context->spnego) {
+    size = exchange.says_nothing ? 0 : size_of_resp(exchange, token_size, mic_size);
+  }
+  if (size > room) {
+    exchange.refuse(Status::kReplyTooLong);
+    if (!exchange.opened_now) {
+      exchange.spares_context = true;
+      exchange.context->rewind(exchange.before);
+    }
+  }
+  return exchange.live();
 }
 
 void conclude(Turn& turn, Exchange& exchange) noexcept {
@@ -313,7 +357,8 @@ void write_reply(Turn&, Exchange& exchange) noexcept {
       //= MS-SPNG 3.2.5: as the client named it, also by Microsoft's wrong OID.
       resp.supported_mech = gss::oid_of(exchange.context->mechanism);
     }
-  } else if (!exchange.live() && !exchange.spares_context && exchange.request->error_tokens) {
+  } else if (!exchange.live() && !exchange.spares_context && exchange.request->error_tokens &&
+             exchange.verdict.status != Status::kReplyTooLong) {
     resp = {.has_state = true,
             .state = NegState::kReject,
             .has_response_token = exchange.has_mech_reply,

@@ -13,6 +13,14 @@ void on_first_token(Turn& turn, Exchange& exchange) noexcept;
 // on_later_token takes the mechanism token or the mechListMIC out of a later token.
 void on_later_token(Turn& turn, Exchange& exchange) noexcept;
 
+// has_room says whether there is room for a reply with a mechanism's token of `token_size` octets
+// (0: none) and, in SPNEGO, a mechListMIC of `mic_size` (0: none). If not, the exchange is refused
+// and its context is as it was when the token came. To be asked before anything comes of a token
+// that a second one like it would be refused for. The size is exact or, for a token with random
+// numbers in it, their largest.
+[[nodiscard]] bool has_room(Exchange& exchange, std::size_t token_size,
+                            std::size_t mic_size) noexcept;
+
 // conclude is called when the mechanism is content: it checks the client's mechListMIC, if there is
 // one, and either completes the exchange or leaves it owing the MIC.
 void conclude(Turn& turn, Exchange& exchange) noexcept;

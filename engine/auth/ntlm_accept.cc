@@ -19,6 +19,7 @@ constexpr std::int64_t kFiletimeEpochS = 11'644'473'600;
 constexpr std::size_t kNtlmv1ResponseSize = 24;
 constexpr std::size_t kSessionKeySize = 16;
 constexpr std::size_t kChallengeSize = 8;
+constexpr std::size_t kNtlmMicSize = 16;  // NTLMSSP_MESSAGE_SIGNATURE (MS-NLMP 2.2.2.9).
 constexpr std::size_t kWorkstationSizeMax = 2 * 256;  // UTF-16LE; a DNS name, at most.
 
 // What a client may choose and we then do (MS-NLMP 2.2.2.5).
@@ -346,7 +347,10 @@ void stage_proof(Turn& turn, Exchange& exchange, const ntlm::Challenge& challeng
   if ((job.check_mic && authenticate.mic.empty()) || (wants_mic && !job.check_mic)) {
     return exchange.refuse(Status::kNtlmMicMissing);
   }
+  const bool has_mic =
+      exchange.has_client_mic || context.mic_required || job.check_mic;  // As in conclude.
   if (!read_key(exchange, authenticate, job) ||
+      !has_room(exchange, 0, has_mic ? kNtlmMicSize : 0) ||
       !find_account(turn, exchange, authenticate, has(challenge.flags, NegotiateFlags::kUnicode),
                     job)) {
     return;
@@ -423,6 +427,9 @@ void on_negotiate(Turn& turn, Exchange& exchange) noexcept {
   if (challenge.empty()) {
     return exchange.refuse(Status::kInternal);
   }
+  if (!has_room(exchange, challenge.size(), 0)) {
+    return;
+  }
   Context& context = *exchange.context;
   if (message.size() > kNtlmNegotiateSizeMax || challenge.size() > kNtlmChallengeSizeMax ||
       !context.keep(0, message) || !context.keep(1, challenge)) {
@@ -473,10 +480,11 @@ void on_proof_verified(Turn& turn, Exchange& exchange) noexcept {
     return;
   }
   //= MS-NLMP 3.2.5.1.2: bindings are compared, inside a response that has been found right.
-  if (!exchange.check_bindings(exchange.ntlm.bindings)) {
+  Context& context = *exchange.context;
+  if (!exchange.check_bindings(exchange.ntlm.bindings) ||
+      !exchange.check_protection(context_flags(context.ntlm_flags))) {
     return;
   }
-  Context& context = *exchange.context;
   // The messages have done their work; the names take their place.
   context.part_sizes = {};
   if (!context.keep(0, account.user) || !context.keep(1, account.domain) || !context.keep(2, {}) ||

@@ -53,6 +53,9 @@ inline constexpr std::array kMoves = {
     Move{State::kProofQueued, State::kEstablished},
     Move{State::kProofQueued, State::kMicOwed},
     Move{State::kMicOwed, State::kEstablished},
+    // The reply has no room: the token is as good as never come.
+    Move{State::kPacQueued, State::kHintSent},
+    Move{State::kPacQueued, State::kMechTokenOwed},
 };
 
 constexpr bool is_final(State state) noexcept {

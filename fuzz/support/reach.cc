@@ -109,6 +109,7 @@ constexpr std::array kRows = {
     Row{Stage::kAuthenticator, Status::kMalformedApRep},
     Row{Stage::kAuthenticator, Status::kThirdLeg},
     Row{Stage::kAuthenticator, Status::kMutualRequired},
+    Row{Stage::kAuthenticator, Status::kProtectionMissing},
     Row{Stage::kAuthenticator, Status::kBindingsMissing},
     Row{Stage::kAuthenticator, Status::kBindingsWrong},
     Row{Stage::kAuthenticator, Status::kBindingsUnknown},
