@@ -58,7 +58,7 @@ TEST_F(DceStyle, SignsOnWithThreeLegs) {
   {
     const Pinned<auth::Context> context = door.look(first.context);
     EXPECT_EQ(context->state, auth::State::kThirdLegOwed);
-    EXPECT_EQ(context->part(3).size(), 4 + ticket.session_key.size());
+    EXPECT_EQ(context->part(4).size(), 4 + ticket.session_key.size());
   }
   const auth::AcceptReply last = door.offer(third_leg(), first.context);
   ASSERT_EQ(text_of(last.verdict.status), text_of(Status::kEstablished));
@@ -74,7 +74,7 @@ TEST_F(DceStyle, SignsOnWithThreeLegs) {
   EXPECT_EQ(context->key_etype, answer.subkey_etype);
   EXPECT_EQ(context->acceptor_sequence, answer.seq_number) << "RFC 4121 2: not the third leg's";
   EXPECT_EQ(context->initiator_sequence, 4711u);
-  EXPECT_TRUE(context->part(3).empty());
+  EXPECT_TRUE(context->part(4).empty());
   EXPECT_EQ(std::search(context->storage.begin(), context->storage.end(),
                         ticket.session_key.begin(), ticket.session_key.end()),
             context->storage.end())
