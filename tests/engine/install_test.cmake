@@ -22,7 +22,7 @@ run(${CMAKE_CTEST_COMMAND} --test-dir ${WORK}/build --output-on-failure --no-tes
 
 # Declared and exported are the same set.
 set(declared)
-foreach(header sspi acceptor async)
+foreach(header sspi sspi_table acceptor async)
   file(READ ${WORK}/moved/include/usher/${header}.h text)
   string(REGEX MATCHALL "\nUSHER_API [^;]*;" declarations "${text}")
   foreach(declaration ${declarations})

@@ -1,4 +1,4 @@
-// A program in C11 that knows nothing but the two installed headers takes an NTLM exchange to its
+// A program in C11 that knows nothing but the installed headers takes an NTLM exchange to its
 // refusal, and is told why.
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include <usher/acceptor.h>
 #include <usher/sspi.h>
+#include <usher/sspi_table.h>
 
 static void expect(int holds, const char* what) {
   if (!holds) {
@@ -76,10 +77,15 @@ static SECURITY_STATUS step(CredHandle* credential, CtxtHandle* context, int fir
 }
 
 int main(void) {
+  // As a program for Windows asks for them: by the table.
+  const INIT_SECURITY_INTERFACE_A get_table = InitSecurityInterface;
+  const PSecurityFunctionTable table = get_table();
+  expect(table != NULL && table->dwVersion == SECURITY_SUPPORT_PROVIDER_INTERFACE_VERSION_5,
+         "there is a table");
   PSecPkgInfo package = NULL;
-  expect(QuerySecurityPackageInfo("negotiate", &package) == SEC_E_OK, "there is Negotiate");
+  expect(table->QuerySecurityPackageInfoA("negotiate", &package) == SEC_E_OK, "and Negotiate");
   expect(strcmp(package->Name, NEGOSSP_NAME) == 0, "it is called so");
-  FreeContextBuffer(package);
+  table->FreeContextBuffer(package);
 
   char path[] = "/tmp/usher-c11-XXXXXX";
   write_accounts(path);
@@ -102,6 +108,11 @@ int main(void) {
   SecPkgContext_Names names;
   expect(QueryContextAttributes(&context, SECPKG_ATTR_NAMES, &names) == SEC_E_OUT_OF_SEQUENCE,
          "nobody has signed on yet");
+  SecPkgContext_LastClientTokenStatus token;
+  expect(QueryContextAttributesEx(&context, SECPKG_ATTR_LAST_CLIENT_TOKEN_STATUS, &token,
+                                  sizeof token) == SEC_E_OK &&
+             token.LastClientTokenStatus == SecPkgAttrLastClientTokenNo,
+         "the client owes another token");
 
   unsigned char authenticate[256];
   status = step(&credential, &context, 0, authenticate, write_authenticate(authenticate), &reply);

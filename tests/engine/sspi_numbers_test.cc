@@ -37,6 +37,15 @@ static_assert(sizeof(SecPkgContext_KeyInfoA) == 32 &&
 static_assert(sizeof(SecPkgContext_SessionKey) == 16 && sizeof(SecPkgContext_NativeNamesW) == 16);
 static_assert(sizeof(SecPkgContext_PasswordExpiry) == 8 && sizeof(SecPkgContext_LogoffTime) == 8 &&
               sizeof(SecPkgContext_UserFlags) == 4 && sizeof(SecPkgContext_AuthorityA) == 8);
+static_assert(sizeof(SecPkgContext_DceInfo) == 16 && offsetof(SecPkgContext_DceInfo, pPac) == 8);
+static_assert(sizeof(SecPkgContext_CredentialNameA) == 16 &&
+              offsetof(SecPkgContext_CredentialNameW, sCredentialName) == 8);
+static_assert(sizeof(SecPkgContext_ClientSpecifiedTarget) == 8 &&
+              sizeof(SecPkgContext_LastClientTokenStatus) == 4 &&
+              sizeof(SecPkgCredentials_NamesW) == 8);
+static_assert(SecPkgAttrLastClientTokenYes == 0 && SecPkgAttrLastClientTokenNo == 1 &&
+              SecPkgAttrLastClientTokenMaybe == 2);
+static_assert(RPC_C_AUTHZ_NONE == 0 && RPC_C_AUTHZ_NAME == 1 && RPC_C_AUTHZ_DCE == 2);
 static_assert(sizeof(SEC_WINNT_AUTH_IDENTITY_W) == 48);
 static_assert(sizeof(SEC_WINNT_AUTH_IDENTITY_EXW) == 72 &&
               offsetof(SEC_WINNT_AUTH_IDENTITY_EXW, PackageList) == 56);

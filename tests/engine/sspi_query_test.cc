@@ -1,6 +1,8 @@
 // QueryContextAttributes tells who signed on, how, and until when, in memory the caller frees.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <memory>
 #include <string>
 
 #include "tests/engine/sspi_caller.h"
@@ -30,6 +32,53 @@ class SspiQuery : public SspiTest {
     ASSERT_EQ(leg.status, SEC_E_OK) << usher_last_refusal();
     context = leg.context;
     attributes = leg.attributes;
+  }
+
+  // sign_on_towards is a client that says in its authenticator which service it means.
+  void sign_on_towards(const std::u16string& target) {
+    DeleteSecurityContext(&context);
+    const auto* const bytes = reinterpret_cast<const std::uint8_t*>(target.data());
+    mint::AuthenticatorFields fields;
+    fields.authorization_data = mint::authorization_data(144, Bytes(bytes, 2 * target.size()));
+    const Called leg =
+        accept(credential.handle, mint::spnego_token(realm.ap_req(realm.ticket(), fields).message));
+    ASSERT_EQ(leg.status, SEC_E_OK) << usher_last_refusal();
+    context = leg.context;
+  }
+
+  void expect_target(const std::u16string& target, const char* how) {
+    for (const auto query : {QueryContextAttributesA, QueryContextAttributesW}) {
+      SecPkgContext_ClientSpecifiedTarget answer{};
+      ASSERT_EQ(query(&context, SECPKG_ATTR_CLIENT_SPECIFIED_TARGET, &answer), SEC_E_OK)
+          << how << ": " << usher_last_refusal();
+      EXPECT_EQ(std::u16string(answer.sTargetName), target) << how;
+      FreeContextBuffer(answer.sTargetName);
+    }
+  }
+
+  // free_answer frees what an attribute's structure points to.
+  static void free_answer(std::uint32_t attribute, const std::uint64_t* answer) {
+    const auto free_word = [answer](std::size_t n) {
+      FreeContextBuffer(reinterpret_cast<void*>(answer[n]));
+    };
+    switch (attribute) {
+      case SECPKG_ATTR_NAMES:
+      case SECPKG_ATTR_AUTHORITY:
+      case SECPKG_ATTR_PACKAGE_INFO:
+      case SECPKG_ATTR_NEGOTIATION_INFO:
+      case SECPKG_ATTR_CLIENT_SPECIFIED_TARGET:
+        return free_word(0);
+      case SECPKG_ATTR_NATIVE_NAMES:
+      case SECPKG_ATTR_KEY_INFO:
+        free_word(0);
+        return free_word(1);
+      case SECPKG_ATTR_DCE_INFO:
+      case SECPKG_ATTR_CREDENTIAL_NAME:
+      case SECPKG_ATTR_SESSION_KEY:
+        return free_word(1);
+      default:
+        return;
+    }
   }
 
   std::string name_a() {
@@ -281,6 +330,145 @@ TEST_F(SspiQuery, RepeatsTheAttributesOfTheLastLeg) {
   ASSERT_EQ(QueryContextAttributesA(&context, SECPKG_ATTR_FLAGS, &flags), SEC_E_OK);
   EXPECT_EQ(flags.Flags, attributes);
   EXPECT_NE(flags.Flags & ASC_RET_MUTUAL_AUTH, 0u);
+}
+
+TEST_F(SspiQuery, NamesTheClientToWhoDecidesByName) {
+  sign_on_with_kerberos();
+  SecPkgContext_DceInfo info{};
+  ASSERT_EQ(QueryContextAttributesA(&context, SECPKG_ATTR_DCE_INFO, &info), SEC_E_OK);
+  EXPECT_EQ(info.AuthzSvc, RPC_C_AUTHZ_NAME);
+  EXPECT_EQ(std::u16string(static_cast<SEC_WCHAR*>(info.pPac)), u"alice@EXAMPLE.TEST");
+  FreeContextBuffer(info.pPac);
+}
+
+TEST_F(SspiQuery, NamesTheCredentialThatOpenedTheTicket) {
+  sign_on_with_kerberos();
+  SecPkgContext_CredentialNameA name{.CredentialType = 7, .sCredentialName = nullptr};
+  ASSERT_EQ(QueryContextAttributesA(&context, SECPKG_ATTR_CREDENTIAL_NAME, &name), SEC_E_OK);
+  EXPECT_STREQ(name.sCredentialName, "HTTP/web.example.test@EXAMPLE.TEST");
+  EXPECT_EQ(name.CredentialType, 0u);
+  FreeContextBuffer(name.sCredentialName);
+  SecPkgContext_CredentialNameW wide{};
+  ASSERT_EQ(QueryContextAttributesW(&context, SECPKG_ATTR_CREDENTIAL_NAME, &wide), SEC_E_OK);
+  EXPECT_EQ(std::u16string(wide.sCredentialName), u"HTTP/web.example.test@EXAMPLE.TEST");
+  FreeContextBuffer(wide.sCredentialName);
+}
+
+TEST_F(SspiQuery, InventsNoCredentialsNameForNtlm) {
+  sign_on_with_ntlm();
+  SecPkgContext_CredentialNameA name{};
+  EXPECT_EQ(QueryContextAttributesA(&context, SECPKG_ATTR_CREDENTIAL_NAME, &name),
+            SEC_E_UNSUPPORTED_FUNCTION);
+  EXPECT_EQ(name.sCredentialName, nullptr);
+  SecPkgContext_DceInfo info{};
+  ASSERT_EQ(QueryContextAttributesW(&context, SECPKG_ATTR_DCE_INFO, &info), SEC_E_OK);
+  EXPECT_EQ(std::u16string(static_cast<SEC_WCHAR*>(info.pPac)), u"EXAMPLE\\alice");
+  FreeContextBuffer(info.pPac);
+}
+
+TEST_F(SspiQuery, TellsWhichServiceAKerberosClientMeans) {
+  sign_on_with_kerberos();
+  expect_target(u"HTTP/web.example.test", "by its ticket alone");
+  // MS-KILE 2.2.9: the name that the client was told, which the ticket may be another name for.
+  sign_on_towards(u"http/www.example.test:8080");
+  expect_target(u"http/www.example.test:8080", "in the client's own words");
+  sign_on_towards(u"HTTP/m\u00fcnchen");
+  expect_target(u"HTTP/m\u00fcnchen", "in any script");
+}
+
+// Half a character, and more than there is room for: whatever the client meant, it is not the
+// service's own name that it said.
+TEST_F(SspiQuery, InventsNoTargetForOneThatCannotBeRead) {
+  for (const std::u16string& target :
+       {std::u16string(u"HTTP/\xd800"), std::u16string(2000, u'x'), std::u16string(1, u'\0')}) {
+    sign_on_towards(target);
+    SecPkgContext_ClientSpecifiedTarget answer{};
+    EXPECT_EQ(QueryContextAttributesW(&context, SECPKG_ATTR_CLIENT_SPECIFIED_TARGET, &answer),
+              SEC_E_INVALID_UPN_NAME);
+    EXPECT_EQ(answer.sTargetName, nullptr);
+    EXPECT_EQ(name_a(), "alice@EXAMPLE.TEST") << "who the client is it is all the same";
+  }
+}
+
+TEST_F(SspiQuery, TellsWhichServiceAnNtlmClientMeansIfItSaysSo) {
+  sign_on_with_ntlm();
+  SecPkgContext_ClientSpecifiedTarget answer{};
+  EXPECT_EQ(QueryContextAttributesA(&context, SECPKG_ATTR_CLIENT_SPECIFIED_TARGET, &answer),
+            SEC_E_TARGET_UNKNOWN);
+  EXPECT_EQ(answer.sTargetName, nullptr);
+  EXPECT_EQ(DeleteSecurityContext(&context), SEC_E_OK);
+  client.fields.target_name = u"HTTP/web.example.test";
+  sign_on_with_ntlm();
+  expect_target(u"HTTP/web.example.test", "under its proof");
+}
+
+TEST_F(SspiQuery, TellsWhetherTheClientOwesAnotherToken) {
+  Called leg = open_half();
+  SecPkgContext_LastClientTokenStatus answer{SecPkgAttrLastClientTokenMaybe};
+  ASSERT_EQ(QueryContextAttributesA(&leg.context, SECPKG_ATTR_LAST_CLIENT_TOKEN_STATUS, &answer),
+            SEC_E_OK);
+  EXPECT_EQ(answer.LastClientTokenStatus, SecPkgAttrLastClientTokenNo);
+  EXPECT_EQ(DeleteSecurityContext(&leg.context), SEC_E_OK);
+  sign_on_with_ntlm();
+  ASSERT_EQ(QueryContextAttributesW(&context, SECPKG_ATTR_LAST_CLIENT_TOKEN_STATUS, &answer),
+            SEC_E_OK);
+  EXPECT_EQ(answer.LastClientTokenStatus, SecPkgAttrLastClientTokenYes);
+}
+
+// Every attribute at every size: one byte less than the structure is too little, and nothing is
+// written then; with all of it the answer is that of the function without a size.
+TEST_F(SspiQuery, TakesTheCallersWordOnItsBuffer) {
+  struct Case {
+    std::uint32_t attribute;
+    std::uint32_t size;
+  };
+  constexpr Case kCases[] = {{SECPKG_ATTR_SIZES, 16},
+                             {SECPKG_ATTR_NAMES, 8},
+                             {SECPKG_ATTR_LIFESPAN, 16},
+                             {SECPKG_ATTR_DCE_INFO, 16},
+                             {SECPKG_ATTR_KEY_INFO, 32},
+                             {SECPKG_ATTR_AUTHORITY, 8},
+                             {SECPKG_ATTR_SESSION_KEY, 16},
+                             {SECPKG_ATTR_PACKAGE_INFO, 8},
+                             {SECPKG_ATTR_NATIVE_NAMES, 16},
+                             {SECPKG_ATTR_FLAGS, 4},
+                             {SECPKG_ATTR_CREDENTIAL_NAME, 16},
+                             {SECPKG_ATTR_NEGOTIATION_INFO, 16},
+                             {SECPKG_ATTR_CLIENT_SPECIFIED_TARGET, 8},
+                             {SECPKG_ATTR_LAST_CLIENT_TOKEN_STATUS, 4},
+                             {SECPKG_ATTR_PASSWORD_EXPIRY, 8},
+                             {SECPKG_ATTR_LOGOFF_TIME, 8},
+                             {SECPKG_ATTR_USER_FLAGS, 4}};
+  sign_on_with_kerberos();
+  for (const Case& c : kCases) {
+    const bool wants_pac = c.attribute == SECPKG_ATTR_PASSWORD_EXPIRY ||
+                           c.attribute == SECPKG_ATTR_LOGOFF_TIME ||
+                           c.attribute == SECPKG_ATTR_USER_FLAGS;
+    for (const bool is_wide : {false, true}) {
+      const auto query = is_wide ? QueryContextAttributesExW : QueryContextAttributesExA;
+      for (std::uint32_t size = 0; size <= c.size + 1; ++size) {
+        const auto room = std::make_unique<std::uint64_t[]>(4);
+        const SECURITY_STATUS status = query(&context, c.attribute, room.get(), size);
+        const SECURITY_STATUS enough = wants_pac ? SEC_E_NO_IMPERSONATION : SEC_E_OK;
+        EXPECT_EQ(status, size < c.size ? SEC_E_BUFFER_TOO_SMALL : enough)
+            << c.attribute << " in " << size;
+        if (status != SEC_E_OK) {
+          EXPECT_TRUE(
+              std::all_of(&room[0], &room[4], [](std::uint64_t word) { return word == 0; }));
+        } else {
+          free_answer(c.attribute, room.get());
+        }
+      }
+    }
+  }
+  std::uint64_t answer[4] = {};
+  EXPECT_EQ(QueryContextAttributesExA(&context, SECPKG_ATTR_SIZES, nullptr, 16),
+            SEC_E_INVALID_PARAMETER);
+  EXPECT_EQ(QueryContextAttributesExW(&context, SECPKG_ATTR_TARGET, answer, 16),
+            SEC_E_UNSUPPORTED_FUNCTION);
+  CtxtHandle stale = no_handle();
+  EXPECT_EQ(QueryContextAttributesExA(&stale, SECPKG_ATTR_SIZES, answer, 16), SEC_E_INVALID_HANDLE);
+  EXPECT_EQ(QueryContextAttributesExW(&stale, SECPKG_ATTR_SIZES, answer, 16), SEC_E_INVALID_HANDLE);
 }
 
 TEST_F(SspiQuery, WantsABufferAndAnAttributeItKnows) {
