@@ -230,7 +230,7 @@ SECURITY_STATUS check_and_acquire(const Char* name, const Arguments& arguments) 
   const SECURITY_STATUS status =
       acquire(arguments.package->package, *principal, arguments.auth_data, *arguments.out);
   if (status == SEC_E_OK && arguments.expiry != nullptr) {
-    *arguments.expiry = to_filetime(kUnixNever);
+    *arguments.expiry = to_local_filetime(kUnixNever);
   }
   return status;
 }

@@ -139,9 +139,10 @@ struct AcquireOptions {
 // read_auth_data changes in `out` what `auth_data` asks for; SEC_E_OK, or the refusal. Allocates.
 [[nodiscard]] SECURITY_STATUS read_auth_data(const void* auth_data, AcquireOptions& out);
 
-// to_filetime converts seconds since 1970 to a TimeStamp; kUnixNever becomes SECURITY_TIME_NEVER.
+// to_local_filetime converts seconds since 1970 to a TimeStamp in the local time of the process, as
+// it was when the engine started; kUnixNever becomes SECURITY_TIME_NEVER. No lock.
 inline constexpr std::int64_t kUnixNever = 0;
-[[nodiscard]] TimeStamp to_filetime(std::int64_t unix_seconds) noexcept;
+[[nodiscard]] TimeStamp to_local_filetime(std::int64_t unix_seconds) noexcept;
 
 // granted_attributes turns a complete context's flags into ASC_RET_*.
 [[nodiscard]] std::uint32_t granted_attributes(gss::ContextFlags flags) noexcept;

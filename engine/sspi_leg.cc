@@ -357,7 +357,7 @@ SECURITY_STATUS Leg::conclude(SECURITY_STATUS status, const Engine* engine) noex
     *arguments_.attributes = granted();
   }
   if (arguments_.expiry != nullptr && complete()) {
-    *arguments_.expiry = to_filetime(reply_.expires_s);
+    *arguments_.expiry = to_local_filetime(reply_.expires_s);
   }
   return status;
 }

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <mutex>
 
+#include "engine/local_time.h"
 #include "engine/sspi_async_system.h"
 #include "engine/sspi_internal.h"
 
@@ -59,7 +60,8 @@ class Words {
 
 std::atomic<Engine*> g_engine{nullptr};
 std::mutex g_starting;
-AsyncOptions g_async_options;  // Guarded by it.
+constinit LocalTime g_local_time;  // Written once, before g_engine is.
+AsyncOptions g_async_options;      // Guarded by it.
 
 // A context's index has 24 bits at most, a credential's far fewer.
 constexpr std::uintptr_t kTagMask = 0xff000000;
@@ -167,6 +169,7 @@ Engine* start_engine_locked(const EngineOptions& options, bool& already,
   // Set once a replay file was asked for and could not be had: an engine that forgets at every
   // start is no substitute for it.
   static bool file_is_owed = false;
+  static bool local_time_is_known = false;
   if (already) {
     return engine;
   }
@@ -178,6 +181,10 @@ Engine* start_engine_locked(const EngineOptions& options, bool& already,
       (*why_not)[end] = '\0';
     }
     return nullptr;
+  }
+  if (!local_time_is_known) {  // Another try must not change it under who reads it.
+    g_local_time = LocalTime::make(system_clock().wall_us() / kMicrosPerSecond);
+    local_time_is_known = true;
   }
   // Never destroyed: threads that outlive main may still be accepting.
   engine = Engine::make(options, why_not).release();
@@ -198,14 +205,18 @@ std::mutex& starting_engine() noexcept { return g_starting; }
 
 AsyncOptions async_options() noexcept { return g_async_options; }
 
-TimeStamp to_filetime(std::int64_t unix_seconds) noexcept {
+TimeStamp to_local_filetime(std::int64_t unix_seconds) noexcept {
   constexpr std::int64_t kEpochs = 11'644'473'600;  // Seconds from 1601 to 1970.
   constexpr std::int64_t kUnits = 10'000'000;       // 100 ns each.
+  constexpr std::int64_t kDay = 86'400;             // No zone is farther ahead.
   TimeStamp time;
-  time.QuadPart = unix_seconds == kUnixNever ? SECURITY_TIME_NEVER
-                  : unix_seconds > SECURITY_TIME_NEVER / kUnits - kEpochs
-                      ? SECURITY_TIME_NEVER
-                      : (unix_seconds + kEpochs) * kUnits;
+  if (unix_seconds == kUnixNever || unix_seconds > SECURITY_TIME_NEVER / kUnits - kEpochs - kDay) {
+    time.QuadPart = SECURITY_TIME_NEVER;
+    return time;
+  }
+  // Only a context has a time to be told, and so there is an engine, or it is all UTC.
+  const std::int64_t ahead_s = running_engine() != nullptr ? g_local_time.ahead_s(unix_seconds) : 0;
+  time.QuadPart = (unix_seconds + ahead_s + kEpochs) * kUnits;
   return time;
 }
 

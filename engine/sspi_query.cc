@@ -308,8 +308,9 @@ SECURITY_STATUS answer_complete(const Snapshot& context, std::uint32_t attribute
       *static_cast<SecPkgContext_Sizes*>(out) = sizes_of(context);
       return SEC_E_OK;
     default:
-      *static_cast<SecPkgContext_Lifespan*>(out) = {.tsStart = to_filetime(context.start_s),
-                                                    .tsExpiry = to_filetime(context.expires_s)};
+      *static_cast<SecPkgContext_Lifespan*>(out) = {
+          .tsStart = to_local_filetime(context.start_s),
+          .tsExpiry = to_local_filetime(context.expires_s)};
       return SEC_E_OK;
   }
 }

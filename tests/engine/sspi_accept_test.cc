@@ -74,7 +74,7 @@ TEST_F(AcceptSecurityContextTest, SignsAnNtlmClientOnInsideSpnego) {
   EXPECT_EQ(DeleteSecurityContext(&leg.context), SEC_E_OK);
 }
 
-TEST_F(AcceptSecurityContextTest, TellsTheTicketsEndAsUtcFiletime) {
+TEST_F(AcceptSecurityContextTest, TellsTheTicketsEndAsFiletime) {
   const std::int64_t end = unix_now() + 1234;
   Called leg = accept(credential.handle,
                       mint::gss_token(realm.ap_req(realm.ticket(realm.service, 1234)).message));

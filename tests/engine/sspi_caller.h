@@ -174,6 +174,9 @@ struct NtlmClient {
   mint::AuthenticateFields fields;
 };
 
+// test_zone is where the tests are, whatever the machine says; for static initialisers to change.
+inline const char* test_zone = "UTC0";
+
 // StartedEngine starts the engine with few slots, once a process, so that a context left behind is
 // missed soon.
 inline constexpr std::uint32_t kTestSlots = 8;
@@ -185,6 +188,7 @@ struct StartedEngine {
     EXPECT_EQ(started, SEC_E_OK);
   }
   static SECURITY_STATUS start() {
+    ::setenv("TZ", test_zone, 1);
     const USHER_OPTIONS options{.Version = USHER_OPTIONS_VERSION,
                                 .Size = sizeof(USHER_OPTIONS),
                                 .SlotCount = kTestSlots,
