@@ -147,8 +147,23 @@ typedef struct _USHER_OPTIONS {
   // that finds no room is opened anew each time. The policy kerberos.ticket-cache=off has none of a
   // credential's remembered; usher_ticket_counts tells what they were good for.
   uint32_t TicketEntries;
+
+  // Contexts that are packed for others (ExportSecurityContext). A program built before this passes
+  // a Size without it and what follows.
+  uint32_t ExportSeconds;      // How long a packed context can be imported: 60; at most 300.
+  const char* ContextKeyFile;  // 32 random bytes and nothing else, a file that only its owner may
+                               // read. NULL and "": a random key of this engine's.
+
+  // Which local users clients are (user_token.h): the kinds of names that are asked, in order,
+  // separated by commas. "map" is the file UserMap, "winbind" the domain this machine has joined,
+  // "krb5" the rules auth_to_local of krb5.conf. NULL and "": "map,krb5" with a UserMap, else
+  // "krb5".
+  const char* Users;
+  const char* UserMap;
+  uint32_t UserMilliseconds;  // How long name services are waited for: 5,000; at most 600,000.
 } USHER_OPTIONS, *PUSHER_OPTIONS;
 #define USHER_OPTIONS_SIZE_1 offsetof(USHER_OPTIONS, AsyncWorkers)
+#define USHER_OPTIONS_SIZE_2 offsetof(USHER_OPTIONS, ExportSeconds)
 
 // usher_start makes the engine. Optional: the first AcquireCredentialsHandle makes one of the
 // default size, wide enough for its own kerberos.skew. SEC_E_OUT_OF_SEQUENCE if there is one

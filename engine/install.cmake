@@ -2,7 +2,7 @@
 include(CMakePackageConfigHelpers)
 set(usher_package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/usher)
 install(TARGETS usher_sspi usher_sspi_static EXPORT usherTargets COMPONENT library)
-install(FILES acceptor.h async.h sspi.h sspi_attributes.h sspi_bindings.h sspi_numbers.h sspi_status.h sspi_table.h sspi_types.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/usher COMPONENT library)
+install(FILES acceptor.h async.h sspi.h sspi_attributes.h sspi_bindings.h sspi_numbers.h sspi_status.h sspi_table.h sspi_types.h user_token.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/usher COMPONENT library)
 install(EXPORT usherTargets NAMESPACE usher:: DESTINATION ${usher_package_folder} COMPONENT library)
 if(URING_FOUND)
   set(usher_uring_requires ", liburing >= 2.3")

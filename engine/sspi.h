@@ -5,7 +5,8 @@
 // * `unsigned long` has 64 bits on Linux, so every ULONG of the original is a uint32_t here.
 // * SEC_WCHAR is char16_t: UTF-16, as on Windows. The A functions take and give UTF-8.
 // * Input strings are const.
-// * There are no thread tokens on Linux: ask for SECPKG_ATTR_NAMES instead of impersonating.
+// * Linux has no access tokens: QuerySecurityContextToken gives a USHER_TOKEN (user_token.h), and
+//   impersonating changes the calling thread's user and groups.
 // Declared is only what works; an acceptor's keytab, accounts and policy are named in acceptor.h.
 //
 // Any function may be called on any thread. One context, however, is for one thread at a time: a
@@ -116,6 +117,37 @@ USHER_API SECURITY_STATUS SEC_ENTRY AcquireCredentialsHandleW(
 // when the last of them has. Contexts made with it live on.
 USHER_API SECURITY_STATUS SEC_ENTRY FreeCredentialsHandle(PCredHandle phCredential);
 #define FreeCredentialHandle FreeCredentialsHandle
+
+// AddCredentials gives a credential more to accept with: what pAuthData names in addition to what
+// AcquireCredentialsHandle was told. Contexts and calls that are under way are not disturbed, and
+// usher_reload reads all of it again.
+//   pszPrincipal    NULL or empty: every principal of what is added. A name: one more that tickets
+//                   may be for, of a credential that was acquired with a name; its key must be in
+//                   the keytabs, else SEC_E_NO_CREDENTIALS. SEC_E_INVALID_PARAMETER for a
+//                   credential that serves every principal already.
+//   pszPackage      The package that the credential was acquired for, or one that its Negotiate
+//                   serves; else SEC_E_SECPKG_NOT_FOUND.
+//   fCredentialUse  SECPKG_CRED_INBOUND or _BOTH, as in AcquireCredentialsHandle.
+//   pAuthData       NULL, or a USHER_ACCEPTOR of whose members only Keytab and Accounts are set:
+//                   all others belong to the whole credential (SEC_E_INVALID_PARAMETER). NULL
+//                   needs a pszPrincipal.
+//   pGetKeyFn       NULL.
+//   ptsExpiry       Receives SECURITY_TIME_NEVER; may be NULL.
+// On an error the credential is as it was. A key of a principal, kvno and etype that the credential
+// has already must be the same key, else SEC_E_NO_CREDENTIALS; of an account that is there already,
+// the first stays. SEC_E_INVALID_PARAMETER also if more than 16 files would be read.
+USHER_API SECURITY_STATUS SEC_ENTRY AddCredentialsA(PCredHandle phCredential,
+                                                    const SEC_CHAR* pszPrincipal,
+                                                    const SEC_CHAR* pszPackage,
+                                                    uint32_t fCredentialUse, void* pAuthData,
+                                                    SEC_GET_KEY_FN pGetKeyFn,
+                                                    void* pvGetKeyArgument, PTimeStamp ptsExpiry);
+USHER_API SECURITY_STATUS SEC_ENTRY AddCredentialsW(PCredHandle phCredential,
+                                                    const SEC_WCHAR* pszPrincipal,
+                                                    const SEC_WCHAR* pszPackage,
+                                                    uint32_t fCredentialUse, void* pAuthData,
+                                                    SEC_GET_KEY_FN pGetKeyFn,
+                                                    void* pvGetKeyArgument, PTimeStamp ptsExpiry);
 
 // AcceptSecurityContext takes one token of a client and answers it.
 //   phContext    NULL for the first token of an exchange, afterwards what phNewContext received.
@@ -237,6 +269,73 @@ USHER_API SECURITY_STATUS SEC_ENTRY EncryptMessage(PCtxtHandle phContext, uint32
 USHER_API SECURITY_STATUS SEC_ENTRY DecryptMessage(PCtxtHandle phContext, PSecBufferDesc pMessage,
                                                    uint32_t MessageSeqNo, uint32_t* pfQOP);
 
+// ExportSecurityContext packs a complete context for another process, or for later: everything that
+// ImportSecurityContext needs to go on with it, its keys, its place in the sequence of messages,
+// its PAC and what was delegated. It is sealed (AES-256-GCM) and signed with a key of the engine's:
+// a random one, which only this process and its children have, or that of the file
+// USHER_OPTIONS.ContextKeyFile, for processes and machines that share it.
+//   fFlags          SECPKG_CONTEXT_EXPORT_DELETE_OLD: the context is deleted once it is packed.
+//                   SECPKG_CONTEXT_EXPORT_RESET_NEW: the packed one begins its messages anew, at
+//                   the numbers the exchange agreed on: for a context whose old copy sends none any
+//                   more and whose peer does so too. Of NTLM's, and RC4's with Kerberos, that is
+//                   SEC_E_UNSUPPORTED_FUNCTION once a message was made: the same key stream would
+//                   be used twice. _TO_KERNEL is SEC_E_UNSUPPORTED_FUNCTION.
+//   pPackedContext  pvBuffer receives memory for FreeContextBuffer, cbBuffer its size, BufferType
+//                   SECBUFFER_TOKEN: at most USHER_PACKED_CONTEXT_SIZE_MAX bytes.
+//   pToken          NULL, or receives NULL: the user's token is made anew where it is wanted.
+// Without DELETE_OLD both copies count messages from where they are now: one of them must be idle,
+// and of a context whose messages are sealed with a key stream (NTLM's, RC4's) the old one is, by
+// the library: its messages are SEC_E_OUT_OF_SEQUENCE from now on.
+// SEC_E_OUT_OF_SEQUENCE if the context is not complete; SEC_E_INVALID_HANDLE;
+// SEC_E_INVALID_PARAMETER for other flags or no pPackedContext; SEC_E_INSUFFICIENT_MEMORY;
+// SEC_E_CONTEXT_EXPIRED if its time has passed.
+#define USHER_PACKED_CONTEXT_SIZE_MAX 0x40000u
+USHER_API SECURITY_STATUS SEC_ENTRY ExportSecurityContext(PCtxtHandle phContext, uint32_t fFlags,
+                                                          PSecBuffer pPackedContext, void** pToken);
+
+// ImportSecurityContext makes a context of what ExportSecurityContext has packed; it is complete
+// and can be queried, can make and read messages, and be exported again, as the original.
+//   pszPackage      "Negotiate", or the package of the context ("Kerberos", "NTLM"); else
+//                   SEC_E_SECPKG_NOT_FOUND.
+//   pPackedContext  What was packed. It is not changed. Good for USHER_OPTIONS.ExportSeconds after
+//                   it was packed, not beyond the context's own end, and once: a second import by
+//                   engines with the same replay cache is SEC_E_OUT_OF_SEQUENCE.
+//   Token           Not used: NULL.
+//   phContext       Receives the handle.
+// SEC_E_INVALID_TOKEN if it is none, or of another version; SEC_E_MESSAGE_ALTERED if it was
+// changed, or packed with another key; SEC_E_CONTEXT_EXPIRED if it is too late;
+// SEC_E_INSUFFICIENT_MEMORY if all contexts, or memory for them, are in use (it can be imported
+// later then).
+USHER_API SECURITY_STATUS SEC_ENTRY ImportSecurityContextA(const SEC_CHAR* pszPackage,
+                                                           PSecBuffer pPackedContext, void* Token,
+                                                           PCtxtHandle phContext);
+USHER_API SECURITY_STATUS SEC_ENTRY ImportSecurityContextW(const SEC_WCHAR* pszPackage,
+                                                           PSecBuffer pPackedContext, void* Token,
+                                                           PCtxtHandle phContext);
+
+// QuerySecurityContextToken says which local user the client of a complete context is: *Token
+// receives a PUSHER_TOKEN (user_token.h, which says how users are found), memory for
+// FreeContextBuffer in place of CloseHandle. May wait for the machine's name services, at most
+// USHER_OPTIONS.UserMilliseconds. SEC_E_NO_IMPERSONATION if the client is no local user;
+// SEC_E_NO_AUTHENTICATING_AUTHORITY if name services did not answer in time, or too many threads
+// ask; SEC_E_OUT_OF_SEQUENCE if the context is not complete; SEC_E_INVALID_HANDLE;
+// SEC_E_INVALID_PARAMETER if Token is null; SEC_E_INSUFFICIENT_MEMORY. On an error *Token is null.
+USHER_API SECURITY_STATUS SEC_ENTRY QuerySecurityContextToken(PCtxtHandle phContext, void** Token);
+
+// ImpersonateSecurityContext makes the calling thread, and no other, act as the local user that
+// QuerySecurityContextToken tells: its effective user, group and supplementary groups, and no
+// capability is in effect. Needs CAP_SETUID and CAP_SETGID. A thread that impersonates already
+// changes over. SEC_E_NO_IMPERSONATION without those capabilities, for a client that is no local
+// user, and for root, who is never impersonated; else QuerySecurityContextToken's errors. On an
+// error the thread is as it was. Threads and processes that it starts meanwhile inherit its state.
+USHER_API SECURITY_STATUS SEC_ENTRY ImpersonateSecurityContext(PCtxtHandle phContext);
+
+// RevertSecurityContext makes the calling thread what it was before it began to impersonate, to the
+// last group and capability. phContext must be one that the thread impersonates, else
+// SEC_E_NO_IMPERSONATION; it may have been deleted meanwhile. SEC_E_INTERNAL_ERROR if the kernel
+// refuses, and the thread still impersonates.
+USHER_API SECURITY_STATUS SEC_ENTRY RevertSecurityContext(PCtxtHandle phContext);
+
 // QueryCredentialsAttributes fills in *pBuffer: SECPKG_CRED_ATTR_NAMES, the principal that
 // AcquireCredentialsHandle was asked for, or "" for all of the keytab. Others are
 // SEC_E_UNSUPPORTED_FUNCTION. The Ex form checks cbBuffer as QueryContextAttributesEx does.
@@ -292,6 +391,8 @@ USHER_API SECURITY_STATUS SEC_ENTRY QuerySecurityPackageInfoW(const SEC_WCHAR* p
 #define MICROSOFT_KERBEROS_NAME MICROSOFT_KERBEROS_NAME_W
 #define NTLMSP_NAME NTLMSP_NAME_W
 #define AcquireCredentialsHandle AcquireCredentialsHandleW
+#define AddCredentials AddCredentialsW
+#define ImportSecurityContext ImportSecurityContextW
 #define QueryContextAttributes QueryContextAttributesW
 #define SetCredentialsAttributes SetCredentialsAttributesW
 #define SetContextAttributes SetContextAttributesW
@@ -316,6 +417,8 @@ typedef SEC_WINNT_AUTH_IDENTITY_EXW SEC_WINNT_AUTH_IDENTITY_EX, *PSEC_WINNT_AUTH
 #define MICROSOFT_KERBEROS_NAME MICROSOFT_KERBEROS_NAME_A
 #define NTLMSP_NAME NTLMSP_NAME_A
 #define AcquireCredentialsHandle AcquireCredentialsHandleA
+#define AddCredentials AddCredentialsA
+#define ImportSecurityContext ImportSecurityContextA
 #define QueryContextAttributes QueryContextAttributesA
 #define SetCredentialsAttributes SetCredentialsAttributesA
 #define SetContextAttributes SetContextAttributesA

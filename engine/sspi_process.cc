@@ -252,7 +252,8 @@ constexpr std::uint32_t kAsyncQueueMax = 1u << 16;
 // read_options copies the options of whichever version of this library the caller was built for.
 SECURITY_STATUS read_options(const USHER_OPTIONS* given, USHER_OPTIONS& out) noexcept {
   if (given == nullptr || given->Version != USHER_OPTIONS_VERSION ||
-      (given->Size != sizeof(USHER_OPTIONS) && given->Size != USHER_OPTIONS_SIZE_1)) {
+      (given->Size != sizeof(USHER_OPTIONS) && given->Size != USHER_OPTIONS_SIZE_1 &&
+       given->Size != USHER_OPTIONS_SIZE_2)) {
     return refuse(SEC_E_INVALID_PARAMETER, "USHER_OPTIONS: Version or Size is not this library's");
   }
   out = {};

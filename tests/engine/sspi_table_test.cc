@@ -50,6 +50,10 @@ TEST_F(SspiTable, HoldsTheExportedFunctions) {
   EXPECT_EQ(w.QueryContextAttributesExW, &QueryContextAttributesExW);
   EXPECT_EQ(a.QueryCredentialsAttributesExA, &QueryCredentialsAttributesExA);
   EXPECT_EQ(w.QueryCredentialsAttributesExW, &QueryCredentialsAttributesExW);
+  EXPECT_EQ(a.ImportSecurityContextA, &ImportSecurityContextA);
+  EXPECT_EQ(w.ImportSecurityContextW, &ImportSecurityContextW);
+  EXPECT_EQ(a.AddCredentialsA, &AddCredentialsA);
+  EXPECT_EQ(w.AddCredentialsW, &AddCredentialsW);
 }
 
 template <class Table>
@@ -59,6 +63,10 @@ void expect_common(const Table& table) {
   EXPECT_EQ(table.CompleteAuthToken, &CompleteAuthToken);
   EXPECT_EQ(table.DeleteSecurityContext, &DeleteSecurityContext);
   EXPECT_EQ(table.ApplyControlToken, &ApplyControlToken);
+  EXPECT_EQ(table.ImpersonateSecurityContext, &ImpersonateSecurityContext);
+  EXPECT_EQ(table.RevertSecurityContext, &RevertSecurityContext);
+  EXPECT_EQ(table.ExportSecurityContext, &ExportSecurityContext);
+  EXPECT_EQ(table.QuerySecurityContextToken, &QuerySecurityContextToken);
   EXPECT_EQ(table.MakeSignature, &MakeSignature);
   EXPECT_EQ(table.VerifySignature, &VerifySignature);
   EXPECT_EQ(table.FreeContextBuffer, &FreeContextBuffer);

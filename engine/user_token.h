@@ -1,0 +1,47 @@
+// Which local user a client is: what QuerySecurityContextToken tells and ImpersonateSecurityContext
+// becomes.
+#pragma once
+
+#include "acceptor.h"
+
+// NOLINTBEGIN(modernize-*,bugprone-*,cert-*,readability-*): C, and names as in Windows' headers.
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// USHER_TOKEN names the local user that a client is, in place of Windows' access token. It is one
+// allocation for FreeContextBuffer, a copy: later changes of users and groups are not in it.
+//
+// The user is found by the first of USHER_OPTIONS.Users that knows the client:
+//   map      a line of the file UserMap. Each is a client's name as SECPKG_ATTR_NAMES tells it
+//            ("alice@EXAMPLE.ORG", "EXAMPLE\alice"), or a SID, then white space, then the name of a
+//            local user, or "-" for a client that is nobody here, whoever else may know it. "#"
+//            begins a comment. The file is read when the engine starts; nobody but its owner, root
+//            or this process's user, may be able to write it.
+//   winbind  the user whom winbindd has for the UserSid of the client's PAC.
+//   krb5     the local name that the rules auth_to_local of krb5.conf make of a Kerberos client's
+//            principal (RFC 4120 names; by default "alice" of "alice@REALM" in the default realm
+//            and nobody else). NTLM clients have none.
+// A name is looked up in the machine's name services (getpwnam, getgrouplist), off the threads that
+// accept.
+typedef struct _USHER_TOKEN {
+  uint32_t Size;  // sizeof(USHER_TOKEN)
+  uint32_t Uid;
+  uint32_t Gid;  // The user's primary group.
+  uint32_t GroupCount;
+  const uint32_t* Groups;  // Supplementary groups, Gid among them as getgrouplist tells.
+  const char* UserName;    // The local user's.
+  const char* ClientName;  // SECPKG_ATTR_NAMES.
+  const char* FoundBy;     // "map", "winbind" or "krb5".
+  // What the client's PAC says; "" and 0 without one.
+  const char* UserSid;
+  const char* PrimaryGroupSid;
+  const USHER_GROUP* Sids;
+  uint32_t SidCount;
+  uint32_t Reserved;
+} USHER_TOKEN, *PUSHER_TOKEN;
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif
+// NOLINTEND(modernize-*,bugprone-*,cert-*,readability-*)
