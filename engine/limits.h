@@ -18,7 +18,7 @@ inline constexpr std::size_t kReplySizeMax = 1024;
 
 // What one exchange keeps between two tokens (auth/context.h).
 inline constexpr std::size_t kContextSize = 1024;
-inline constexpr std::size_t kMechTypesSizeMax = 128;      // MechTypeList, for mechListMIC.
+inline constexpr std::size_t kMechTypesSizeMax = 112;      // MechTypeList, for mechListMIC.
 inline constexpr std::size_t kNtlmNegotiateSizeMax = 320;  // NEGOTIATE, for the MIC.
 inline constexpr std::size_t kNtlmChallengeSizeMax = 448;  // CHALLENGE, for the MIC.
 inline constexpr std::size_t kKeySizeMax = 32;             // AES-256.

@@ -226,20 +226,27 @@ USHER_API SECURITY_STATUS SEC_ENTRY QueryContextAttributesExW(PCtxtHandle phCont
 // SEC_E_OUT_OF_SEQUENCE). Kerberos: GSS_GetMIC and GSS_Wrap (RFC 4121 4.2, RFC 4757 7), laid out as
 // Windows does (MS-KILE 3.4.5.4 to 3.4.5.7); NTLM: MS-NLMP 3.4.3 to 3.4.7. The peer may use SSPI or
 // GSS-API.
-//   pMessage       The buffers, at most 16 besides empty ones, in the order in which the message is
-//                  signed. SECBUFFER_DATA is signed, and encrypted in place. With
-//                  SECBUFFER_READONLY_WITH_CHECKSUM added it is signed and stays as it is; with
-//                  SECBUFFER_READONLY it is not looked at. SECBUFFER_TOKEN, one, is where the
-//                  token is or goes. SECBUFFER_PADDING, at most one, takes what stands behind the
-//                  data; it may be missing where cbBlockSize is 1. Any other type is
-//                  SEC_E_INVALID_TOKEN, as is one of these that is missing or comes twice.
-//   MessageSeqNo   Not used: messages are numbered here (as Windows does it for these packages).
+//   pMessage       The buffers, in the order in which the message is signed; they must not overlap.
+//                  SECBUFFER_DATA, at most 16, is signed, and encrypted in place. With
+//                  SECBUFFER_READONLY_WITH_CHECKSUM added it is signed and stays as it is (headers
+//                  and trailers of DCE/RPC); with SECBUFFER_READONLY it is not looked at.
+//                  SECBUFFER_TOKEN, one, is where the token is or goes. SECBUFFER_PADDING, at most
+//                  one, takes what stands behind the data: one byte with RC4 and Kerberos and
+//                  without DCE style; else there is none, and the buffer may be missing.
+//                  SECBUFFER_EMPTY is passed over. Any other type is SEC_E_INVALID_TOKEN, as is one
+//                  of these that is missing or comes twice, or a token for reading only where one
+//                  is written or opened; SEC_E_INVALID_PARAMETER if one has a size and no memory.
+//   MessageSeqNo   Not used: messages are numbered here, as Windows does it for these packages.
 //   fQOP, pfQOP    0, or SECQOP_WRAP_NO_ENCRYPT: signed, in the form of an encrypted message.
 // Any number of threads may call these functions on one context at once; those that send take
-// turns, and so do those that receive. A context's first message needs memory from the heap.
+// turns, and so do those that receive. A context's first message, or its first question for
+// SECPKG_ATTR_SIZES, takes 14 KiB from the heap, which go with the context. A context's end
+// (ptsExpiry) does not end its messages: a caller that wants that looks at the clock.
 //
 // On an error nothing was sent or taken: buffers are as they were, no number is used up, and the
-// call may be made again. But what did not verify is wiped from its buffers.
+// call may be made again. But what was received and did not verify is wiped from its buffers, and
+// so is what is half encrypted if OpenSSL fails (SEC_E_ENCRYPT_FAILURE, SEC_E_DECRYPT_FAILURE;
+// SEC_E_INTERNAL_ERROR of the other two).
 
 // MakeSignature makes the token of a message that stays readable; SECPKG_ATTR_SIZES says how large
 // it is (cbMaxSignature), and its cbBuffer becomes that. SEC_E_BUFFER_TOO_SMALL;
@@ -248,10 +255,10 @@ USHER_API SECURITY_STATUS SEC_ENTRY QueryContextAttributesExW(PCtxtHandle phCont
 USHER_API SECURITY_STATUS SEC_ENTRY MakeSignature(PCtxtHandle phContext, uint32_t fQOP,
                                                   PSecBufferDesc pMessage, uint32_t MessageSeqNo);
 
-// VerifySignature checks one of the peer's. SEC_E_MESSAGE_ALTERED: it is none, or of another
-// message. SEC_E_OUT_OF_SEQUENCE: it came before, or, where the client negotiated
-// ASC_RET_SEQUENCE_DETECT, others that came before it are missing (the message itself is right, and
-// taken). SEC_E_INVALID_TOKEN: no token of this context's kind.
+// VerifySignature checks one of the peer's; nothing is written to its buffers.
+// SEC_E_MESSAGE_ALTERED: it is of another message. SEC_E_OUT_OF_SEQUENCE: it came before, or, where
+// the client negotiated ASC_RET_SEQUENCE_DETECT, others that came before it are missing (the
+// message itself is right, and taken). SEC_E_INVALID_TOKEN: no token of this context's kind.
 USHER_API SECURITY_STATUS SEC_ENTRY VerifySignature(PCtxtHandle phContext, PSecBufferDesc pMessage,
                                                     uint32_t MessageSeqNo, uint32_t* pfQOP);
 

@@ -12,6 +12,7 @@
 #include "engine/acceptor.h"
 #include "engine/engine.h"
 #include "engine/handle_table.h"
+#include "engine/protect/message.h"
 #include "engine/sspi.h"
 #include "parsers/pac.h"
 
@@ -146,6 +147,12 @@ inline constexpr std::int64_t kUnixNever = 0;
 
 // granted_attributes turns a complete context's flags into ASC_RET_*.
 [[nodiscard]] std::uint32_t granted_attributes(gss::ContextFlags flags) noexcept;
+
+// find_session gives the Session of a complete context, made when it is first asked for: SEC_E_OK,
+// or the refusal. Waits while another thread does the same; one that stays at work on the context,
+// which a complete one gives no cause for, is SEC_E_INVALID_HANDLE after a second.
+[[nodiscard]] SECURITY_STATUS find_session(const SecHandle* context,
+                                           protect::SessionShare& out) noexcept;
 
 // KeptPac is a copy of a context's PAC, wiped when it goes.
 class KeptPac {

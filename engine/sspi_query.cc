@@ -6,7 +6,6 @@
 
 #include "engine/auth/unicode.h"
 #include "engine/crypto/etype.h"
-#include "engine/protect/mic.h"
 #include "engine/sspi_internal.h"
 
 namespace usher::sspi {
@@ -82,30 +81,18 @@ Status take_snapshot(const SecHandle* handle, Snapshot& out) noexcept {
   });
 }
 
-SecPkgContext_Sizes sizes_of(const Snapshot& context) noexcept {
-  SecPkgContext_Sizes sizes{.cbMaxToken = package_row(context.package).token_size_max,
-                            .cbMaxSignature = 0,
-                            .cbBlockSize = 0,
-                            .cbSecurityTrailer = 0};
-  const bool integrity = gss::has(context.flags, gss::ContextFlags::kIntegrity);
-  const bool confidentiality = gss::has(context.flags, gss::ContextFlags::kConfidentiality);
-  if (context.package == Package::kNtlm) {
-    constexpr std::uint32_t kSignatureSize = 16;  // MS-NLMP 2.2.2.9.
-    sizes.cbMaxSignature = integrity ? kSignatureSize : 0;
-    sizes.cbSecurityTrailer = confidentiality ? kSignatureSize : 0;
-  } else if (const auto* profile = crypto::profile_of(context.key_etype)) {
-    const auto mic_size = static_cast<std::uint32_t>(protect::mic_size(*profile));
-    // Sealed, RFC 4121 4.2.4: the header comes twice. RFC 4757 7.3: a MIC's fields and a
-    // confounder.
-    constexpr std::uint32_t kHeaderSize = 16;
-    const std::uint32_t trailer_size = profile->family == crypto::Family::kRc4
-                                           ? mic_size + profile->confounder_size
-                                           : 2 * kHeaderSize + profile->overhead();
-    sizes.cbMaxSignature = integrity ? mic_size : 0;
-    sizes.cbBlockSize = 1;
-    sizes.cbSecurityTrailer = confidentiality ? trailer_size : 0;
+SECURITY_STATUS answer_sizes(const SecHandle* handle, const Snapshot& context,
+                             SecPkgContext_Sizes& out) noexcept {
+  protect::SessionShare session;
+  const SECURITY_STATUS status = find_session(handle, session);
+  if (status == SEC_E_OK) {
+    const protect::MessageSizes sizes = session->sizes();
+    out = {.cbMaxToken = package_row(context.package).token_size_max,
+           .cbMaxSignature = sizes.signature,
+           .cbBlockSize = sizes.block_size,
+           .cbSecurityTrailer = sizes.trailer};
   }
-  return sizes;
+  return status;
 }
 
 // copy_name copies a name as UTF-8 or UTF-16 with a terminator. One with a NUL in it would end
@@ -304,9 +291,6 @@ SECURITY_STATUS answer_complete(const Snapshot& context, std::uint32_t attribute
       return answer_credential_name(context, *static_cast<typename Family::CredentialName*>(out));
     case SECPKG_ATTR_CLIENT_SPECIFIED_TARGET:
       return answer_target(context, *static_cast<SecPkgContext_ClientSpecifiedTarget*>(out));
-    case SECPKG_ATTR_SIZES:
-      *static_cast<SecPkgContext_Sizes*>(out) = sizes_of(context);
-      return SEC_E_OK;
     default:
       *static_cast<SecPkgContext_Lifespan*>(out) = {
           .tsStart = to_local_filetime(context.start_s),
@@ -362,7 +346,7 @@ SECURITY_STATUS answer_from_pac(const SecHandle* handle, std::uint32_t attribute
 }
 
 // From is where an attribute's answer comes from, which is also when there is one.
-enum class From : std::uint8_t { kAny, kComplete, kSessionKey, kPac };
+enum class From : std::uint8_t { kAny, kComplete, kMessages, kSessionKey, kPac };
 
 // AttributeRow is one attribute that is served, and its structure's size, which is the same in both
 // families.
@@ -372,7 +356,7 @@ struct AttributeRow {
   From from;
 };
 constexpr std::array kAttributes = {
-    AttributeRow{SECPKG_ATTR_SIZES, sizeof(SecPkgContext_Sizes), From::kComplete},
+    AttributeRow{SECPKG_ATTR_SIZES, sizeof(SecPkgContext_Sizes), From::kMessages},
     AttributeRow{SECPKG_ATTR_NAMES, sizeof(SecPkgContext_NamesW), From::kComplete},
     AttributeRow{SECPKG_ATTR_LIFESPAN, sizeof(SecPkgContext_Lifespan), From::kComplete},
     AttributeRow{SECPKG_ATTR_DCE_INFO, sizeof(SecPkgContext_DceInfo), From::kComplete},
@@ -419,6 +403,8 @@ SECURITY_STATUS query(const SecHandle* handle, std::uint32_t attribute, void* ou
       return answer_any<Family>(context, attribute, out);
     case From::kComplete:
       return answer_complete<Family>(context, attribute, out);
+    case From::kMessages:
+      return answer_sizes(handle, context, *static_cast<SecPkgContext_Sizes*>(out));
     case From::kSessionKey:
       return answer_session_key(handle, context, out);
     case From::kPac:

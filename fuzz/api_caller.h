@@ -394,9 +394,21 @@ inline SECURITY_STATUS expected_answer(const Exchange& exchange, std::uint32_t a
     case SECPKG_ATTR_FLAGS:
     case SECPKG_ATTR_PACKAGE_INFO:
     case SECPKG_ATTR_NEGOTIATION_INFO:
+    case SECPKG_ATTR_LAST_CLIENT_TOKEN_STATUS:
       return SEC_E_OK;
+    case SECPKG_ATTR_CREDENTIAL_NAME:  // An NTLM acceptor has none.
+      if (exchange.state == State::kEstablished && exchange.ntlm()) {
+        return SEC_E_UNSUPPORTED_FUNCTION;
+      }
+      return exchange.state == State::kEstablished ? SEC_E_OK : SEC_E_OUT_OF_SEQUENCE;
+    case SECPKG_ATTR_CLIENT_SPECIFIED_TARGET:  // The NTLM clients here name none.
+      if (exchange.state == State::kEstablished && exchange.ntlm()) {
+        return SEC_E_TARGET_UNKNOWN;
+      }
+      return exchange.state == State::kEstablished ? SEC_E_OK : SEC_E_OUT_OF_SEQUENCE;
     case SECPKG_ATTR_SIZES:
     case SECPKG_ATTR_NAMES:
+    case SECPKG_ATTR_DCE_INFO:
     case SECPKG_ATTR_LIFESPAN:
     case SECPKG_ATTR_KEY_INFO:
     case SECPKG_ATTR_AUTHORITY:
@@ -452,6 +464,18 @@ inline void ask(const Exchange& exchange, std::uint32_t attribute, bool wide) {
           "the package is the one negotiated");
     FreeContextBuffer(allocated);
   } else if (attribute == SECPKG_ATTR_AUTHORITY) {
+    FreeContextBuffer(allocated);
+  } else if (attribute == SECPKG_ATTR_LAST_CLIENT_TOKEN_STATUS) {
+    check(number == (exchange.state == State::kEstablished ? SecPkgAttrLastClientTokenYes
+                                                           : SecPkgAttrLastClientTokenNo),
+          "the last token was the last");
+  } else if (attribute == SECPKG_ATTR_DCE_INFO || attribute == SECPKG_ATTR_CREDENTIAL_NAME) {
+    void* name = nullptr;  // The second member.
+    std::copy_n(answer.begin() + sizeof(name), sizeof(name),
+                reinterpret_cast<std::uint8_t*>(&name));
+    check(name != nullptr, "a name is there");
+    FreeContextBuffer(name);
+  } else if (attribute == SECPKG_ATTR_CLIENT_SPECIFIED_TARGET) {
     FreeContextBuffer(allocated);
   } else if (attribute == SECPKG_ATTR_NATIVE_NAMES || attribute == SECPKG_ATTR_KEY_INFO) {
     void* second = nullptr;

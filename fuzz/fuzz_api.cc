@@ -207,7 +207,7 @@ class Play {
     if (call.status >= 0) {
       check(same(after.handle, given), "an exchange keeps its handle");
       exchange = std::move(after);
-    } else if (!in_use) {
+    } else if (!in_use && !lacked_room(call)) {
       exchange.state = State::kGone;  // After an error no context remains.
       check(DeleteSecurityContext(&exchange.handle) == SEC_E_INVALID_HANDLE, "and none is left");
     }
@@ -248,10 +248,6 @@ class Play {
     if (call.shape == Shape::kProxyBindings && offer.expected == Expected::kEstablished) {
       return SEC_E_BAD_BINDINGS;  // Before the replay cache sees it.
     }
-    if (offer.authenticator >= 0 && offer.expected == Expected::kEstablished) {
-      kerberos_.see(static_cast<std::size_t>(offer.authenticator));
-      ++g_authenticators;
-    }
     switch (offer.expected) {
       case Expected::kEstablished:
         return SEC_E_OK;
@@ -260,6 +256,11 @@ class Play {
       default:
         return std::nullopt;
     }
+  }
+
+  // lacked_room says whether a call was refused for want of room alone: it can be made again.
+  static bool lacked_room(const Call& call) {
+    return call.status == SEC_E_BUFFER_TOO_SMALL || call.status == SEC_E_INSUFFICIENT_BUFFERS;
   }
 
   // check_status compares; `room` is what a reply may take.
@@ -296,6 +297,10 @@ class Play {
     const auto n = static_cast<std::size_t>(exchange.credential);
     call.run(process().credentials[n], given, offer.token);
     check_status(call.status, expected, offer, call, owes_reply);
+    if (offer.authenticator >= 0 && expected == SEC_E_OK && !lacked_room(call)) {
+      kerberos_.see(static_cast<std::size_t>(offer.authenticator));
+      ++g_authenticators;
+    }
     if (call.status < 0) {
       check(*usher_last_refusal() != '\0', "a refusal says why");
       check(call.attributes == 0, "a refusal grants nothing");

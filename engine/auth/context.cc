@@ -80,8 +80,28 @@ void Context::rewind(State before) noexcept {
   }
 }
 
+protect::SessionTerms Context::session_terms() const noexcept {
+  //= RFC 4178 5: a mechListMIC is a per-message token like any other, so the next one's number
+  //= is one higher.
+  const unsigned taken = mics_exchanged ? 1 : 0;
+  protect::SessionTerms terms{.ntlm = is_ntlm(),
+                              .flags = flags,
+                              .dce_style = dce_style,
+                              .send_sequence = std::uint64_t{acceptor_sequence} + taken,
+                              .receive_sequence = std::uint64_t{initiator_sequence} + taken};
+  if (is_ntlm()) {
+    terms.ntlm_key = {.exported_session_key = key.bytes(), .flags = ntlm_flags};
+  } else {
+    terms.kerberos = {.profile = crypto::profile_of(key_etype),
+                      .key = key.bytes(),
+                      .key_is_acceptor_subkey = key_is_acceptor_subkey};
+  }
+  return terms;
+}
+
 void Context::wipe() noexcept {
   assert(pac.empty() && delegated.empty());  // Their pages are the pool's to give back.
+  session.reset();
   key.clear();
   usher::wipe(storage);
   usher::wipe(mech_types);
@@ -90,7 +110,7 @@ void Context::wipe() noexcept {
   pac_signatures = 0;
   mechanism = gss::Mechanism::kUnknown;
   bindings = BindingResult::kUnchecked;
-  client_supports_bindings = false;
+  client_supports_bindings = mics_exchanged = false;
   mech_types_size = 0;
   flags = {};
   ntlm_flags = {};

@@ -4,12 +4,14 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string_view>
 
 #include "engine/auth/bindings.h"
 #include "engine/auth/states.h"
 #include "engine/limits.h"
+#include "engine/protect/message.h"
 #include "engine/secret.h"
 #include "engine/slots/page_store.h"
 #include "parsers/gss.h"
@@ -37,7 +39,8 @@ struct alignas(kCacheLine) Context {
   gss::Mechanism mechanism = gss::Mechanism::kUnknown;  // As the client named it.
   BindingResult bindings = BindingResult::kUnchecked;   // For legs after the one that judged them.
   bool client_supports_bindings = false;
-  std::uint16_t mech_types_size = 0;
+  bool mics_exchanged = false;       // Both mechListMICs, which took a number each.
+  std::uint8_t mech_types_size = 0;  // At most kMechTypesSizeMax.
 
   gss::ContextFlags flags{};          // Granted, for both mechanisms.
   ntlm::NegotiateFlags ntlm_flags{};  // Negotiated.
@@ -54,6 +57,10 @@ struct alignas(kCacheLine) Context {
   std::uint32_t deadline_s = 0;     // Steady clock: when a half-open exchange is given up.
   krb5::UnixSeconds start_s = 0;    // LIFESPAN. NTLM: when it was established.
   krb5::UnixSeconds expires_s = 0;  // 0: never.
+
+  // What protects the messages of an established context; null before the first of them. Whoever
+  // uses it has a share of its own and needs no pin.
+  protect::SessionShare session;
 
   Secret<kKeySizeMax> key;  // Acceptor's subkey, else initiator's, else session key; NTLM's key.
 
@@ -90,6 +97,9 @@ struct alignas(kCacheLine) Context {
   // rewind takes back what a token has changed since the half-open context was in state `before`,
   // as long as nothing was kept of it but names.
   void rewind(State before) noexcept;
+
+  // session_terms says what a Session of this established context begins with; views into it.
+  [[nodiscard]] protect::SessionTerms session_terms() const noexcept;
 
   // wipe leaves a context as if it had never been used.
   void wipe() noexcept;

@@ -103,7 +103,7 @@ void use_spnego(Exchange& exchange, Bytes token) noexcept {
   context.mechanism = choice.mechanism;
   if (init->mech_types.size() <= kMechTypesSizeMax) {
     copy(init->mech_types, context.mech_types);
-    context.mech_types_size = static_cast<std::uint16_t>(init->mech_types.size());
+    context.mech_types_size = static_cast<std::uint8_t>(init->mech_types.size());
   }
   //= RFC 4178 5: the MICs are exchanged unless the mechanism chosen is the favourite of both sides,
   //= because then nobody can have gained by changing the list. An acceptor that takes the first of
@@ -194,6 +194,7 @@ void on_owed_mic(Turn& turn, Exchange& exchange) noexcept {
   exchange.reply_state = NegState::kAcceptCompleted;
   exchange.says_nothing = exchange.client_completed;
   if (exchange.check_protection(exchange.context->flags) && has_room(exchange, 0, 0)) {
+    exchange.context->mics_exchanged = true;
     exchange.go(State::kEstablished);
   }
 }
@@ -323,6 +324,7 @@ void conclude(Turn& turn, Exchange& exchange) noexcept {
     exchange.reply_state = NegState::kAcceptIncomplete;
     return exchange.go(State::kMicOwed);
   }
+  context.mics_exchanged = exchange.has_client_mic;
   exchange.reply_state = NegState::kAcceptCompleted;
   exchange.go(State::kEstablished);
 }

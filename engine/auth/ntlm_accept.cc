@@ -180,14 +180,18 @@ bool read_v1(Exchange& exchange, const ntlm::Authenticate& authenticate,
   return true;
 }
 
+// context_flags grants what messages will have. MS-NLMP 3.4.4.1 would sign without extended session
+// security, too, with a CRC-32 that anybody can put right again: nobody gets that.
 gss::ContextFlags context_flags(NegotiateFlags negotiated) noexcept {
   std::uint32_t flags = 0;
-  if (has(negotiated, NegotiateFlags::kSign) || has(negotiated, NegotiateFlags::kSeal)) {
+  const bool strong = has(negotiated, NegotiateFlags::kExtendedSessionSecurity);
+  if (strong &&
+      (has(negotiated, NegotiateFlags::kSign) || has(negotiated, NegotiateFlags::kSeal))) {
     flags |= std::uint32_t(gss::ContextFlags::kIntegrity) |
              std::uint32_t(gss::ContextFlags::kReplay) |
              std::uint32_t(gss::ContextFlags::kSequence);
   }
-  if (has(negotiated, NegotiateFlags::kSeal)) {
+  if (strong && has(negotiated, NegotiateFlags::kSeal)) {
     flags |= std::uint32_t(gss::ContextFlags::kConfidentiality);
   }
   if (has(negotiated, NegotiateFlags::kIdentify)) {

@@ -150,7 +150,7 @@ class AesSession final : public SessionBase {
            theirs_.derive(send_kit(), terms.kerberos, peer);
   }
 
-  MessageSizes sizes() const noexcept override {
+  MessageSizes token_sizes() const noexcept override {
     return {.signature = static_cast<std::uint32_t>(kAesHeaderSize + profile_.checksum_size),
             .trailer = static_cast<std::uint32_t>(kAesHeaderSize + front_size(filler_size_))};
   }

@@ -102,6 +102,13 @@ MessageOutcome SessionBase::judge(const Taken& taken) noexcept {
   return MessageOutcome::kOld;
 }
 
+MessageSizes SessionBase::sizes() const noexcept {
+  MessageSizes sizes = token_sizes();
+  sizes.signature = integral_ ? sizes.signature : 0;
+  sizes.trailer = integral_ ? sizes.trailer : 0;
+  return sizes;
+}
+
 Session::Sealed SessionBase::seal(std::span<const Part> parts, bool encrypt, MutableBytes token,
                                   MutableBytes padding) noexcept {
   if (!(encrypt ? confidential_ : integral_)) {

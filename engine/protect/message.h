@@ -39,7 +39,8 @@ struct Part {
 };
 inline constexpr std::size_t kMessagePartsMax = 16;
 
-// Sizes of a context's tokens, in bytes: QueryContextAttributes(SECPKG_ATTR_SIZES).
+// Sizes of a context's tokens, in bytes: QueryContextAttributes(SECPKG_ATTR_SIZES). 0: it has no
+// such tokens.
 struct MessageSizes {
   std::uint32_t signature = 0;   // Of every MIC.
   std::uint32_t trailer = 0;     // Of a sealed message's token, at most: with RC4 and without DCE
@@ -73,10 +74,12 @@ struct SessionTerms {
 // of it a Kit for each direction, and allocates nothing afterwards.
 //
 // Keys are derived once, in make, and wiped with the Session.
+class Session;
+using SessionShare = std::shared_ptr<Session>;  // Null, it costs nothing.
 class Session {
  public:
   // make returns null if memory or OpenSSL fails.
-  [[nodiscard]] static std::shared_ptr<Session> make(const SessionTerms& terms) noexcept;
+  [[nodiscard]] static SessionShare make(const SessionTerms& terms) noexcept;
   virtual ~Session() = default;
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;

@@ -21,7 +21,7 @@ class NtlmSession final : public SessionBase {
            make_ntlm_signer(send_kit(), terms.ntlm_key, peer, theirs_);
   }
 
-  MessageSizes sizes() const noexcept override {
+  MessageSizes token_sizes() const noexcept override {
     return {.signature = kNtlmMicSize, .trailer = kNtlmMicSize};
   }
 

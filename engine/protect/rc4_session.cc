@@ -70,7 +70,7 @@ class Rc4Session final : public SessionBase {
                              seal_);
   }
 
-  MessageSizes sizes() const noexcept override {
+  MessageSizes token_sizes() const noexcept override {
     const LegacyFraming longest(kRc4InnerSize + (padding_size_ == 0 ? 0 : kRc4DataSizeMax));
     return {.signature = kLegacyMicSize,
             .trailer = static_cast<std::uint32_t>(longest.bytes().size() + kRc4InnerSize)};

@@ -56,6 +56,7 @@ class SessionBase : public Session {
   // derive makes the keys; false if OpenSSL fails.
   [[nodiscard]] virtual bool derive(const SessionTerms& terms) noexcept = 0;
 
+  MessageSizes sizes() const noexcept final;
   Sealed seal(std::span<const Part> parts, bool encrypt, MutableBytes token,
               MutableBytes padding) noexcept final;
   Opened open(std::span<const Part> parts, MutableBytes token, Bytes padding) noexcept final;
@@ -73,6 +74,8 @@ class SessionBase : public Session {
     MutableBytes data;  // read_stream's.
   };
 
+  // token_sizes are those of messages that may all be there.
+  [[nodiscard]] virtual MessageSizes token_sizes() const noexcept = 0;
   // write_wrap checks the room first: after kNoRoom nothing is written.
   virtual Sealed write_wrap(std::span<const Part> parts, bool encrypt, std::uint64_t number,
                             MutableBytes token, MutableBytes padding) noexcept = 0;
