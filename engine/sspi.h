@@ -118,24 +118,24 @@ USHER_API SECURITY_STATUS SEC_ENTRY AcquireCredentialsHandleW(
 USHER_API SECURITY_STATUS SEC_ENTRY FreeCredentialsHandle(PCredHandle phCredential);
 #define FreeCredentialHandle FreeCredentialsHandle
 
-// AddCredentials gives a credential more to accept with: what pAuthData names in addition to what
-// AcquireCredentialsHandle was told. Contexts and calls that are under way are not disturbed, and
+// AddCredentials gives a credential more to accept with: what pAuthData names besides what
+// AcquireCredentialsHandle was told. Contexts, and calls that are under way, go on as they are, and
 // usher_reload reads all of it again.
-//   pszPrincipal    NULL or empty: every principal of what is added. A name: one more that tickets
-//                   may be for, of a credential that was acquired with a name; its key must be in
-//                   the keytabs, else SEC_E_NO_CREDENTIALS. SEC_E_INVALID_PARAMETER for a
-//                   credential that serves every principal already.
-//   pszPackage      The package that the credential was acquired for, or one that its Negotiate
-//                   serves; else SEC_E_SECPKG_NOT_FOUND.
-//   fCredentialUse  SECPKG_CRED_INBOUND or _BOTH, as in AcquireCredentialsHandle.
-//   pAuthData       NULL, or a USHER_ACCEPTOR of whose members only Keytab and Accounts are set:
-//                   all others belong to the whole credential (SEC_E_INVALID_PARAMETER). NULL
-//                   needs a pszPrincipal.
+//   pszPrincipal    NULL or empty, or a service that the keytabs must have a key of, at each reload
+//                   again, else SEC_E_NO_CREDENTIALS. Where tickets may be for certain services
+//                   only (AcquireCredentialsHandle's pszPrincipal, kerberos.targets), they may be
+//                   for this one, too.
+//   pszPackage      The credential's own, or one of the two that its Negotiate serves; else
+//                   SEC_E_SECPKG_NOT_FOUND.
+//   fCredentialUse  SECPKG_CRED_INBOUND or _BOTH, else SEC_E_UNSUPPORTED_FUNCTION.
+//   pAuthData       NULL, or a USHER_ACCEPTOR of whose members Keytab, Accounts or both are set.
+//                   Any other member belongs to the whole credential: SEC_E_INVALID_PARAMETER, as
+//                   are accounts for a credential that has some, a keytab for one that serves NTLM
+//                   alone, nothing at all to add, and a seventeenth keytab or principal.
 //   pGetKeyFn       NULL.
 //   ptsExpiry       Receives SECURITY_TIME_NEVER; may be NULL.
-// On an error the credential is as it was. A key of a principal, kvno and etype that the credential
-// has already must be the same key, else SEC_E_NO_CREDENTIALS; of an account that is there already,
-// the first stays. SEC_E_INVALID_PARAMETER also if more than 16 files would be read.
+// On an error the credential is as it was. Otherwise AcquireCredentialsHandle's errors, and
+// SEC_E_OUT_OF_SEQUENCE inside a USHER_ASK.
 USHER_API SECURITY_STATUS SEC_ENTRY AddCredentialsA(PCredHandle phCredential,
                                                     const SEC_CHAR* pszPrincipal,
                                                     const SEC_CHAR* pszPackage,

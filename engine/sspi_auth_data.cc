@@ -115,7 +115,9 @@ SECURITY_STATUS read_authority(const USHER_ACCEPTOR& acceptor, AuthorityOptions&
   return SEC_E_OK;
 }
 
-SECURITY_STATUS read_acceptor(const void* auth_data, AcquireOptions& out) {
+// copy_acceptor copies a USHER_ACCEPTOR that the caller may have been built with another version
+// of.
+SECURITY_STATUS copy_acceptor(const void* auth_data, USHER_ACCEPTOR& out) noexcept {
   std::uint32_t size = 0;
   std::memcpy(&size, static_cast<const std::byte*>(auth_data) + offsetof(USHER_ACCEPTOR, Size),
               sizeof(size));
@@ -128,8 +130,16 @@ SECURITY_STATUS read_acceptor(const void* auth_data, AcquireOptions& out) {
     return refuse(SEC_E_INVALID_PARAMETER,
                   "USHER_ACCEPTOR: a member is set that this version does not know");
   }
+  std::memcpy(&out, auth_data, sizeof(out));
+  return SEC_E_OK;
+}
+
+SECURITY_STATUS read_acceptor(const void* auth_data, AcquireOptions& out) {
   USHER_ACCEPTOR acceptor;
-  std::memcpy(&acceptor, auth_data, sizeof(acceptor));
+  const SECURITY_STATUS copied = copy_acceptor(auth_data, acceptor);
+  if (copied != SEC_E_OK) {
+    return copied;
+  }
   out.sources.keytab = text_or_empty(acceptor.Keytab);
   out.sources.accounts = text_or_empty(acceptor.Accounts);
   out.sources.kdc_keytab = text_or_empty(acceptor.KdcKeytab);
@@ -181,14 +191,45 @@ SECURITY_STATUS read_identity(const void* auth_data, AcquireOptions& out) {
   return read_package_list(text, out);
 }
 
+std::uint32_t version_of(const void* auth_data) noexcept {
+  std::uint32_t version = 0;
+  std::memcpy(&version, auth_data, sizeof(version));
+  return version;
+}
+
 }  // namespace
+
+SECURITY_STATUS read_added_files(const void* auth_data, AddedFiles& out) {
+  if (auth_data == nullptr) {
+    return SEC_E_OK;
+  }
+  if (version_of(auth_data) != USHER_ACCEPTOR_VERSION) {
+    return refuse(SEC_E_UNKNOWN_CREDENTIALS, "AddCredentials: pAuthData is no USHER_ACCEPTOR");
+  }
+  USHER_ACCEPTOR given;
+  const SECURITY_STATUS copied = copy_acceptor(auth_data, given);
+  if (copied != SEC_E_OK) {
+    return copied;
+  }
+  const auto is_unset = [](const char* text) { return text_or_empty(text).empty(); };
+  if (!is_unset(given.PackageList) || !is_unset(given.Policy) || !is_unset(given.NetbiosDomain) ||
+      !is_unset(given.NetbiosComputer) || !is_unset(given.DnsDomain) ||
+      !is_unset(given.DnsComputer) || !is_unset(given.KdcKeytab) || !is_unset(given.Authority) ||
+      given.Ask != nullptr || given.AskContext != nullptr || given.AuthorityMilliseconds != 0 ||
+      given.AuthorityQuestions != 0) {
+    return refuse(SEC_E_INVALID_PARAMETER,
+                  "AddCredentials: of USHER_ACCEPTOR only Keytab and Accounts can be added");
+  }
+  out = {.keytab = std::string(text_or_empty(given.Keytab)),
+         .accounts = std::string(text_or_empty(given.Accounts))};
+  return SEC_E_OK;
+}
 
 SECURITY_STATUS read_auth_data(const void* auth_data, AcquireOptions& out) {
   if (auth_data == nullptr) {
     return SEC_E_OK;
   }
-  std::uint32_t version = 0;
-  std::memcpy(&version, auth_data, sizeof(version));
+  const std::uint32_t version = version_of(auth_data);
   if (version == USHER_ACCEPTOR_VERSION) {
     return read_acceptor(auth_data, out);
   }

@@ -1,4 +1,4 @@
-// AcquireCredentialsHandle, FreeCredentialsHandle and usher_reload.
+// AcquireCredentialsHandle and FreeCredentialsHandle, and how a credential gets other keys.
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "engine/auth/unicode.h"
 #include "engine/auth/winbind.h"
@@ -25,6 +26,7 @@ std::mutex g_reloading;
 struct LoadedKeys {
   std::unique_ptr<const auth::Keys> keys;  // Null if refused.
   SECURITY_STATUS status = SEC_E_OK;
+  bool keytab_is_there = false;  // Sources::keytab was read.
 };
 
 // has_principal says whether a ring has a key of the principal that was asked for, if one was.
@@ -35,23 +37,47 @@ bool has_principal(const crypto::KeyRing& ring, const std::string& principal) {
          });
 }
 
+// load_ring reads the keytabs; of those only the first may be missing, where it is optional.
+SECURITY_STATUS load_ring(crypto::Kit& kit, const Sources& sources, auth::Keys& keys,
+                          bool& first_is_there) {
+  std::vector<std::string> paths{sources.keytab};
+  paths.insert(paths.end(), sources.more_keytabs.begin(), sources.more_keytabs.end());
+  crypto::KeyRing::Loaded loaded = crypto::KeyRing::load_keytabs(kit, paths);
+  first_is_there = loaded.ring != nullptr;
+  if (loaded.ring == nullptr && sources.keytab_optional && loaded.absent) {
+    if (sources.more_keytabs.empty()) {
+      return SEC_E_OK;
+    }
+    loaded = crypto::KeyRing::load_keytabs(kit, sources.more_keytabs);
+  }
+  if (loaded.ring == nullptr) {
+    return refuse_copying(SEC_E_NO_CREDENTIALS, loaded.error);
+  }
+  std::vector<std::string> principals = sources.more_principals;
+  principals.push_back(sources.principal);
+  for (const std::string& principal : principals) {
+    if (!has_principal(*loaded.ring, principal)) {
+      return refuse_copying(SEC_E_NO_CREDENTIALS,
+                            "pszPrincipal: the keytab has no key of " + principal);
+    }
+  }
+  keys.ring = std::move(loaded.ring);
+  keys.targets = sources.more_principals;
+  return SEC_E_OK;
+}
+
 LoadedKeys load_keys(const Sources& sources) {
   const std::unique_ptr<crypto::Kit> kit = crypto::Kit::make();
   if (kit == nullptr) {
     return {nullptr, refuse(SEC_E_INTERNAL_ERROR, "OpenSSL lacks an algorithm that is needed")};
   }
   auto keys = std::make_unique<auth::Keys>();
+  bool keytab_is_there = false;
   if (sources.kerberos) {
-    crypto::KeyRing::Loaded loaded = crypto::KeyRing::load_keytab(*kit, sources.keytab);
-    if (loaded.ring == nullptr && !(sources.keytab_optional && loaded.absent)) {
-      return {nullptr, refuse_copying(SEC_E_NO_CREDENTIALS, loaded.error)};
+    const SECURITY_STATUS status = load_ring(*kit, sources, *keys, keytab_is_there);
+    if (status != SEC_E_OK) {
+      return {nullptr, status};
     }
-    if (loaded.ring != nullptr && !has_principal(*loaded.ring, sources.principal)) {
-      return {nullptr,
-              refuse_copying(SEC_E_NO_CREDENTIALS,
-                             "pszPrincipal: the keytab has no key of " + sources.principal)};
-    }
-    keys->ring = std::move(loaded.ring);
   }
   if (sources.kerberos && !sources.kdc_keytab.empty()) {
     crypto::KeyRing::Loaded loaded = crypto::KeyRing::load_kdc_keytab(*kit, sources.kdc_keytab);
@@ -67,7 +93,7 @@ LoadedKeys load_keys(const Sources& sources) {
     }
     keys->accounts = std::move(loaded.accounts);
   }
-  return {std::move(keys), SEC_E_OK};
+  return {std::move(keys), SEC_E_OK, keytab_is_there};
 }
 
 // choose_sources decides what a credential of `package` reads.
@@ -149,6 +175,7 @@ SECURITY_STATUS acquire(Package package, const std::string& principal, const voi
   }
   auto acceptor = std::make_unique<Acceptor>(package, std::move(loaded.keys));
   acceptor->sources = std::move(options.sources);
+  acceptor->keytab_is_there = loaded.keytab_is_there;
   acceptor->credential.allow_kerberos = options.allow_kerberos;
   acceptor->credential.allow_ntlm = options.allow_ntlm;
   acceptor->credential.policy = options.policy;
@@ -187,26 +214,6 @@ struct Arguments {
   TimeStamp* expiry;
 };
 
-// principal_of is a name as a caller gives it, in UTF-8; "" for none, nothing if it cannot be read.
-std::optional<std::string> principal_of(const SEC_CHAR* name) {
-  return std::string(name == nullptr ? "" : name);
-}
-std::optional<std::string> principal_of(const SEC_WCHAR* name) {
-  std::size_t length = 0;
-  while (name != nullptr && name[length] != 0) {
-    ++length;
-  }
-  std::string text(3 * length, '\0');
-  const std::optional<Bytes> utf8 =
-      auth::utf16_to_utf8({reinterpret_cast<const std::uint8_t*>(name), sizeof(SEC_WCHAR) * length},
-                          {reinterpret_cast<std::uint8_t*>(text.data()), text.size()});
-  if (!utf8) {
-    return std::nullopt;
-  }
-  text.resize(utf8->size());
-  return text;
-}
-
 template <class Char>
 SECURITY_STATUS check_and_acquire(const Char* name, const Arguments& arguments) {
   if (arguments.out == nullptr) {
@@ -235,29 +242,56 @@ SECURITY_STATUS check_and_acquire(const Char* name, const Arguments& arguments) 
   return status;
 }
 
-SECURITY_STATUS reload(const SecHandle* credential) {
+}  // namespace
+
+std::optional<std::string> principal_of(const SEC_CHAR* name) {
+  return std::string(name == nullptr ? "" : name);
+}
+
+std::optional<std::string> principal_of(const SEC_WCHAR* name) {
+  std::size_t length = 0;
+  while (name != nullptr && name[length] != 0) {
+    ++length;
+  }
+  std::string text(3 * length, '\0');
+  const std::optional<Bytes> utf8 =
+      auth::utf16_to_utf8({reinterpret_cast<const std::uint8_t*>(name), sizeof(SEC_WCHAR) * length},
+                          {reinterpret_cast<std::uint8_t*>(text.data()), text.size()});
+  if (!utf8) {
+    return std::nullopt;
+  }
+  text.resize(utf8->size());
+  return text;
+}
+
+SECURITY_STATUS replace_keys(const SecHandle* credential, ChangeSources change, void* context) {
   if (inside_ask()) {
-    return refuse(SEC_E_OUT_OF_SEQUENCE, "usher_reload inside a USHER_ASK");
+    return refuse(SEC_E_OUT_OF_SEQUENCE, "a credential's keys are not replaced inside a USHER_ASK");
   }
   const CredentialTable::Hold acceptor = credentials().hold(read_credential_handle(credential));
   if (!acceptor) {
     return refuse(Status::kStaleHandle);
   }
   if (acceptor->keeps_its_keys) {
-    return refuse(
-        SEC_E_OUT_OF_SEQUENCE,
-        "usher_reload: the credential comes from a process that forked inside a USHER_ASK");
+    return refuse(SEC_E_OUT_OF_SEQUENCE,
+                  "the credential comes from a process that forked inside a USHER_ASK, and keeps "
+                  "its keys");
   }
   // One at a time, so that what is in force afterwards is what was read last.
   const std::scoped_lock turn(g_reloading);
   Sources sources = acceptor->sources;
-  if (acceptor->credential.keys.borrow()->ring != nullptr) {
-    sources.keytab_optional =
-        false;  // A keytab that was there and cannot be read replaces nothing.
+  const SECURITY_STATUS status = change(context, *acceptor, sources);
+  if (status != SEC_E_OK) {
+    return status;
   }
-  LoadedKeys loaded = load_keys(sources);
+  Sources wanted = sources;
+  // A keytab that was there and cannot be read replaces nothing.
+  wanted.keytab_optional = sources.keytab_optional && !acceptor->keytab_is_there;
+  LoadedKeys loaded = load_keys(wanted);
   if (loaded.keys != nullptr) {
     const std::uint64_t old = acceptor->credential.keys.borrow()->generation;
+    acceptor->sources = std::move(sources);
+    acceptor->keytab_is_there = acceptor->keytab_is_there || loaded.keytab_is_there;
     acceptor->credential.keys.replace(std::move(loaded.keys));
     if (const Engine* const engine = running_engine(); engine != nullptr) {
       engine->forget_tickets(old);
@@ -265,8 +299,6 @@ SECURITY_STATUS reload(const SecHandle* credential) {
   }
   return loaded.status;
 }
-
-}  // namespace
 
 Acceptor::~Acceptor() {
   if (const Engine* const engine = running_engine(); engine != nullptr) {
@@ -357,8 +389,4 @@ extern "C" SECURITY_STATUS FreeCredentialsHandle(PCredHandle credential) {
     sspi::AsyncSystem::running()->end_hold(std::move(kept));
   }
   return removed ? SEC_E_OK : sspi::refuse(usher::Status::kStaleHandle);
-}
-
-extern "C" SECURITY_STATUS usher_reload(PCredHandle credential) {
-  return usher::sspi::within_memory([&] { return usher::sspi::reload(credential); });
 }

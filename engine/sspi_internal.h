@@ -5,9 +5,11 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "engine/acceptor.h"
 #include "engine/engine.h"
@@ -85,6 +87,9 @@ struct Sources {
   std::string accounts;          // Empty: none, though an authority may know somebody.
   std::string kdc_keytab;        // Empty: none.
   std::string principal;         // The keytab must have a key of it; empty: any.
+  // What AddCredentials has added.
+  std::vector<std::string> more_keytabs;
+  std::vector<std::string> more_principals;  // The keytabs together must have a key of each.
 };
 
 // AuthorityOptions is who is asked about NTLM clients besides the accounts.
@@ -105,8 +110,8 @@ struct AuthorityOptions {
 // turn: it must not begin another, or wait for readers of the keys.
 [[nodiscard]] bool& inside_ask() noexcept;
 
-// Acceptor is one credential handle's tenant. Only its keys change, and where they come from does
-// not.
+// Acceptor is one credential handle's tenant. Only its keys change, and, by AddCredentials, where
+// they come from.
 struct Acceptor {
   Acceptor(auth::Package package, std::unique_ptr<const auth::Keys> keys)
       : credential(package, std::move(keys)) {}
@@ -115,7 +120,8 @@ struct Acceptor {
   Acceptor& operator=(const Acceptor&) = delete;
 
   auth::Credential credential;
-  Sources sources;
+  Sources sources;  // AddCredentials writes, and who loads keys reads, one at a time: replace_keys.
+  bool keytab_is_there = false;  // Sources::keytab was read once; likewise.
   // The credential's authority if the embedding program is it: what usher_answer answers to.
   auth::Authority* callers_authority = nullptr;
   // Keys may have been in the middle of being replaced when the process was made by a fork.
@@ -126,6 +132,26 @@ using CredentialTable = HandleTable<Acceptor, kCredentialCountMax>;
 
 // credentials is the process's table of them.
 [[nodiscard]] CredentialTable& credentials() noexcept;
+
+// replace_keys loads what `sources(copy)` makes of a copy of a credential's sources, and puts it,
+// and them, in place of what it had: one call at a time, of all credentials. SEC_E_OK, or the
+// refusal, and nothing has changed. Allocates.
+using ChangeSources = SECURITY_STATUS (*)(void* context, const Acceptor& acceptor,
+                                          Sources& sources);
+[[nodiscard]] SECURITY_STATUS replace_keys(const SecHandle* credential, ChangeSources change,
+                                           void* context);
+
+// AddedFiles is pAuthData of AddCredentials.
+struct AddedFiles {
+  std::string keytab;    // Empty: none.
+  std::string accounts;  // Likewise.
+};
+[[nodiscard]] SECURITY_STATUS read_added_files(const void* auth_data, AddedFiles& out);
+
+// principal_of is a name as a caller gives it, in UTF-8; "" for none, nothing if it is not valid
+// UTF-16. Allocates.
+[[nodiscard]] std::optional<std::string> principal_of(const SEC_CHAR* name);
+[[nodiscard]] std::optional<std::string> principal_of(const SEC_WCHAR* name);
 
 // AcquireOptions is pAuthData, understood and copied.
 struct AcquireOptions {

@@ -47,6 +47,7 @@ LOAD_TIME = {
     "engine/protect/rc4_session": "likewise",
     "engine/sspi_auth_data": "reads what AcquireCredentialsHandle is given",
     "engine/sspi_authority": "takes answers from the embedding program's threads",
+    "engine/sspi_credential_keys": "AddCredentials and usher_reload",
     "engine/sspi_credential_query": "returns memory the caller frees",
     "engine/sspi_credentials": "AcquireCredentialsHandle and its reload",
     "engine/sspi_delegation": "writes a credential cache",

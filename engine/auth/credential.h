@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "engine/auth/accounts.h"
 #include "engine/auth/authority.h"
@@ -24,6 +25,8 @@ struct Keys {
   std::uint64_t generation;  // No other Keys of this process ever has that number; never 0.
   std::unique_ptr<const crypto::KeyRing> ring;
   std::unique_ptr<const Accounts> accounts;
+  // Services that tickets may be for besides Policy::targets, where those are listed.
+  std::vector<std::string> targets;
   // Keys of krbtgt, for who has them: the KDC's own signatures in a PAC are then verified, too.
   std::unique_ptr<const crypto::KeyRing> kdc_ring;
 };

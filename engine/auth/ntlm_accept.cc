@@ -395,9 +395,9 @@ bool check_target(Turn& turn, Exchange& exchange) noexcept {
   const std::string_view spn =
       utf8 ? std::string_view(reinterpret_cast<const char*>(utf8->data()), utf8->size())
            : std::string_view();
-  if (spn.empty() || std::ranges::none_of(policy.targets, [spn](const auto& target) {
-        return is_ntlm_target(target, spn);
-      })) {
+  const auto is_it = [spn](const auto& target) { return is_ntlm_target(target, spn); };
+  if (spn.empty() || (std::ranges::none_of(policy.targets, is_it) &&
+                      std::ranges::none_of((*exchange.keys)->targets, is_it))) {
     exchange.refuse(Status::kNtlmTarget);
   }
   return exchange.live();

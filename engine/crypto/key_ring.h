@@ -69,6 +69,9 @@ class KeyRing {
   // reload only.
   [[nodiscard]] static Loaded load_keytab(Kit& kit, const std::string& path);
 
+  // load_keytabs reads several into one ring, as if they were one file; each must be readable.
+  [[nodiscard]] static Loaded load_keytabs(Kit& kit, std::span<const std::string> paths);
+
   // load_kdc_keytab reads, in the same way, the keys of a realm's krbtgt, which nothing is opened
   // with: they verify what a KDC has signed. A keytab without such a key is an error.
   [[nodiscard]] static Loaded load_kdc_keytab(Kit& kit, const std::string& path);

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <cassert>
 #include <cerrno>
+#include <memory>
 #include <new>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -231,35 +233,44 @@ std::vector<std::uint8_t> components_of(const krb5_principal_data& name) {
 
 }  // namespace
 
-KeyRing::Loaded KeyRing::load_keytab(Kit& kit, const std::string& path) {
-  Keytab keytab;
-  const auto refuse = [&](const std::string& reason) {
-    const std::string& name = keytab.name().empty() ? path : keytab.name();
-    return Loaded{
-        .ring = nullptr, .error = "keytab " + name + ": " + reason, .absent = keytab.absent()};
-  };
-  if (!keytab.read(path)) {
-    return refuse(keytab.error());
-  }
+KeyRing::Loaded KeyRing::load_keytabs(Kit& kit, std::span<const std::string> paths) {
+  std::vector<std::unique_ptr<Keytab>> keytabs;  // Entries have views into them.
   std::vector<std::vector<std::uint8_t>> names;
   std::vector<Entry> entries;
-  for (const krb5_keytab_entry& entry : keytab.entries()) {
-    names.push_back(components_of(*entry.principal));
-    entries.push_back({.realm = bytes_of(entry.principal->realm),
-                       .components = names.back(),
-                       .etype = entry.key.enctype,
-                       .kvno = entry.vno,
-                       .key = {entry.key.contents, entry.key.length}});
+  std::string read;
+  const auto refuse = [](const std::string& name, const std::string& reason, bool absent) {
+    return Loaded{.ring = nullptr, .error = "keytab " + name + ": " + reason, .absent = absent};
+  };
+  for (const std::string& path : paths) {
+    Keytab& keytab = *keytabs.emplace_back(std::make_unique<Keytab>());
+    if (!keytab.read(path)) {
+      return refuse(keytab.name().empty() ? path : keytab.name(), keytab.error(), keytab.absent());
+    }
+    read += (read.empty() ? "" : " and ") + keytab.name();
+    for (const krb5_keytab_entry& entry : keytab.entries()) {
+      names.push_back(components_of(*entry.principal));
+      entries.push_back({.realm = bytes_of(entry.principal->realm),
+                         .components = names.back(),
+                         .etype = entry.key.enctype,
+                         .kvno = entry.vno,
+                         .key = {entry.key.contents, entry.key.length}});
+    }
   }
   std::unique_ptr<const KeyRing> ring = make(kit, entries);
   if (ring == nullptr) {
-    return refuse("out of memory, or the cryptographic library failed");
+    return refuse(read, "out of memory, or the cryptographic library failed", false);
   }
   if (ring->left_out() == entries.size()) {
-    return refuse("no usable entry: of " + std::to_string(entries.size()) +
-                  ", none is for an etype that is served (17, 18, 19, 20, 23)");
+    return refuse(read,
+                  "no usable entry: of " + std::to_string(entries.size()) +
+                      ", none is for an etype that is served (17, 18, 19, 20, 23)",
+                  false);
   }
   return {.ring = std::move(ring)};
+}
+
+KeyRing::Loaded KeyRing::load_keytab(Kit& kit, const std::string& path) {
+  return load_keytabs(kit, std::span(&path, 1));
 }
 
 KeyRing::Loaded KeyRing::load_kdc_keytab(Kit& kit, const std::string& path) {
