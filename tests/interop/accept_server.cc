@@ -8,6 +8,9 @@
 //   token BYTES         -> continue BYTES, established BYTES or refused BYTES
 //   check MESSAGE MIC   -> right or wrong: the client's MIC of a message
 //   sign MESSAGE        -> BYTES, the acceptor's MIC
+//   open BYTES          -> sealed MESSAGE or readable MESSAGE, what GSS_Wrap made of it, or wrong
+//   seal MESSAGE        -> BYTES, for GSS_Unwrap; wrap MESSAGE the same, but it stays readable
+//   open-dce TOKEN DATA, seal-dce MESSAGE -> the same with TOKEN and DATA apart
 //
 // What the client prints goes to the same standard output as the acceptor's own
 // lines, each "name=value". The exit status is the client's.
@@ -26,10 +29,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/protect/mic.h"
 #include "engine/sspi_bindings.h"
 #include "engine/sspi_internal.h"
-#include "parsers/spnego.h"
 #include "tests/hex.h"
 
 namespace usher::testing {
@@ -82,13 +83,6 @@ std::string hex_of(Bytes bytes) {
 
 std::string text_of_bytes(Bytes bytes) { return {bytes.begin(), bytes.end()}; }
 
-// carries_mic says whether a SPNEGO token has a mechListMIC, which takes its
-// sender's first number.
-bool carries_mic(Bytes token) {
-  const Result<spnego::NegTokenResp> resp = spnego::parse_neg_token_resp(token);
-  return resp.ok() && !resp->mech_list_mic.empty();
-}
-
 std::string_view name_of(SECURITY_STATUS status) {
 #define USHER_NAME(name, sspi, text) \
   if (status == (sspi)) {            \
@@ -124,7 +118,7 @@ void must(SECURITY_STATUS status) {
 }
 
 // Exchange is the acceptor's side of one sign-on, by the functions that every caller has. Only for
-// messages, which those do not make, it looks into the context.
+// what those do not tell, such as the ticket's etype, it looks into the context.
 class Exchange {
  public:
   explicit Exchange(const Options& options) : options_(options), clock_(options.clock_offset_s) {
@@ -169,6 +163,20 @@ class Exchange {
     }
     if (verb == "sign") {
       return hex_of(sign(hex(first)));
+    }
+    if (verb == "open") {
+      return open(hex(first));
+    }
+    if (verb == "open-dce") {
+      return open_parts(hex(first), hex(second));
+    }
+    if (verb == "seal-dce") {
+      const Sealed sealed = seal(hex(first), 0);
+      return hex_of(sealed.token) + ' ' + hex_of(sealed.data);
+    }
+    if (verb == "seal" || verb == "wrap") {
+      const Sealed sealed = seal(hex(first), verb == "seal" ? 0 : SECQOP_WRAP_NO_ENCRYPT);
+      return hex_of(sealed.token) + hex_of(sealed.data) + hex_of(sealed.padding);
     }
     throw std::runtime_error("the client asks for " + verb);
   }
@@ -238,8 +246,6 @@ class Exchange {
     why_ = status_ < 0 ? usher_last_refusal() : "";
     binding_flags_ = result.flags;
     const Bytes answer = Bytes(room).first(out[0].cbBuffer);
-    from_client_ += carries_mic(token) ? 1u : 0u;
-    from_us_ += carries_mic(answer) ? 1u : 0u;
     const char* const verb = status_ == SEC_E_OK ? "established "
                              : status_ > 0       ? "continue "
                                                  : "refused ";
@@ -263,6 +269,11 @@ class Exchange {
     return {static_cast<std::uint32_t>(octets.size()), type, octets.data()};
   }
 
+  template <std::size_t N>
+  static SecBufferDesc list_of(std::array<SecBuffer, N>& parts) {
+    return {SECBUFFER_VERSION, static_cast<std::uint32_t>(N), parts.data()};
+  }
+
   // look visits the context; it is there, for the exchange is complete.
   template <class Visit>
   void look(Visit visit) const {
@@ -271,32 +282,68 @@ class Exchange {
     }
   }
 
-  bool check(Bytes message, Bytes mic) const {
-    bool right = false;
-    look([&](const Context& context) {
-      right = protect::check_mic(*kit_, key_of(context), protect::Sender::kInitiator,
-                                 std::uint64_t{context.initiator_sequence} + from_client_, message,
-                                 mic);
-    });
-    return right;
+  bool check(Octets message, Octets mic) {
+    std::array<SecBuffer, 2> parts = {
+        {buffer_of(message, SECBUFFER_DATA), buffer_of(mic, SECBUFFER_TOKEN)}};
+    SecBufferDesc list = list_of(parts);
+    return VerifySignature(&context_, &list, 0, nullptr) == SEC_E_OK;
   }
-  Octets sign(Bytes message) const {
-    Octets mic(protect::kMicSizeMax);
-    look([&](const Context& context) {
-      mic.resize(protect::write_mic(*kit_, key_of(context), protect::Sender::kAcceptor,
-                                    std::uint64_t{context.acceptor_sequence} + from_us_, message,
-                                    mic));
-    });
+  Octets sign(Octets message) {
+    Octets mic(sizes().cbMaxSignature);
+    std::array<SecBuffer, 2> parts = {
+        {buffer_of(message, SECBUFFER_DATA), buffer_of(mic, SECBUFFER_TOKEN)}};
+    SecBufferDesc list = list_of(parts);
+    must(MakeSignature(&context_, 0, &list, 0));
+    mic.resize(parts[1].cbBuffer);
     return mic;
   }
-  static protect::KerberosMicKey key_of(const Context& context) {
-    return {crypto::profile_of(context.key_etype), context.key.bytes(),
-            context.key_is_acceptor_subkey};
+
+  std::string open(Octets whole) {
+    std::array<SecBuffer, 2> parts = {
+        {buffer_of(whole, SECBUFFER_STREAM), {0, SECBUFFER_DATA, nullptr}}};
+    return decrypt(parts, parts[1]);
+  }
+  std::string open_parts(Octets token, Octets data) {
+    std::array<SecBuffer, 2> parts = {
+        {buffer_of(data, SECBUFFER_DATA), buffer_of(token, SECBUFFER_TOKEN)}};
+    return decrypt(parts, parts[0]);
+  }
+  std::string decrypt(std::array<SecBuffer, 2>& parts, const SecBuffer& data) {
+    SecBufferDesc list = list_of(parts);
+    std::uint32_t qop = 0;
+    if (DecryptMessage(&context_, &list, 0, &qop) != SEC_E_OK) {
+      return "wrong";
+    }
+    return (qop == 0 ? "sealed " : "readable ") +
+           hex_of({static_cast<const std::uint8_t*>(data.pvBuffer), data.cbBuffer});
+  }
+
+  struct Sealed {
+    Octets token;
+    Octets data;
+    Octets padding;
+  };
+  Sealed seal(Octets message, std::uint32_t qop) {
+    Sealed out{.token = Octets(sizes().cbSecurityTrailer),
+               .data = std::move(message),
+               .padding = Octets(sizes().cbBlockSize)};
+    std::array<SecBuffer, 3> parts = {{buffer_of(out.token, SECBUFFER_TOKEN),
+                                       buffer_of(out.data, SECBUFFER_DATA),
+                                       buffer_of(out.padding, SECBUFFER_PADDING)}};
+    SecBufferDesc list = list_of(parts);
+    must(EncryptMessage(&context_, qop, &list, 0));
+    out.token.resize(parts[0].cbBuffer);
+    out.padding.resize(parts[2].cbBuffer);
+    return out;
+  }
+  SecPkgContext_Sizes sizes() {
+    SecPkgContext_Sizes out{};
+    must(QueryContextAttributesA(&context_, SECPKG_ATTR_SIZES, &out));
+    return out;
   }
 
   const Options& options_;
   OffsetClock clock_;
-  std::unique_ptr<crypto::Kit> kit_ = crypto::Kit::make();
   Engine* engine_ = nullptr;  // The process's.
   CredHandle credential_{};
   CtxtHandle context_{};
@@ -305,8 +352,6 @@ class Exchange {
   std::string why_;
   std::uint32_t attributes_ = 0;  // ASC_RET_*
   std::uint32_t binding_flags_ = 0;
-  std::uint64_t from_client_ = 0;  // Sequence numbers used up by mechListMICs.
-  std::uint64_t from_us_ = 0;
 };
 
 // start runs the client with its end of the pair as descriptor 3.

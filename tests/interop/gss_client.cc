@@ -7,8 +7,12 @@
 // the conversation itself failed.
 #include <gssapi/gssapi.h>
 #include <gssapi/gssapi_krb5.h>
+#ifndef GSS_IOV_BUFFER_TYPE_HEADER
+#include <gssapi/gssapi_ext.h>  // MIT's gss_wrap_iov; Heimdal has it above.
+#endif
 #include <unistd.h>
 
+#include <array>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -18,6 +22,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "tests/hex.h"
@@ -29,7 +34,8 @@ using Octets = std::vector<std::uint8_t>;
 gss_OID_desc g_krb5 = {9, const_cast<char*>("\x2a\x86\x48\x86\xf7\x12\x01\x02\x02")};
 gss_OID_desc g_spnego = {6, const_cast<char*>("\x2b\x06\x01\x05\x05\x02")};
 
-constexpr OM_uint32 kAlways = GSS_C_INTEG_FLAG | GSS_C_REPLAY_FLAG | GSS_C_SEQUENCE_FLAG;
+constexpr OM_uint32 kAlways =
+    GSS_C_INTEG_FLAG | GSS_C_CONF_FLAG | GSS_C_REPLAY_FLAG | GSS_C_SEQUENCE_FLAG;
 
 gss_buffer_desc buffer_of(const Octets& octets) {
   return {octets.size(), const_cast<std::uint8_t*>(octets.data())};
@@ -154,12 +160,79 @@ class Initiator {
     gss_buffer_desc token = buffer_of(mic);
     OM_uint32 minor = 0;
     const OM_uint32 major = gss_verify_mic(&minor, context_, &input, &token, nullptr);
+    return word_of(major);
+  }
+
+  Octets wrap(const Octets& message, bool seal) {
+    gss_buffer_desc input = buffer_of(message);
+    gss_buffer_desc token = GSS_C_EMPTY_BUFFER;
+    OM_uint32 minor = 0;
+    int sealed = 0;
+    if (gss_wrap(&minor, context_, seal ? 1 : 0, GSS_C_QOP_DEFAULT, &input, &sealed, &token) !=
+            GSS_S_COMPLETE ||
+        (sealed != 0) != seal) {
+      throw std::runtime_error("the client wraps no message");
+    }
+    return take(token);
+  }
+  // unwrap says what verify_mic does of a message that is to be `message` and sealed or not.
+  std::string unwrap(const Octets& token, const Octets& message, bool seal) {
+    gss_buffer_desc input = buffer_of(token);
+    gss_buffer_desc output = GSS_C_EMPTY_BUFFER;
+    OM_uint32 minor = 0;
+    int sealed = 0;
+    const OM_uint32 major = gss_unwrap(&minor, context_, &input, &output, &sealed, nullptr);
+    const Octets found = take(output);
+    return !GSS_ERROR(major) && (found != message || (sealed != 0) != seal) ? "another"
+                                                                            : word_of(major);
+  }
+
+  // Parts is a message whose token travels apart, as in DCE style.
+  struct Parts {
+    Octets token;
+    Octets data;
+  };
+  Parts wrap_parts(const Octets& message) {
+    Parts out{.token = {}, .data = message};
+    std::array<gss_iov_buffer_desc, 2> parts{};
+    parts[0].type = GSS_IOV_BUFFER_TYPE_HEADER;
+    parts[1].type = GSS_IOV_BUFFER_TYPE_DATA;
+    parts[1].buffer = buffer_of(out.data);
+    OM_uint32 minor = 0;
+    int sealed = 0;
+    if (gss_wrap_iov_length(&minor, context_, 1, GSS_C_QOP_DEFAULT, &sealed, parts.data(),
+                            parts.size()) != GSS_S_COMPLETE) {
+      throw std::runtime_error("the client tells no sizes of a message");
+    }
+    out.token.resize(parts[0].buffer.length);
+    parts[0].buffer = buffer_of(out.token);
+    if (gss_wrap_iov(&minor, context_, 1, GSS_C_QOP_DEFAULT, &sealed, parts.data(), parts.size()) !=
+            GSS_S_COMPLETE ||
+        sealed == 0) {
+      throw std::runtime_error("the client wraps no message in parts");
+    }
+    return out;
+  }
+  std::string unwrap_parts(Parts sent, const Octets& message) {
+    std::array<gss_iov_buffer_desc, 2> parts{};
+    parts[0].type = GSS_IOV_BUFFER_TYPE_HEADER;
+    parts[0].buffer = buffer_of(sent.token);
+    parts[1].type = GSS_IOV_BUFFER_TYPE_DATA;
+    parts[1].buffer = buffer_of(sent.data);
+    OM_uint32 minor = 0;
+    int sealed = 0;
+    const OM_uint32 major =
+        gss_unwrap_iov(&minor, context_, &sealed, nullptr, parts.data(), parts.size());
+    return !GSS_ERROR(major) && (sent.data != message || sealed == 0) ? "another" : word_of(major);
+  }
+
+ private:
+  static std::string word_of(OM_uint32 major) {
     return major == GSS_S_COMPLETE ? "right"
            : GSS_ERROR(major)      ? "wrong"
                                    : "right-but-out-of-sequence";
   }
 
- private:
   std::string text_of(OM_uint32 status, int kind) {
     OM_uint32 more = 0;
     OM_uint32 minor = 0;
@@ -204,6 +277,40 @@ bool sign_on(Initiator& client, Acceptor& acceptor) {
   return established && client.complete();
 }
 
+// exchange sends messages of several sizes to and fro, and says how the acceptor and how the client
+// found them: "right" of all, or what was said of one that was not.
+std::pair<std::string, std::string> exchange(Initiator& client, Acceptor& acceptor) {
+  const bool dce = (client.granted() & GSS_C_DCE_STYLE) != 0;
+  std::pair<std::string, std::string> found{"right", "right"};
+  const auto note = [](std::string& all, const std::string& one) {
+    all = one == "right" ? all : one;
+  };
+  for (const std::size_t size : {1u, 15u, 16u, 100u, 5000u}) {
+    const Octets message(size, 'm');
+    if (dce) {
+      const Initiator::Parts sent = client.wrap_parts(message);
+      const std::vector<std::string> heard = acceptor.ask("open-dce", sent.token, sent.data);
+      note(found.first,
+           heard[0] == "sealed" && usher::testing::hex(heard[1]) == message ? "right" : "wrong");
+      const std::vector<std::string> answer = acceptor.ask("seal-dce", message);
+      note(found.second,
+           client.unwrap_parts({usher::testing::hex(answer[0]), usher::testing::hex(answer[1])},
+                               message));
+      continue;
+    }
+    for (const bool seal : {true, false}) {
+      const std::vector<std::string> heard = acceptor.ask("open", client.wrap(message, seal));
+      note(found.first,
+           heard[0] == (seal ? "sealed" : "readable") && usher::testing::hex(heard[1]) == message
+               ? "right"
+               : "wrong");
+      const Octets token = usher::testing::hex(acceptor.ask(seal ? "seal" : "wrap", message)[0]);
+      note(found.second, client.unwrap(token, message, seal));
+    }
+  }
+  return found;
+}
+
 int run(const std::map<std::string, std::string>& options) {
   Initiator client(options);
   Acceptor acceptor;
@@ -222,6 +329,9 @@ int run(const std::map<std::string, std::string>& options) {
   std::cout << "mic-of-another=" << acceptor.ask("check", other, ours)[0] << '\n';
   const Octets theirs = usher::testing::hex(acceptor.ask("sign", message)[0]);
   std::cout << "mic-to-client=" << client.verify_mic(message, theirs) << '\n';
+  const auto [to_acceptor, to_client] = exchange(client, acceptor);
+  std::cout << "messages-to-acceptor=" << to_acceptor << "\nmessages-to-client=" << to_client
+            << '\n';
   return 0;
 }
 
