@@ -185,9 +185,9 @@ typedef struct _USHER_TICKET_COUNTS {
   uint64_t NoRoom;      // so many because all that lay in their place was in use.
 } USHER_TICKET_COUNTS, *PUSHER_TICKET_COUNTS;
 
-// usher_ticket_counts tells it. Numbers are each exact and not all of the same moment; before the
-// first sign-on all are 0. SEC_E_INVALID_PARAMETER if Size is not this library's. Any thread, at
-// any time; no lock.
+// usher_ticket_counts tells what remembering tickets was good for. Numbers are each exact and not
+// all of the same moment; before the first sign-on all are 0. SEC_E_INVALID_PARAMETER if Size is
+// not this library's. Any thread, at any time; no lock.
 USHER_API SECURITY_STATUS usher_ticket_counts(USHER_TICKET_COUNTS* counts);
 
 // USHER_ACCEPT is one call of AcceptSecurityContext: its arguments, by their names there, and what

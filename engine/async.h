@@ -87,16 +87,16 @@ typedef struct _SspiAsyncContext SspiAsyncContext;
 // final, however it came about.
 typedef void (*SspiAsyncNotifyCallback)(SspiAsyncContext* Handle, void* CallbackData);
 
-// SspiCreateAsyncContext takes one; NULL if all are in use (USHER_OPTIONS.AsyncContexts) or there
-// is no memory.
+// SspiCreateAsyncContext takes an async context; NULL if all are in use
+// (USHER_OPTIONS.AsyncContexts) or there is no memory.
 USHER_API SspiAsyncContext* SspiCreateAsyncContext(void);
 
-// SspiFreeAsyncContext gives one back. NULL is allowed. It is for contexts whose operation has
-// completed and whose callback has begun, or whose completion has been taken from its queue, and
-// for those that were never used; and for one that SspiDeleteSecurityContextAsync was called with,
-// without a callback, at any time. One that is freed sooner is a mistake without consequences: its
-// handle is stale at once, the operation completes as if nothing had happened, its callback is
-// called (a completion queue does not tell it), and then it is free.
+// SspiFreeAsyncContext gives an async context back. NULL is allowed. It is for contexts whose
+// operation has completed and whose callback has begun, or whose completion has been taken from its
+// queue, and for those that were never used; and for one that SspiDeleteSecurityContextAsync was
+// called with, without a callback, at any time. One that is freed sooner is a mistake without
+// consequences: its handle is stale at once, the operation completes as if nothing had happened,
+// its callback is called (a completion queue does not tell it), and then it is free.
 USHER_API void SspiFreeAsyncContext(SspiAsyncContext* Handle);
 
 // SspiReinitAsyncContext makes a completed context ready for the next operation; callback, queue
@@ -240,8 +240,8 @@ typedef struct _USHER_ASYNC_COUNTS {
   uint64_t WakeUps;    // Times a sleeping worker was woken.
 } USHER_ASYNC_COUNTS;
 
-// usher_async_counts tells it. Numbers are each exact and not all of the same moment.
-// SEC_E_INVALID_PARAMETER if Size is not this library's. Any thread, at any time.
+// usher_async_counts tells how many operations there were. Numbers are each exact and not all of
+// the same moment. SEC_E_INVALID_PARAMETER if Size is not this library's. Any thread, at any time.
 USHER_API SECURITY_STATUS usher_async_counts(USHER_ASYNC_COUNTS* counts);
 
 // Names without a suffix follow UNICODE, as on Windows.

@@ -1,9 +1,11 @@
-# What `cmake --install` puts where: the library, its headers, usher.pc and a CMake package.
+# What `cmake --install` puts where: the library, its headers, usher.pc and a CMake package. Two
+# components: `library` is what programs run with, `development` what they are built with.
 include(CMakePackageConfigHelpers)
 set(usher_package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/usher)
-install(TARGETS usher_sspi usher_sspi_static EXPORT usherTargets COMPONENT library)
-install(FILES acceptor.h async.h sspi.h sspi_attributes.h sspi_bindings.h sspi_numbers.h sspi_status.h sspi_table.h sspi_types.h user_token.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/usher COMPONENT library)
-install(EXPORT usherTargets NAMESPACE usher:: DESTINATION ${usher_package_folder} COMPONENT library)
+install(TARGETS usher_sspi usher_sspi_static EXPORT usherTargets
+  LIBRARY COMPONENT library NAMELINK_COMPONENT development ARCHIVE COMPONENT development)
+install(FILES ${usher_public_headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/usher COMPONENT development)
+install(EXPORT usherTargets NAMESPACE usher:: DESTINATION ${usher_package_folder} COMPONENT development)
 if(URING_FOUND)
   set(usher_uring_requires ", liburing >= 2.3")
   set(usher_uring_dependency
@@ -22,10 +24,10 @@ configure_package_config_file(usherConfig.cmake.in usherConfig.cmake
 write_basic_package_version_file(usherConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/usherConfig.cmake
               ${CMAKE_CURRENT_BINARY_DIR}/usherConfigVersion.cmake
-  DESTINATION ${usher_package_folder} COMPONENT library)
+  DESTINATION ${usher_package_folder} COMPONENT development)
 
 # usher.pc finds its own prefix, so that an installed tree may be moved.
 file(RELATIVE_PATH usher_pc_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 configure_file(usher.pc.in usher.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/usher.pc
-  DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT library)
+  DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)

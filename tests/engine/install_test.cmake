@@ -1,29 +1,18 @@
 # What is installed is enough to build and run a caller, and shows the functions of its headers and
-# nothing else. Arguments: BUILD, WORK, PROGRAM, C_FLAGS, C_COMPILER, CXX_COMPILER, NM.
-function(run)
-  execute_process(COMMAND ${ARGN} RESULT_VARIABLE result OUTPUT_VARIABLE output
-    ERROR_VARIABLE output)
-  if(NOT result EQUAL 0)
-    message(FATAL_ERROR "${ARGN}: ${result}\n${output}")
-  endif()
-endfunction()
+# nothing else. Arguments: BUILD, WORK, NM, and those of installed.cmake.
+cmake_minimum_required(VERSION 3.25)
+include(${CMAKE_CURRENT_LIST_DIR}/installed.cmake)
 
 file(REMOVE_RECURSE ${WORK})
-run(${CMAKE_COMMAND} --install ${BUILD} --component library --prefix ${WORK}/first)
+run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/first)
 file(RENAME ${WORK}/first ${WORK}/moved)  # Nothing in it may know where it was.
-
-file(GLOB pkgconfig ${WORK}/moved/lib*/pkgconfig ${WORK}/moved/lib*/*/pkgconfig)
-set(ENV{PKG_CONFIG_PATH} ${pkgconfig})
-run(${CMAKE_COMMAND} -S ${CMAKE_CURRENT_LIST_DIR}/consumer -B ${WORK}/build
-  -DCMAKE_PREFIX_PATH=${WORK}/moved -DPROGRAM=${PROGRAM} -DCMAKE_C_COMPILER=${C_COMPILER}
-  -DCMAKE_CXX_COMPILER=${CXX_COMPILER} -DCMAKE_C_FLAGS=${C_FLAGS} -DCMAKE_CXX_FLAGS=${C_FLAGS})
-run(${CMAKE_COMMAND} --build ${WORK}/build)
-run(${CMAKE_CTEST_COMMAND} --test-dir ${WORK}/build --output-on-failure --no-tests=error)
+build_consumer(${WORK}/moved ${WORK}/build)
 
 # Declared and exported are the same set.
 set(declared)
-foreach(header sspi sspi_table acceptor async)
-  file(READ ${WORK}/moved/include/usher/${header}.h text)
+file(GLOB headers ${WORK}/moved/include/usher/*.h)
+foreach(header ${headers})
+  file(READ ${header} text)
   string(REGEX MATCHALL "\nUSHER_API [^;]*;" declarations "${text}")
   foreach(declaration ${declarations})
     string(REGEX REPLACE "^\nUSHER_API[^(]*[ *\n]([A-Za-z_]+)\\(.*" "\\1" name "${declaration}")
@@ -39,4 +28,27 @@ list(SORT exported)
 list(LENGTH declared count)
 if(NOT declared STREQUAL exported OR count LESS 15)
   message(FATAL_ERROR "declared: ${declared}\nexported: ${exported}")
+endif()
+
+# The static library cannot hide anything; what it defines once and for all, neither inline nor a
+# template, is the API or in the namespace usher.
+file(GLOB archive ${WORK}/moved/lib*/libusher.a ${WORK}/moved/lib*/*/libusher.a)
+execute_process(COMMAND ${NM} -g --defined-only ${archive} OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
+string(REGEX MATCHALL " [TDBRSC] [^\n]+" defined "${symbols}")
+list(TRANSFORM defined REPLACE "^ . " "")
+set(in_usher 0)
+foreach(name ${defined})
+  if(name MATCHES "^_Z[A-Z]*N?K?5usher")
+    math(EXPR in_usher "${in_usher} + 1")
+  elseif(NOT name IN_LIST declared AND NOT name MATCHES "^__(asan|odr_asan)")
+    message(FATAL_ERROR "${archive} defines ${name}")
+  endif()
+endforeach()
+foreach(name ${declared})
+  if(NOT name IN_LIST defined)
+    message(FATAL_ERROR "${archive} does not define ${name}")
+  endif()
+endforeach()
+if(in_usher LESS 100)
+  message(FATAL_ERROR "${archive}: ${in_usher} names in the namespace usher?")
 endif()
