@@ -56,7 +56,10 @@ This package has headers, the static library, usher.pc, a CMake package, and a
 manual page of each function.")
 set(CPACK_DEBIAN_PROGRAMS_PACKAGE_NAME usher)
 set(CPACK_DEBIAN_PROGRAMS_PACKAGE_SECTION net)
-set(CPACK_DEBIAN_PROGRAMS_PACKAGE_DEPENDS ${usher_deb_cpu})
+set(CPACK_DEBIAN_PROGRAMS_PACKAGE_DEPENDS "systemd | systemd-standalone-sysusers | systemd-sysusers")
+if(usher_deb_cpu)
+  string(APPEND CPACK_DEBIAN_PROGRAMS_PACKAGE_DEPENDS ", ${usher_deb_cpu}")
+endif()
 set(CPACK_DEBIAN_PROGRAMS_DESCRIPTION "answers web servers who signs on with Negotiate
 usherd is an HTTP server that a proxy asks about each request (nginx'
 auth_request, and what works like it): who is this client? It answers for
