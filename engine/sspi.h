@@ -100,6 +100,8 @@ typedef void(SEC_ENTRY* SEC_GET_KEY_FN)(void* Arg, void* Principal, uint32_t Key
 //   pAuthData       A USHER_ACCEPTOR (acceptor.h), or a SEC_WINNT_AUTH_IDENTITY_EX for its package
 //                   list, or NULL: Kerberos with the system's keytab.
 //   pGetKeyFn       NULL.
+//   pvGetKeyArgument  Not looked at.
+//   phCredential    Receives the handle.
 //   ptsExpiry       Receives SECURITY_TIME_NEVER; may be NULL.
 // SEC_E_NO_CREDENTIALS if a keytab or an accounts file cannot be used, or nothing is left to
 // accept; SEC_E_NO_AUTHENTICATING_AUTHORITY if winbindd is to be asked and does not answer;
@@ -121,6 +123,7 @@ USHER_API SECURITY_STATUS SEC_ENTRY FreeCredentialsHandle(PCredHandle phCredenti
 // AddCredentials gives a credential more to accept with: what pAuthData names besides what
 // AcquireCredentialsHandle was told. Contexts, and calls that are under way, go on as they are, and
 // usher_reload reads all of it again.
+//   phCredential    The credential.
 //   pszPrincipal    NULL or empty, or a service that the keytabs must have a key of, at each reload
 //                   again, else SEC_E_NO_CREDENTIALS. Where tickets may be for certain services
 //                   only (AcquireCredentialsHandle's pszPrincipal, kerberos.targets), they may be
@@ -133,6 +136,7 @@ USHER_API SECURITY_STATUS SEC_ENTRY FreeCredentialsHandle(PCredHandle phCredenti
 //                   are accounts for a credential that has some, a keytab for one that serves NTLM
 //                   alone, nothing at all to add, and a seventeenth keytab or principal.
 //   pGetKeyFn       NULL.
+//   pvGetKeyArgument  Not looked at.
 //   ptsExpiry       Receives SECURITY_TIME_NEVER; may be NULL.
 // On an error the credential is as it was. Otherwise AcquireCredentialsHandle's errors, and
 // SEC_E_OUT_OF_SEQUENCE inside a USHER_ASK.
@@ -150,6 +154,7 @@ USHER_API SECURITY_STATUS SEC_ENTRY AddCredentialsW(PCredHandle phCredential,
                                                     void* pvGetKeyArgument, PTimeStamp ptsExpiry);
 
 // AcceptSecurityContext takes one token of a client and answers it.
+//   phCredential What to accept with.
 //   phContext    NULL for the first token of an exchange, afterwards what phNewContext received.
 //   pInput       One SECBUFFER_TOKEN, not empty: else SEC_E_INVALID_TOKEN. On the first call of
 //                Negotiate it may be missing or empty, and pInput NULL: the reply is then a hint of
@@ -226,6 +231,7 @@ USHER_API SECURITY_STATUS SEC_ENTRY QueryContextAttributesExW(PCtxtHandle phCont
 // SEC_E_OUT_OF_SEQUENCE). Kerberos: GSS_GetMIC and GSS_Wrap (RFC 4121 4.2, RFC 4757 7), laid out as
 // Windows does (MS-KILE 3.4.5.4 to 3.4.5.7); NTLM: MS-NLMP 3.4.3 to 3.4.7. The peer may use SSPI or
 // GSS-API.
+//   phContext      The context.
 //   pMessage       The buffers, in the order in which the message is signed; they must not overlap.
 //                  SECBUFFER_DATA, at most 16, is signed, and encrypted in place. With
 //                  SECBUFFER_READONLY_WITH_CHECKSUM added it is signed and stays as it is (headers
@@ -281,6 +287,7 @@ USHER_API SECURITY_STATUS SEC_ENTRY DecryptMessage(PCtxtHandle phContext, PSecBu
 // its PAC and what was delegated. It is sealed (AES-256-GCM) and signed with a key of the engine's:
 // a random one, which only this process and its children have, or that of the file
 // USHER_OPTIONS.ContextKeyFile, for processes and machines that share it.
+//   phContext       The context.
 //   fFlags          SECPKG_CONTEXT_EXPORT_DELETE_OLD: the context is deleted once it is packed.
 //                   SECPKG_CONTEXT_EXPORT_RESET_NEW: the packed one begins its messages anew, at
 //                   the numbers the exchange agreed on: for a context whose old copy sends none any

@@ -69,8 +69,8 @@ class Header:
 
 def chunks_of(lines):
     """Yields the chunks, without what only the compiler is told; #if and all in it counts as that,
-    because only the names without a suffix depend on a condition."""
-    chunk, conditions = [], 0
+    because only the names without a suffix depend on a condition. A structure is one chunk."""
+    chunk, conditions, inside = [], 0, False
     for line in [*lines, ""]:
         if re.match(r"#\s*if", line):
             conditions += 1
@@ -78,7 +78,8 @@ def chunks_of(lines):
         aside = conditions or NOT_OF_DOCUMENTATION.search(line) or line == "}  // extern \"C\""
         if re.match(r"#\s*endif", line):
             conditions -= 1
-        if line and not aside:
+        inside = inside and not line.startswith("}") or line.startswith("typedef struct") and line.endswith("{")
+        if (line or inside) and not aside:
             chunk.append(line)
         elif not line and chunk:
             yield chunk
