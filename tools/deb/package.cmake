@@ -1,5 +1,10 @@
 # cpack, in a build folder, makes three Debian packages of it: libusher0, libusher-dev and usher. What
 # only they contain is EXCLUDE_FROM_ALL: cmake --install leaves it out.
+find_program(GZIP gzip)
+find_program(DPKG dpkg)
+if(NOT GZIP OR NOT DPKG)
+  return()
+endif()
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME usher)
 set(CPACK_PACKAGE_VENDOR Usher)
@@ -74,9 +79,9 @@ if(NOT usher_deb_changelog MATCHES "^usher \\(${PROJECT_VERSION}-0upstream1\\)")
   message(FATAL_ERROR "tools/deb/changelog does not begin with version ${usher_deb_version}")
 endif()
 file(MAKE_DIRECTORY ${usher_deb_made})
-execute_process(COMMAND gzip -9nc ${usher_deb}/changelog
+execute_process(COMMAND ${GZIP} -9nc ${usher_deb}/changelog
   OUTPUT_FILE ${usher_deb_made}/changelog.Debian.gz COMMAND_ERROR_IS_FATAL ANY)
-execute_process(COMMAND gzip -9nc ${PROJECT_SOURCE_DIR}/CHANGELOG.md
+execute_process(COMMAND ${GZIP} -9nc ${PROJECT_SOURCE_DIR}/CHANGELOG.md
   OUTPUT_FILE ${usher_deb_made}/changelog.gz COMMAND_ERROR_IS_FATAL ANY)
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
   ${usher_deb}/changelog ${PROJECT_SOURCE_DIR}/CHANGELOG.md)
