@@ -4,6 +4,14 @@ include(CMakePackageConfigHelpers)
 set(usher_package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/usher)
 install(TARGETS usher_sspi usher_sspi_static EXPORT usherTargets
   LIBRARY COMPONENT library NAMELINK_COMPONENT development ARCHIVE COMPONENT development)
+if(CMAKE_INTERPROCEDURAL_OPTIMIZATION)
+  # The machine code of the static library is for any compiler, and linking it takes no minute. What GCC
+  # keeps beside it for LTO is for this one GCC.
+  install(CODE "get_filename_component(folder ${CMAKE_INSTALL_LIBDIR} ABSOLUTE BASE_DIR \${CMAKE_INSTALL_PREFIX})
+    execute_process(COMMAND ${CMAKE_OBJCOPY} --wildcard --remove-section=.gnu.lto_* --remove-section=.gnu.debuglto_*
+      --strip-symbol=__gnu_lto_* \$ENV{DESTDIR}\${folder}/libusher.a COMMAND_ERROR_IS_FATAL ANY)"
+    COMPONENT development)
+endif()
 install(FILES ${usher_public_headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/usher COMPONENT development)
 install(EXPORT usherTargets NAMESPACE usher:: DESTINATION ${usher_package_folder} COMPONENT development)
 if(URING_FOUND)

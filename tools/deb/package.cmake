@@ -96,9 +96,8 @@ endfunction()
 usher_deb_documents(library libusher0)
 usher_deb_documents(development libusher-dev)
 
-# The static library's debugging information, and what GCC keeps in it for LTO by this one GCC.
-install(CODE "execute_process(COMMAND ${CMAKE_STRIP} --strip-debug --remove-section=.comment
-    --remove-section=.note --remove-section=.gnu.lto_* --remove-section=.gnu.debuglto_*
+# cpack strips programs and shared libraries only.
+install(CODE "execute_process(COMMAND ${CMAKE_STRIP} --strip-debug --remove-section=.comment --remove-section=.note
     \$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_LIBDIR}/libusher.a COMMAND_ERROR_IS_FATAL ANY)"
   COMPONENT development EXCLUDE_FROM_ALL)
 
