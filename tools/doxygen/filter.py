@@ -3,7 +3,7 @@
 
 The headers have `//` before declarations and behind members. Before a declaration it becomes /** */,
 with \\param for the list of parameters and a list item for each "* "; what two functions share (A and
-W, say) stands before both; behind a member it becomes ///<.
+W, say) stands before both; behind a member it becomes ///<. Pages in Markdown lose links to files.
 """
 
 import pathlib
@@ -84,6 +84,9 @@ def declarations(text):
 
 def main():
     path = pathlib.Path(sys.argv[1])
+    if path.suffix == ".md":  # Files that have no page here are named, not linked.
+        print(re.sub(r"\[([^\]]*)\]\((?!https?:|#|man/)[^)]*\)", r"\1", path.read_text(encoding="utf-8")))
+        return
     header = man_pages.Header(path)
     print("/** \\file\n" + comment_of(header.introduction, [])[4:])
     shared = {}
