@@ -1,0 +1,56 @@
+// Which local users clients are, as an administrator says it: a map file, read once.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace usher::users {
+
+// Client is somebody who has signed on, as far as looking for a local user needs to know.
+struct Client {
+  bool ntlm = false;
+  std::string user;   // NTLM: "alice". Kerberos: as write_principal_text has it, without the realm.
+  std::string realm;  // NTLM: the domain.
+  std::string name;   // "EXAMPLE\alice", "alice@EXAMPLE.ORG"
+  std::string sid;    // "S-1-5-21-...", "" if nobody has told it.
+};
+
+// UserMap is immutable once made; any number of threads may read it.
+class UserMap {
+ public:
+  struct Loaded {
+    std::unique_ptr<const UserMap> map;  // Null if the text is wrong.
+    std::string error;                   // Then: "file:line: what was expected", for people.
+  };
+
+  static constexpr std::size_t kFileSizeMax = std::size_t{16} * 1024 * 1024;
+  static constexpr std::size_t kUserSizeMax = 255;  // Of a local user's name, as LOGIN_NAME_MAX.
+
+  // load_file reads one client a line: a name or a SID, white space, and the last word is the local
+  // user, or "-" for nobody (user_token.h). '#' at the beginning of a line or behind white space
+  // begins a comment. Names are UTF-8 without control characters. Refused is also a file that
+  // somebody may write besides its owner, and an owner who is neither root nor this process's
+  // effective user, and a second line for a client. parse does the same for a text; `name` stands
+  // for the file in errors. At start only: they allocate, and throw std::bad_alloc.
+  [[nodiscard]] static Loaded load_file(const std::string& path);
+  [[nodiscard]] static Loaded parse(std::string_view text, std::string_view name);
+
+  virtual ~UserMap() = default;
+  UserMap(const UserMap&) = delete;
+  UserMap& operator=(const UserMap&) = delete;
+
+  // find returns the local user of the first line that names the client, by name or by SID: "-" for
+  // nobody, null if there is none. Names of Kerberos are compared octet by octet (RFC 4120 6),
+  // those of NTLM in upper case, as a domain compares them; a line is for one of the two.
+  // Allocates.
+  [[nodiscard]] virtual const std::string* find(const Client& client) const = 0;
+
+  [[nodiscard]] virtual std::size_t size() const noexcept = 0;
+
+ protected:
+  UserMap() = default;
+};
+
+}  // namespace usher::users
