@@ -18,6 +18,7 @@ void FileImage::clear() noexcept {
   octets_.reset();
   room_ = size_ = 0;
   mode_ = 0;
+  owner_ = 0;
 }
 
 int FileImage::read(const char* path, std::size_t size_max) noexcept {
@@ -49,6 +50,7 @@ int FileImage::read(const char* path, std::size_t size_max) noexcept {
     }
   }
   mode_ = status.st_mode;
+  owner_ = status.st_uid;
   return 0;
 }
 

@@ -1,4 +1,4 @@
-// A file that holds secrets, read whole: a keytab, accounts.
+// A file that holds secrets or decides who may do what, read whole: a keytab, accounts, a map.
 #pragma once
 
 #include <sys/stat.h>
@@ -27,6 +27,7 @@ class FileImage {
   [[nodiscard]] Bytes bytes() const noexcept { return {octets_.get(), size_}; }
   // mode is the file's permission bits and its type.
   [[nodiscard]] mode_t mode() const noexcept { return mode_; }
+  [[nodiscard]] uid_t owner() const noexcept { return owner_; }
 
  private:
   void clear() noexcept;
@@ -35,6 +36,7 @@ class FileImage {
   std::size_t room_ = 0;
   std::size_t size_ = 0;
   mode_t mode_ = 0;
+  uid_t owner_ = 0;
 };
 
 }  // namespace usher

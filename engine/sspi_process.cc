@@ -10,6 +10,7 @@
 #include "engine/local_time.h"
 #include "engine/sspi_async_system.h"
 #include "engine/sspi_internal.h"
+#include "engine/sspi_users.h"
 
 namespace usher::sspi {
 namespace {
@@ -299,6 +300,11 @@ extern "C" SECURITY_STATUS usher_start(const USHER_OPTIONS* given) {
   if (options.ReplayFile != nullptr && options.ReplayFile[0] != '\0') {
     engine_options.replay_file = options.ReplayFile;
   }
+  std::unique_ptr<const usher::users::Settings> user_settings;
+  const SECURITY_STATUS users_read = sspi::read_user_settings(options, user_settings);
+  if (users_read != SEC_E_OK) {
+    return users_read;
+  }
   bool already = false;
   usher::ReplayFile::Reason why_not{};
   // Over all of it: a first asynchronous call meanwhile comes after it and finds its numbers.
@@ -307,13 +313,16 @@ extern "C" SECURITY_STATUS usher_start(const USHER_OPTIONS* given) {
     return sspi::refuse(SEC_E_OUT_OF_SEQUENCE,
                         "usher_start comes before the first asynchronous call");
   }
+  if (sspi::running_engine() != nullptr) {
+    return sspi::refuse(SEC_E_OUT_OF_SEQUENCE, "the engine has already been started");
+  }
+  // Before it: what the engine is first used for finds them.
+  sspi::keep_user_settings(std::move(user_settings));
   if (sspi::start_engine_locked(engine_options, already, &why_not) == nullptr) {
+    sspi::keep_user_settings(nullptr);
     return why_not[0] != '\0'
                ? sspi::refuse_copying(SEC_E_INVALID_PARAMETER, why_not.data())
                : sspi::refuse(SEC_E_INSUFFICIENT_MEMORY, "memory for the engine could not be had");
-  }
-  if (already) {
-    return sspi::refuse(SEC_E_OUT_OF_SEQUENCE, "the engine has already been started");
   }
   sspi::set(sspi::g_async_options.workers, options.AsyncWorkers);
   sspi::set(sspi::g_async_options.contexts, options.AsyncContexts);

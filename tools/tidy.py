@@ -26,7 +26,7 @@ MAY_INCLUDE = {
 }
 # engine/ from the bottom up: leaf headers, one row per subfolder, then the files that compose them.
 ENGINE_LEAVES = {"clock", "descriptor", "file_image", "limits", "random", "secret", "signals_blocked", "status"}
-ENGINE_LAYERS = ["slots", "crypto", "protect", "auth", "io"]
+ENGINE_LAYERS = ["slots", "crypto", "protect", "auth", "users", "io"]
 LEAF, TOP = -1, len(ENGINE_LAYERS)
 
 # What works at start and at reload only may allocate; the accept path may not.
@@ -56,6 +56,15 @@ LOAD_TIME = {
     "engine/sspi_packages": "returns memory the caller frees",
     "engine/sspi_query": "returns memory the caller frees",
     "engine/sspi_process": "makes the process-wide engine",
+    "engine/sspi_user_token": "asks name services, and returns memory the caller frees",
+    "engine/sspi_users": "declares what that needs at start",
+    "engine/users/impersonation": "remembers who a thread was",
+    "engine/users/local_user": "asks name services, off the threads that accept",
+    "engine/users/name_services": "likewise",
+    "engine/users/patient_threads": "has threads that do so",
+    "engine/users/user_map": "reads the map of users",
+    "engine/users/winbind_uid": "asks winbindd on such threads",
+    "engine/users/winbind_uid_absent": "stands for it",
 }
 BANNED = {
     "parsers": r"\b(new|malloc|throw|std::vector|std::string|reinterpret_cast|const_cast)\b",

@@ -75,7 +75,7 @@ struct User {
 [[nodiscard]] const ThreadIdentity* server_identity() noexcept;
 
 // become_server makes a thread that was started by an impersonating one what that one was before,
-// its server_identity; false if the kernel does not let it. Throws as impersonate does.
-[[nodiscard]] bool become_server(const ThreadIdentity& server);
+// its server_identity; false if the kernel does not let it, or without memory.
+[[nodiscard]] bool become_server(const ThreadIdentity& server) noexcept;
 
 }  // namespace usher::users

@@ -25,8 +25,6 @@ struct Account {
 // throws std::bad_alloc; several threads call at once. Tests have their own.
 class NameServices {
  public:
-  virtual ~NameServices() = default;
-
   // These fill in `out` with kYes, and otherwise leave something in it that means nothing.
   [[nodiscard]] virtual Known account_named(const std::string& name, Account& out) const = 0;
   [[nodiscard]] virtual Known account_numbered(std::uint32_t uid, Account& out) const = 0;
@@ -40,6 +38,9 @@ class NameServices {
   // krb5_unparse_name does it.
   [[nodiscard]] virtual Known local_name(const std::string& user, const std::string& realm,
                                          std::string& out) const = 0;
+
+ protected:
+  ~NameServices() = default;  // Whoever has one does not own it.
 };
 
 // system_name_services is this machine's.

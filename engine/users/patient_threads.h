@@ -50,9 +50,12 @@ class PatientThreads {
 
  private:
   struct Turn;
-  // start_thread starts one more; with lock_ held.
-  [[nodiscard]] bool start_thread() noexcept;
-  void live() noexcept;
+  struct Start;
+  // start_thread starts one more, with lock_ held, and counts it as idle; begin is what it does,
+  // and live what it does from then on. A thread that cannot become the server ends at once.
+  [[nodiscard]] bool start_thread();
+  static void* begin(void* told) noexcept;
+  void live(std::unique_lock<std::mutex>& held) noexcept;
 
   Limits limits_;
   std::mutex lock_;  // Guards all below.
@@ -60,7 +63,7 @@ class PatientThreads {
   std::condition_variable ended_;
   std::deque<std::shared_ptr<Turn>> queue_;
   std::size_t threads_ = 0;
-  std::size_t idle_ = 0;  // Of those, waiting for work.
+  std::size_t idle_ = 0;  // Of those, waiting for work, or about to.
   bool stopping_ = false;
 };
 

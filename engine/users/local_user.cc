@@ -1,0 +1,148 @@
+#include "engine/users/local_user.h"
+
+#include <algorithm>
+#include <array>
+#include <new>
+#include <optional>
+#include <utility>
+
+namespace usher::users {
+namespace {
+
+struct Row {
+  Source source;
+  const char* word;
+};
+constexpr std::array kRows = {Row{Source::kMap, "map"}, Row{Source::kWinbind, "winbind"},
+                              Row{Source::kKrb5, "krb5"}};
+
+std::optional<Source> source_of(std::string_view word) noexcept {
+  for (const Row& row : kRows) {
+    if (word == row.word) {
+      return row.source;
+    }
+  }
+  return std::nullopt;
+}
+
+// read_order reads "map,krb5"; what is wrong with it, or "".
+std::string read_order(std::string_view words, std::vector<Source>& order) {
+  order.clear();
+  while (true) {
+    const std::size_t end = std::min(words.find(','), words.size());
+    std::string_view word = words.substr(0, end);
+    while (word.starts_with(' ')) {
+      word.remove_prefix(1);
+    }
+    while (word.ends_with(' ')) {
+      word.remove_suffix(1);
+    }
+    const std::optional<Source> source = source_of(word);
+    if (!source) {
+      return "\"" + std::string(word) + "\" is none of map, winbind and krb5";
+    }
+    if (std::ranges::find(order, *source) != order.end()) {
+      return "\"" + std::string(word) + "\" is there twice";
+    }
+    if (*source == Source::kWinbind && !winbind_is_built_in()) {
+      return "winbind cannot be asked: this was built without libwbclient";
+    }
+    order.push_back(*source);
+    if (end == words.size()) {
+      return {};
+    }
+    words.remove_prefix(end + 1);
+  }
+}
+
+using Outcome = Sought::Outcome;
+
+Outcome outcome_of(Known known, Outcome if_not) noexcept {
+  return known == Known::kYes ? Outcome::kFound : known == Known::kNo ? if_not : Outcome::kFailed;
+}
+
+// ask_source puts what one source says of the client into `account`: a name, or with winbind a uid.
+Outcome ask_source(const Settings& settings, Source source, const Client& client,
+                   Account& account) {
+  const NameServices& services = *settings.services;
+  switch (source) {
+    case Source::kMap: {
+      const std::string* const user = settings.map->find(client);
+      if (user == nullptr) {
+        return Outcome::kUnknown;
+      }
+      account.name = *user;
+      return *user == "-" ? Outcome::kNobody : Outcome::kFound;
+    }
+    case Source::kWinbind:
+      return client.sid.empty()
+                 ? Outcome::kUnknown
+                 : outcome_of(services.uid_of_sid(client.sid, account.uid), Outcome::kUnknown);
+    case Source::kKrb5:
+      return client.ntlm ? Outcome::kUnknown
+                         : outcome_of(services.local_name(client.user, client.realm, account.name),
+                                      Outcome::kUnknown);
+  }
+  return Outcome::kUnknown;
+}
+
+// look_up makes a whole user of what a source has said.
+Outcome look_up(const NameServices& services, Source source, const Account& said, LocalUser& user) {
+  const Known known = source == Source::kWinbind ? services.account_numbered(said.uid, user.account)
+                                                 : services.account_named(said.name, user.account);
+  if (known != Known::kYes) {
+    user.account = said;  // Whom the refusal is about.
+    return outcome_of(known, Outcome::kNoSuchUser);
+  }
+  return outcome_of(services.groups_of(user.account, user.groups), Outcome::kNoSuchUser);
+}
+
+}  // namespace
+
+const char* word_of(Source source) noexcept {
+  for (const Row& row : kRows) {
+    if (row.source == source) {
+      return row.word;
+    }
+  }
+  return "";
+}
+
+std::string read_settings(const char* words, const char* map_path, Settings& out) {
+  const bool has_words = words != nullptr && words[0] != '\0';
+  const bool has_map = map_path != nullptr && map_path[0] != '\0';
+  std::string wrong = read_order(has_words ? words : has_map ? "map,krb5" : "krb5", out.order);
+  if (!wrong.empty()) {
+    return "Users: " + wrong;
+  }
+  const bool wants_map = std::ranges::find(out.order, Source::kMap) != out.order.end();
+  if (wants_map != has_map) {
+    return wants_map ? "Users: \"map\" needs a UserMap" : "UserMap: Users does not have \"map\"";
+  }
+  if (has_map) {
+    UserMap::Loaded loaded = UserMap::load_file(map_path);
+    wrong = std::move(loaded.error);
+    out.map = std::move(loaded.map);
+  }
+  return wrong;
+}
+
+void find_user(const Settings& settings, const Client& client, Sought& out) noexcept {
+  try {
+    for (const Source source : settings.order) {
+      Account said;
+      out.outcome = ask_source(settings, source, client, said);
+      out.source = source;
+      if (out.outcome == Outcome::kFound) {
+        out.outcome = look_up(*settings.services, source, said, out.user);
+      }
+      if (out.outcome != Outcome::kUnknown) {
+        return;
+      }
+    }
+  } catch (const std::bad_alloc&) {
+    out.outcome = Outcome::kNoMemory;
+  }
+}
+
+}  // namespace usher::users
