@@ -105,34 +105,49 @@ bool has_every_number(const char* path) noexcept {
   return first == 0 && count == kNoId;
 }
 
-// become takes the calling thread from whatever it is to `target`, whose permitted and inheritable
-// capabilities it has. 0, or an errno and in `step` what the kernel refused; then the thread may be
-// anything in between.
-int become(const ThreadIdentity& target, const char*& step) noexcept {
+// These are what one system call sets together.
+auto uids_of(const ThreadIdentity& who) noexcept {
+  return std::array{who.real_uid, who.effective_uid, who.saved_uid};
+}
+auto gids_of(const ThreadIdentity& who) noexcept {
+  return std::array{who.real_gid, who.effective_gid, who.saved_gid};
+}
+
+// become takes the calling thread from `now`, which it is, to `target`, whose permitted and
+// inheritable capabilities it has. 0, or an errno and in `step` what the kernel refused; then the
+// thread may be anything in between. What is right already is left alone: going back from where a
+// call is forbidden must not need that call.
+int become(const ThreadIdentity& now, const ThreadIdentity& target, const char*& step) noexcept {
   const auto fails = [&step](const char* what, int error) {
     step = what;
     return error;
   };
-  const std::uint64_t able = kNeeded & target.permitted_capabilities;
-  if (const int error = set_effective(able, target); error != 0) {
+  if (const int error = set_effective(kNeeded & target.permitted_capabilities, target);
+      error != 0) {
     return fails("capset", error);
   }
-  // Groups before the group and that before the user: each takes away what the one before needs.
-  if (const int error = set_ids(SYS_setgroups, target.groups.size(), target.groups.data());
-      error != 0) {
-    return fails("setgroups", error);
+  // The user last: with uid 0 may go what the others need.
+  if (now.groups != target.groups) {
+    if (const int error = set_ids(SYS_setgroups, target.groups.size(), target.groups.data());
+        error != 0) {
+      return fails("setgroups", error);
+    }
   }
-  if (const int error =
-          set_ids(SYS_setresgid, target.real_gid, target.effective_gid, target.saved_gid);
-      error != 0) {
-    return fails("setresgid", error);
+  if (gids_of(now) != gids_of(target)) {
+    if (const int error =
+            set_ids(SYS_setresgid, target.real_gid, target.effective_gid, target.saved_gid);
+        error != 0) {
+      return fails("setresgid", error);
+    }
   }
   // Neither of these says whether it worked; whoever calls looks.
   ::syscall(SYS_setfsgid, target.file_gid);
-  if (const int error =
-          set_ids(SYS_setresuid, target.real_uid, target.effective_uid, target.saved_uid);
-      error != 0) {
-    return fails("setresuid", error);
+  if (uids_of(now) != uids_of(target)) {
+    if (const int error =
+            set_ids(SYS_setresuid, target.real_uid, target.effective_uid, target.saved_uid);
+        error != 0) {
+      return fails("setresuid", error);
+    }
   }
   ::syscall(SYS_setfsuid, target.file_uid);
   // The kernel has raised or dropped capabilities if uid 0 came or went, but not if it was told not
@@ -143,15 +158,23 @@ int become(const ThreadIdentity& target, const char*& step) noexcept {
   return 0;
 }
 
-// become_surely is become, and then the kernel's word for it. A system call filter can have a call
-// fail without an error. `seen` has room for the answer.
+// become_surely looks first, and afterwards takes the kernel's word for it: a system call filter
+// can have a call do nothing and say that it worked. `seen` has room for the answers.
 int become_surely(const ThreadIdentity& target, ThreadIdentity& seen, const char*& step) {
-  if (const int error = become(target, step); error != 0) {
+  constexpr const char* kUnreadable = "the thread's identity cannot be read";
+  step = kUnreadable;
+  if (const int error = read_identity(seen); error != 0) {
+    return error;
+  }
+  if (const int error = become(seen, target, step); error != 0) {
+    return error;
+  }
+  step = kUnreadable;
+  if (const int error = read_identity(seen); error != 0) {
     return error;
   }
   step = "the thread's identity, looked at afterwards, is another";
-  const int error = read_identity(seen);
-  return error != 0 ? error : seen == target ? 0 : EPERM;
+  return seen == target ? 0 : EPERM;
 }
 
 // can_be_told says whether every number of `who` stands for itself. In a user namespace that has

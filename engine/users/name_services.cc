@@ -111,7 +111,12 @@ class SystemNameServices final : public NameServices {
     if (code == ENOMEM) {
       throw std::bad_alloc();
     }
-    return code == 0 ? Known::kYes : code == KRB5_LNAME_NOTRANS ? Known::kNo : Known::kFailed;
+    if (code == 0) {
+      return Known::kYes;
+    }
+    // Without a default realm nobody is of it.
+    return code == KRB5_LNAME_NOTRANS || code == KRB5_CONFIG_NODEFREALM ? Known::kNo
+                                                                        : Known::kFailed;
   }
 };
 

@@ -57,8 +57,8 @@ PatientThreads::~PatientThreads() {
 PatientThreads::Outcome PatientThreads::run(const std::shared_ptr<Errand>& errand,
                                             std::int64_t deadline_ms) {
   const auto give_up_at = std::chrono::steady_clock::now() + std::chrono::milliseconds(deadline_ms);
-  const auto turn = std::make_shared<Turn>(errand);
   std::unique_lock held(lock_);
+  const auto turn = std::make_shared<Turn>(errand);
   // Those that are idle have been woken for what waits already.
   const bool needs_thread = queue_.size() >= idle_ && threads_ < limits_.threads;
   const bool has_thread = !needs_thread || start_thread();
