@@ -110,9 +110,6 @@ SECURITY_STATUS take_client(const SecHandle* handle, Asked& out) {
   if (!auth::utf8_to_utf16(name, utf16)) {  // A NUL would cut it off, and leave somebody else's.
     return refuse(SEC_E_INVALID_UPN_NAME, "the client's name holds a NUL, or is not UTF-8");
   }
-  if (seen.user_size == 0) {
-    return refuse(SEC_E_NO_IMPERSONATION, "the client is anonymous, and so no local user");
-  }
   const SECURITY_STATUS told = out.identity.take(handle);
   if (told != SEC_E_OK) {
     return told;
@@ -347,8 +344,8 @@ SECURITY_STATUS read_settings(const USHER_OPTIONS& options, std::unique_ptr<cons
 
 }  // namespace
 
-SECURITY_STATUS read_user_settings(const USHER_OPTIONS& options,
-                                   std::unique_ptr<const users::Settings>& out) noexcept {
+std::int32_t read_user_settings(const _USHER_OPTIONS& options,
+                                std::unique_ptr<const users::Settings>& out) noexcept {
   return within_memory([&] { return read_settings(options, out); });
 }
 
