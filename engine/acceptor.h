@@ -168,7 +168,8 @@ typedef struct _USHER_OPTIONS {
 // usher_start makes the engine. Optional: the first AcquireCredentialsHandle makes one of the
 // default size, wide enough for its own kerberos.skew. SEC_E_OUT_OF_SEQUENCE if there is one
 // already, or there has been an asynchronous call; SEC_E_INVALID_PARAMETER if a number is out of
-// range or the replay file cannot be used; SEC_E_INSUFFICIENT_MEMORY.
+// range, the replay file or the user map cannot be used, or Users names what there is none of, such
+// as winbind in a build without it; SEC_E_INSUFFICIENT_MEMORY.
 USHER_API SECURITY_STATUS usher_start(const USHER_OPTIONS* options);
 
 // USHER_TICKET_COUNTS is what remembering tickets was good for, in all sign-ons of the process by

@@ -331,23 +331,38 @@ USHER_API SECURITY_STATUS SEC_ENTRY ImportSecurityContextW(const SEC_WCHAR* pszP
 // receives a PUSHER_TOKEN (user_token.h, which says how users are found), memory for
 // FreeContextBuffer in place of CloseHandle. May wait for the machine's name services, at most
 // USHER_OPTIONS.UserMilliseconds. SEC_E_NO_IMPERSONATION if the client is no local user;
-// SEC_E_NO_AUTHENTICATING_AUTHORITY if name services did not answer in time, or too many threads
-// ask; SEC_E_OUT_OF_SEQUENCE if the context is not complete; SEC_E_INVALID_HANDLE;
+// SEC_E_NO_AUTHENTICATING_AUTHORITY if name services did not answer in time, or failed, or more
+// than 64 threads wait for them; SEC_E_INVALID_UPN_NAME if the client's name, or one in its PAC,
+// cannot be a string; SEC_E_OUT_OF_SEQUENCE if the context is not complete; SEC_E_INVALID_HANDLE;
 // SEC_E_INVALID_PARAMETER if Token is null; SEC_E_INSUFFICIENT_MEMORY. On an error *Token is null.
 USHER_API SECURITY_STATUS SEC_ENTRY QuerySecurityContextToken(PCtxtHandle phContext, void** Token);
 
 // ImpersonateSecurityContext makes the calling thread, and no other, act as the local user that
-// QuerySecurityContextToken tells: its effective user, group and supplementary groups, and no
-// capability is in effect. Needs CAP_SETUID and CAP_SETGID. A thread that impersonates already
-// changes over. SEC_E_NO_IMPERSONATION without those capabilities, for a client that is no local
-// user, and for root, who is never impersonated; else QuerySecurityContextToken's errors. On an
-// error the thread is as it was. Threads and processes that it starts meanwhile inherit its state.
+// QuerySecurityContextToken tells: its effective user and group, those for files, and supplementary
+// groups are the user's, and no capability is in effect. Needs CAP_SETUID and CAP_SETGID in effect.
+// A thread that impersonates already changes over.
+//
+// SEC_E_NO_IMPERSONATION without those capabilities; for a client that is no local user, for root,
+// who is never impersonated, and for one that lets itself only be identified (ASC_RET_IDENTIFY); if
+// the kernel refuses, or the thread has a group that its user namespace could not give back. Else
+// QuerySecurityContextToken's errors. On an error the thread is as it was, but for
+// SEC_E_INTERNAL_ERROR: the kernel took it half the way and not back, it has no capability in
+// effect, and RevertSecurityContext can be tried.
+//
+// Real and saved ids and the permitted capabilities stay the server's, which is the way back:
+// nothing may run in the thread that the client could have chosen. Threads and processes that it
+// starts meanwhile inherit all of it, so a program for the client is to be started some other way,
+// and the first asynchronous call, and an acceptor with Authority "winbind", which start threads,
+// come before. libc's setuid and its like, which change all threads, abort the process meanwhile.
+// Once a thread has impersonated, the process is not dumpable any more: so the kernel wants it
+// (PR_SET_DUMPABLE).
 USHER_API SECURITY_STATUS SEC_ENTRY ImpersonateSecurityContext(PCtxtHandle phContext);
 
 // RevertSecurityContext makes the calling thread what it was before it began to impersonate, to the
-// last group and capability. phContext must be one that the thread impersonates, else
-// SEC_E_NO_IMPERSONATION; it may have been deleted meanwhile. SEC_E_INTERNAL_ERROR if the kernel
-// refuses, and the thread still impersonates.
+// last group and capability. phContext must be the one that the thread impersonates, else
+// SEC_E_NO_IMPERSONATION; it may have been deleted meanwhile. SEC_E_INVALID_HANDLE for what is no
+// context's handle. SEC_E_INTERNAL_ERROR if the kernel refuses: the thread still impersonates, or
+// is half the way, without a capability in effect, and it can be tried again.
 USHER_API SECURITY_STATUS SEC_ENTRY RevertSecurityContext(PCtxtHandle phContext);
 
 // QueryCredentialsAttributes fills in *pBuffer: SECPKG_CRED_ATTR_NAMES, the principal that

@@ -13,17 +13,21 @@ extern "C" {
 // allocation for FreeContextBuffer, a copy: later changes of users and groups are not in it.
 //
 // The user is found by the first of USHER_OPTIONS.Users that knows the client:
-//   map      a line of the file UserMap. Each is a client's name as SECPKG_ATTR_NAMES tells it
-//            ("alice@EXAMPLE.ORG", "EXAMPLE\alice"), or a SID, then white space, then the name of a
-//            local user, or "-" for a client that is nobody here, whoever else may know it. "#"
-//            begins a comment. The file is read when the engine starts; nobody but its owner, root
-//            or this process's user, may be able to write it.
+//   map      the first line of the file UserMap that names the client: a client's name as
+//            SECPKG_ATTR_NAMES tells it ("alice@EXAMPLE.ORG", "EXAMPLE\alice"; of NTLM in any case,
+//            of Kerberos as it is), or its UserSid ("S-1-5-21-..."), then white space, then, as the
+//            last word, the name of a local user, or "-" for a client that is nobody here, whoever
+//            else may know it. Deny by SID where a domain's KDC takes names in any case. "#" begins
+//            a comment, at the beginning of a line or behind white space. The file is read when the
+//            engine starts; nobody but its owner, root or this process's user, may be able to write
+//            it.
 //   winbind  the user whom winbindd has for the UserSid of the client's PAC.
 //   krb5     the local name that the rules auth_to_local of krb5.conf make of a Kerberos client's
-//            principal (RFC 4120 names; by default "alice" of "alice@REALM" in the default realm
-//            and nobody else). NTLM clients have none.
+//            principal (by default "alice" of "alice@REALM" in the default realm and nobody else).
+//            NTLM clients have none.
 // A name is looked up in the machine's name services (getpwnam, getgrouplist), off the threads that
-// accept.
+// accept. Where it is none of theirs, and where a source fails, the search ends: the next source
+// might know somebody else by that name.
 typedef struct _USHER_TOKEN {
   uint32_t Size;  // sizeof(USHER_TOKEN)
   uint32_t Uid;

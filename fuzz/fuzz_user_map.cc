@@ -1,0 +1,155 @@
+// engine/users/user_map.h: the text of a map file. Every line of an accepted one is found by its
+// client, as one kind of name and not as the other, and a refusal names the first line that is
+// wrong.
+#include <algorithm>
+#include <charconv>
+#include <string>
+#include <string_view>
+
+#include "engine/users/user_map.h"
+#include "fuzz/fuzz_target.h"
+
+namespace usher::fuzz {
+namespace {
+
+using users::Client;
+using users::UserMap;
+
+constexpr std::string_view kName = "fuzz.map";
+constexpr std::size_t kTextSizeMax = 4096;  // More lines of the same teach nothing.
+
+bool is_blank(char c) { return c == ' ' || c == '\t'; }
+
+// Line is one that names a client: what is before the last run of blanks, and behind it.
+struct Line {
+  std::string client;
+  std::string user;
+  std::size_t number = 0;
+  bool has_two_parts = false;
+};
+
+// each_line calls visit(Line) for every line that is not empty.
+template <class Visit>
+void each_line(std::string_view text, Visit visit) {
+  for (std::size_t number = 1; !text.empty(); ++number) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    std::string line;
+    bool comment = false;
+    for (const char c : text.substr(0, end)) {
+      comment = comment || (c == '#' && (line.empty() || is_blank(line.back())));
+      if (!comment) {
+        line.push_back(c);
+      }
+    }
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (line.ends_with('\r')) {
+      line.pop_back();
+    }
+    while (!line.empty() && is_blank(line.back())) {
+      line.pop_back();
+    }
+    const auto begin = std::find_if_not(line.begin(), line.end(), is_blank);
+    const auto user = std::find_if(line.rbegin(), line.rend(), is_blank).base();
+    if (begin == line.end()) {
+      continue;
+    }
+    Line found{.client = {}, .user = {user, line.end()}, .number = number, .has_two_parts = false};
+    if (user > begin) {
+      found.client.assign(begin, user);
+      while (is_blank(found.client.back())) {
+        found.client.pop_back();
+      }
+      found.has_two_parts = true;
+    }
+    visit(found);
+  }
+}
+
+bool finds(const UserMap& map, const Client& client, std::string_view user) {
+  const std::string* const found = map.find(client);
+  return found != nullptr && *found == user;
+}
+
+Client named(bool ntlm, const std::string& name) {
+  return {.ntlm = ntlm, .user = {}, .realm = {}, .name = name, .sid = {}};
+}
+
+void check_line(const UserMap& map, const Line& line) {
+  check(line.has_two_parts && !line.user.empty(), "a line has two parts");
+  for (const std::string_view part : {std::string_view(line.client), std::string_view(line.user)}) {
+    check(std::ranges::none_of(part, [](char c) { return (c >= 0 && c < ' ') || c == 0x7f; }),
+          "names have no control characters");
+  }
+  const bool by_kerberos = finds(map, named(false, line.client), line.user);
+  const bool by_ntlm = finds(map, named(true, line.client), line.user);
+  if (line.client.starts_with("S-1-")) {
+    Client client = named(false, "nobody@");  // No line has such a name.
+    client.sid = line.client;
+    check(finds(map, client, line.user), "a SID is found");
+    check(!by_kerberos && !by_ntlm, "and is no name");
+    return;
+  }
+  check(by_kerberos != by_ntlm, "a name is found, as one kind");
+  check(by_kerberos ? line.client.find('@') != line.client.npos
+                    : line.client.find('\\') != line.client.npos,
+        "names have a realm or a domain");
+  std::string other_case = line.client;
+  for (char& c : other_case) {
+    const char lower = static_cast<char>(c | 0x20);
+    c = lower >= 'a' && lower <= 'z' ? static_cast<char>(c ^ 0x20) : c;
+  }
+  if (by_ntlm) {
+    check(finds(map, named(true, other_case), line.user), "in any case, of NTLM");
+  }
+}
+
+void check_accepted(const UserMap& map, std::string_view text) {
+  std::size_t count = 0;
+  std::string backwards;
+  each_line(text, [&](const Line& line) {
+    check_line(map, line);
+    backwards = line.client + "\t " + line.user + " # as it was\r\n" + backwards;
+    ++count;
+  });
+  check(map.size() == count, "no line is lost or invented");
+  check(map.find(named(false, "nobody@")) == nullptr && map.find(named(true, "D\\")) == nullptr,
+        "who is not there is not found");
+  const UserMap::Loaded again = UserMap::parse(backwards, kName);
+  check(again.map != nullptr && again.map->size() == count, "in another order it is the same");
+  each_line(text, [&](const Line& line) { check_line(*again.map, line); });
+}
+
+void check_refused(const std::string& error, std::string_view text) {
+  const std::string begin = std::string(kName) + ":";
+  check(error.starts_with(begin), "a refusal names the file");
+  std::size_t wrong = 0;
+  const char* const end = error.data() + error.size();
+  const auto [at, parsed] = std::from_chars(error.data() + begin.size(), end, wrong);
+  check(parsed == std::errc{} && std::string_view(at, end).starts_with(": "), "and the line");
+  std::string before;
+  bool is_a_line = text.starts_with("\xef\xbb\xbf");
+  each_line(text, [&](const Line& line) {
+    is_a_line = is_a_line || line.number == wrong;
+    if (line.number < wrong) {
+      before += line.client + " " + line.user + "\n";
+    }
+  });
+  check(is_a_line, "the line exists");
+  check(UserMap::parse(before, kName).map != nullptr, "and is the first that is wrong");
+}
+
+}  // namespace
+
+void run_one(Bytes input) {
+  const Bytes head = input.first(std::min(input.size(), kTextSizeMax));
+  const std::string_view text(reinterpret_cast<const char*>(head.data()), head.size());
+  const UserMap::Loaded loaded = UserMap::parse(text, kName);
+  check((loaded.map == nullptr) == !loaded.error.empty(), "a map or a reason, not both");
+  if (loaded.map != nullptr) {
+    check_accepted(*loaded.map, text);
+  } else {
+    check_refused(loaded.error, text);
+  }
+}
+
+}  // namespace usher::fuzz
