@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <new>
 #include <optional>
 #include <utility>
@@ -17,10 +18,8 @@ namespace {
 
 std::atomic<PatientThreads*> g_of_process{nullptr};
 
-// The child leaves its parent's where they are, with a lock that somebody may hold and threads that
-// it does not have.
-const bool g_watches_forks =
-    ::pthread_atfork(nullptr, nullptr, [] { g_of_process.store(nullptr); }) == 0;
+// At exit a thread is given so long to end the errand it is on.
+constexpr std::chrono::seconds kExitPatience{1};
 
 }  // namespace
 
@@ -33,10 +32,28 @@ struct PatientThreads::Turn {
   bool done = false;
 };
 
+// From when the library is loaded. A child leaves its parent's where they are, with a lock that
+// somebody may hold and threads that it does not have. And libraries take themselves down at exit,
+// when nobody may be in the middle of a call to them; those that this one uses do so later.
+const bool PatientThreads::g_watches = [] {
+  return ::pthread_atfork(nullptr, nullptr, [] { g_of_process.store(nullptr); }) == 0 &&
+         std::atexit(at_exit) == 0;
+}();
+
+void PatientThreads::at_exit() noexcept {
+  PatientThreads* const all = g_of_process.load(std::memory_order_acquire);
+  if (all != nullptr) {
+    std::unique_lock held(all->lock_);
+    all->stopping_ = true;
+    all->work_.notify_all();
+    all->ended_.wait_for(held, kExitPatience, [all] { return all->threads_ == 0; });
+  }
+}
+
 PatientThreads* PatientThreads::of_process() noexcept {
   // Acquire: sees what who made it has stored.
   PatientThreads* all = g_of_process.load(std::memory_order_acquire);
-  if (all == nullptr && g_watches_forks) {
+  if (all == nullptr && g_watches) {
     std::unique_ptr<PatientThreads> made(new (std::nothrow) PatientThreads(Limits{}));
     // Never destroyed once it is the process's: threads may be in a call that does not return.
     if (made != nullptr &&
@@ -103,9 +120,10 @@ bool PatientThreads::start_thread() {
 }
 
 void* PatientThreads::begin(void* told) noexcept {
-  const std::unique_ptr<Start> start(static_cast<Start*>(told));
+  std::unique_ptr<Start> start(static_cast<Start*>(told));
   PatientThreads& all = *start->all;
   const bool is_server = !start->server || become_server(*start->server);
+  start.reset();
   std::unique_lock held(all.lock_);
   if (is_server) {
     all.live(held);
@@ -124,7 +142,7 @@ void PatientThreads::live(std::unique_lock<std::mutex>& held) noexcept {
       return;
     }
     --idle_;
-    const std::shared_ptr<Turn> turn = std::move(queue_.front());
+    std::shared_ptr<Turn> turn = std::move(queue_.front());
     queue_.pop_front();
     held.unlock();
     turn->errand->run();
@@ -132,6 +150,7 @@ void PatientThreads::live(std::unique_lock<std::mutex>& held) noexcept {
     ++idle_;
     turn->done = true;
     turn->over.notify_one();
+    turn.reset();  // Whoever still waits is the only one who has it, once it has the lock.
   }
 }
 

@@ -51,6 +51,8 @@ class PatientThreads {
  private:
   struct Turn;
   struct Start;
+  static const bool g_watches;
+  static void at_exit() noexcept;
   // start_thread starts one more, with lock_ held, and counts it as idle; begin is what it does,
   // and live what it does from then on. A thread that cannot become the server ends at once.
   [[nodiscard]] bool start_thread();

@@ -23,6 +23,7 @@ class FakeNameServices final : public users::NameServices {
   Known otherwise = Known::kNo;               // What it says of those that are not there.
   Known sids_otherwise = Known::kNo;
   bool out_of_memory = false;
+  bool remembers = true;  // What it was asked.
 
   // hang makes every call wait until release; wait_asked waits until so many have begun.
   void hang() {
@@ -97,7 +98,9 @@ class FakeNameServices final : public users::NameServices {
       throw std::bad_alloc();
     }
     std::unique_lock held(lock_);
-    asked_.push_back(what);
+    if (remembers) {
+      asked_.push_back(what);
+    }
     changed_.notify_all();
     changed_.wait(held, [this] { return !hangs_; });
   }

@@ -7,7 +7,9 @@
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <functional>
 #include <latch>
 #include <thread>
@@ -220,6 +222,59 @@ TEST(PatientThreads, ForksMeetErrands) {
     over = true;
     asking.join();
   });
+}
+
+// In the order in which exit comes to them: the one that was registered last, the library's, the
+// first.
+std::atomic<bool> g_exits{false};
+std::atomic<bool> g_ended{false};
+bool g_looks_at_exit = false;
+[[gnu::constructor(101)]] void look_at_exit_behind_the_library() {
+  std::atexit([] {
+    if (g_looks_at_exit) {
+      ::_exit(g_ended ? 7 : 1);
+    }
+  });
+}
+
+TEST(PatientThreads, ExitWaitsForAnErrandThatEnds) {
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    g_looks_at_exit = true;
+    std::atomic<bool> begun{false};
+    while (!begun) {
+      static_cast<void>(PatientThreads::of_process()->run(
+          call([&begun] {
+            begun = true;
+            while (!g_exits) {
+              std::this_thread::yield();
+            }
+            std::this_thread::sleep_for(std::chrono::milliseconds(50));  // Unless it is waited for.
+            g_ended = true;
+          }),
+          kSoon_ms));
+    }
+    std::atexit([] { g_exits = true; });
+    std::exit(2);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 7) << status;
+}
+
+TEST(PatientThreads, ExitDoesNotWaitForEver) {
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    g_looks_at_exit = true;
+    static Hanging hanging;
+    hanging.occupy(*PatientThreads::of_process(), 1);
+    std::exit(2);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 1) << status;
 }
 
 TEST(PatientThreads, SaysWhenNoThreadCanBeHad) {
