@@ -35,6 +35,31 @@ void Rc4Stream::run(MutableBytes data) noexcept {
   j_ = j;
 }
 
+void Rc4Stream::write_state(MutableBytes out) const noexcept {
+  const MutableBytes target = out.first(kStateSize);
+  copy(state_, target);
+  target[state_.size()] = i_;
+  target[state_.size() + 1] = j_;
+}
+
+bool Rc4Stream::read_state(Bytes in) noexcept {
+  if (in.size() != kStateSize) {
+    return false;
+  }
+  // What run does only swaps: every byte is there once, or this was no stream.
+  std::array<bool, 256> found{};
+  for (const std::uint8_t byte : in.first(state_.size())) {
+    if (found[byte]) {
+      return false;
+    }
+    found[byte] = true;
+  }
+  copy(in.first(state_.size()), state_);
+  i_ = in[state_.size()];
+  j_ = in[state_.size() + 1];
+  return true;
+}
+
 void Rc4Stream::wipe_all() noexcept {
   wipe(state_);
   i_ = 0;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 #include "engine/secret.h"
@@ -25,6 +26,12 @@ class Rc4Stream {
 
   // run encrypts or decrypts `data` in place.
   void run(MutableBytes data) noexcept;
+
+  // write_state puts where the stream is into `out`, kStateSize bytes as secret as the key, and
+  // read_state goes on from there; false if that is no stream's state, and this one is as it was.
+  static constexpr std::size_t kStateSize = 258;
+  void write_state(MutableBytes out) const noexcept;
+  [[nodiscard]] bool read_state(Bytes in) noexcept;
 
  private:
   void wipe_all() noexcept;

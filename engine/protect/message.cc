@@ -2,6 +2,7 @@
 #include "engine/protect/message.h"
 
 #include <algorithm>
+#include <cassert>
 #include <new>
 #include <utility>
 
@@ -69,8 +70,14 @@ SessionBase::SessionBase(const SessionTerms& terms, SessionTools tools) noexcept
       detects_replays_(!terms.ntlm && (has(terms.flags, ContextFlags::kReplay) ||
                                        has(terms.flags, ContextFlags::kSequence))),
       keeps_order_(!terms.ntlm && has(terms.flags, ContextFlags::kSequence)),
+      send_first_(terms.send_sequence),
       send_number_(terms.send_sequence),
-      window_(terms.receive_sequence, number_bits(terms)) {}
+      window_(terms.receive_sequence, number_bits(terms)) {
+  if (terms.state != nullptr) {
+    send_number_ += terms.state->sent_count;
+    window_.go_on_from(terms.state->received);
+  }
+}
 
 bool SessionBase::draw(MutableBytes out) noexcept {
   RandomSource* const random = tools_.random != nullptr ? tools_.random : thread_random();
@@ -118,6 +125,9 @@ Session::Sealed SessionBase::seal(std::span<const Part> parts, bool encrypt, Mut
     return {.outcome = MessageOutcome::kMalformed};
   }
   const std::lock_guard turn(sending_);
+  if (stopped_) {
+    return {.outcome = MessageOutcome::kStopped};
+  }
   const Sealed sealed = write_wrap(parts, encrypt, send_number_, token, padding);
   if (sealed.outcome == MessageOutcome::kGood) {
     ++send_number_;
@@ -178,6 +188,9 @@ Session::Sealed SessionBase::sign(std::span<const Part> parts, MutableBytes toke
     return {.outcome = MessageOutcome::kNoRoom};
   }
   const std::lock_guard turn(sending_);
+  if (stopped_) {
+    return {.outcome = MessageOutcome::kStopped};
+  }
   if (!write_mic(covered_by(parts).view(), send_number_, token.first(size))) {
     wipe(token.first(size));
     return {.outcome = MessageOutcome::kFailed};
@@ -197,7 +210,31 @@ MessageOutcome SessionBase::verify(std::span<const Part> parts, Bytes token) noe
   return judge(read_mic(covered_by(parts).view(), token));
 }
 
+bool SessionBase::save(SessionState& out, bool stop) noexcept {
+  const std::scoped_lock turns(sending_, receiving_);
+  if (stopped_) {
+    return false;
+  }
+  stopped_ = stop;
+  out.sent_count = send_number_ - send_first_;
+  out.received = window_.place();
+  save_streams(out);
+  return true;
+}
+
+void SessionBase::resume() noexcept {
+  const std::lock_guard turn(sending_);
+  stopped_ = false;
+}
+
+bool has_streams(const SessionTerms& terms) noexcept { return terms.ntlm && can_sign(terms); }
+
+bool repeats_key_stream(const SessionTerms& terms) noexcept {
+  return terms.ntlm || terms.kerberos.profile->family == crypto::Family::kRc4;
+}
+
 std::shared_ptr<Session> make_session(const SessionTerms& terms, SessionTools tools) noexcept {
+  assert(terms.state == nullptr || terms.state->has_streams == has_streams(terms));
   if (tools.send == nullptr || tools.receive == nullptr) {
     return nullptr;
   }

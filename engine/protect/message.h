@@ -8,7 +8,9 @@
 #include <span>
 
 #include "engine/crypto/kit.h"
+#include "engine/crypto/rc4_stream.h"
 #include "engine/protect/mic.h"
+#include "engine/protect/sequence_window.h"
 #include "engine/random.h"
 #include "parsers/bytes.h"
 #include "parsers/gss.h"
@@ -16,7 +18,7 @@
 namespace usher::protect {
 
 // What may come of a message. Nothing of one that is not kGood may be used: its kSealed parts are
-// wiped, except where sealing refuses to begin (kNotNegotiated, kNoRoom, kMalformed).
+// wiped, except where sealing refuses to begin (kNotNegotiated, kNoRoom, kMalformed, kStopped).
 enum class MessageOutcome : std::uint8_t {
   kGood,
   kMalformed,      // No token of this context's mechanism, its sizes do not fit, too many parts.
@@ -26,6 +28,7 @@ enum class MessageOutcome : std::uint8_t {
   kGap,            // Not the next one, skipping others or skipped before, and the order counts.
   kNotNegotiated,  // Confidentiality or integrity that the context does not have.
   kNoRoom,         // Sealing: the token's buffer is too small. Nothing was done or counted.
+  kStopped,        // Sealing and signing: another copy of the context sends in this one's place.
   kFailed,         // OpenSSL or the random source failed; the message was not sent or taken.
 };
 
@@ -48,6 +51,16 @@ struct MessageSizes {
   std::uint32_t block_size = 1;  // What the data of a sealed message is padded to; 1: not at all.
 };
 
+// SessionState is how far a Session has come: what another one of the same terms needs to go on in
+// its place. It holds NTLM's streams, which are as secret as keys.
+struct SessionState {
+  std::uint64_t sent_count = 0;  // Messages made.
+  SequenceWindow::Place received;  // The peer's. NTLM takes only the next one: `seen` is empty.
+  bool has_streams = false;  // NTLM with extended session security has them, and nobody else.
+  crypto::Rc4Stream send_stream;
+  crypto::Rc4Stream receive_stream;
+};
+
 // SessionTerms say what the two sides of a context agreed on. `flags` decide what is there: sealing
 // needs kConfidentiality; signing kIntegrity, or another one that is nothing without it; replays
 // are looked for with kReplay or kSequence, and order counts with kSequence. With `dce_style`
@@ -62,10 +75,22 @@ struct SessionTerms {
   NtlmMicKey ntlm_key;      // Likewise.
   gss::ContextFlags flags{};
   bool dce_style = false;
-  std::uint64_t send_sequence = 0;     // Of our first message.
-  std::uint64_t receive_sequence = 0;  // Of the peer's first.
-  Sender self = Sender::kAcceptor;     // Which side we are.
+  std::uint64_t send_sequence = 0;      // Of our first message.
+  std::uint64_t receive_sequence = 0;   // Of the peer's first.
+  Sender self = Sender::kAcceptor;      // Which side we are.
+  const SessionState* state = nullptr;  // Where to go on; null: at the start. While make runs only.
 };
+
+// has_streams says whether the state of such a Session has streams: make wants that to fit.
+[[nodiscard]] bool has_streams(const SessionTerms& terms) noexcept;
+
+// repeats_key_stream says whether two Sessions of such terms that both send would encrypt different
+// messages with one key stream, so that who listens learns the difference of what they say: NTLM's
+// stream (MS-NLMP 3.4.3), and RC4's with Kerberos, where a message's key depends on nothing but the
+// context's key and the message's number (RFC 4757 7.3). With AES each message begins with random
+// bytes of its own (RFC 4121 4.2.4), and two Sessions only get into the way of each other's
+// numbers.
+[[nodiscard]] bool repeats_key_stream(const SessionTerms& terms) noexcept;
 
 // Session protects the messages of one established context. Any number of threads may use it at
 // once: sealing and signing take turns among themselves, as do opening and verifying, and neither
@@ -126,6 +151,13 @@ class Session {
   [[nodiscard]] virtual Sealed sign(std::span<const Part> parts, MutableBytes token) noexcept = 0;
   [[nodiscard]] virtual MessageOutcome verify(std::span<const Part> parts,
                                               Bytes token) noexcept = 0;
+
+  // save copies how far the Session has come, at a moment between two messages. With `stop` it does
+  // not send from that moment on: seal and sign are kStopped, so that whoever goes on from `out`
+  // sends alone. resume takes that back if nobody will. False: it was stopped before, somebody else
+  // has gone on, and `out` is as it was.
+  [[nodiscard]] virtual bool save(SessionState& out, bool stop) noexcept = 0;
+  virtual void resume() noexcept = 0;
 
  protected:
   Session() = default;

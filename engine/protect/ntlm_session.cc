@@ -10,15 +10,26 @@ class NtlmSession final : public SessionBase {
  public:
   NtlmSession(const SessionTerms& terms, SessionTools tools) noexcept
       : SessionBase(terms, std::move(tools)),
-        expected_(static_cast<std::uint32_t>(terms.receive_sequence)) {}
+        first_(static_cast<std::uint32_t>(terms.receive_sequence)),
+        expected_(first_ + (terms.state == nullptr
+                                ? 0
+                                : static_cast<std::uint32_t>(terms.state->received.next))) {}
 
   bool derive(const SessionTerms& terms) noexcept override {
     if (!has(terms.ntlm_key.flags, ntlm::NegotiateFlags::kExtendedSessionSecurity)) {
       return true;  // SessionBase lets nobody use it.
     }
     const Sender peer = terms.self == Sender::kAcceptor ? Sender::kInitiator : Sender::kAcceptor;
-    return make_ntlm_signer(send_kit(), terms.ntlm_key, terms.self, ours_) &&
-           make_ntlm_signer(send_kit(), terms.ntlm_key, peer, theirs_);
+    if (!make_ntlm_signer(send_kit(), terms.ntlm_key, terms.self, ours_) ||
+        !make_ntlm_signer(send_kit(), terms.ntlm_key, peer, theirs_)) {
+      return false;
+    }
+    if (terms.state != nullptr) {
+      ours_.stream = terms.state->send_stream;
+      theirs_.stream = terms.state->receive_stream;
+    }
+    has_keys_ = true;
+    return true;
   }
 
   MessageSizes token_sizes() const noexcept override {
@@ -32,6 +43,7 @@ class NtlmSession final : public SessionBase {
   Taken read_stream(MutableBytes message) noexcept override;
   bool write_mic(Covered message, std::uint64_t number, MutableBytes out) noexcept override;
   Taken read_mic(Covered message, Bytes token) noexcept override;
+  void save_streams(SessionState& out) noexcept override;
 
  private:
   // check says whether a token is right for the plaintext, and takes it if it is; else the stream
@@ -40,7 +52,9 @@ class NtlmSession final : public SessionBase {
 
   NtlmSigner ours_;
   NtlmSigner theirs_;
-  std::uint32_t expected_;  // The number of the peer's next message.
+  bool has_keys_ = false;
+  const std::uint32_t first_;  // The number of the peer's first message.
+  std::uint32_t expected_;     // And of its next one.
 };
 
 void run_over(crypto::Rc4Stream& stream, std::span<const Part> parts) noexcept {
@@ -48,6 +62,15 @@ void run_over(crypto::Rc4Stream& stream, std::span<const Part> parts) noexcept {
     if (part.use == Part::Use::kSealed) {
       stream.run(part.bytes);
     }
+  }
+}
+
+void NtlmSession::save_streams(SessionState& out) noexcept {
+  out.received.next = expected_ - first_;
+  out.has_streams = has_keys_;
+  if (has_keys_) {
+    out.send_stream = ours_.stream;
+    out.receive_stream = theirs_.stream;
   }
 }
 

@@ -34,17 +34,17 @@ class SequenceWindowOf {
 
   // note takes a number into account and judges it; kReplayed and kOld change nothing.
   [[nodiscard]] SequenceVerdict note(std::uint64_t number) noexcept {
-    const std::uint64_t ahead = (number - first_ - next_) & mask_;
+    const std::uint64_t ahead = (number - first_ - place_.next) & mask_;
     if (ahead <= mask_ / 2) {
       pass(ahead);
-      mark(next_++);
+      mark(place_.next++);
       return ahead == 0 ? SequenceVerdict::kNext : SequenceVerdict::kGap;
     }
     const std::uint64_t behind = mask_ - ahead + 1;
-    if (behind > kReach || behind > next_) {
+    if (behind > kReach || behind > place_.next) {
       return SequenceVerdict::kOld;
     }
-    const std::uint64_t count = next_ - behind;
+    const std::uint64_t count = place_.next - behind;
     if (is_marked(count)) {
       return SequenceVerdict::kReplayed;
     }
@@ -52,32 +52,43 @@ class SequenceWindowOf {
     return SequenceVerdict::kLate;
   }
 
- private:
   static constexpr unsigned kWordBits = 64;
 
+  // Place is how far a window has come, for another one with the same first number to go on from;
+  // any values are a place. Equal ones judge alike.
+  struct Place {
+    std::uint64_t next = 0;  // How many come before the expected one; counted from the first.
+    std::array<std::uint64_t, (kReach + kWordBits - 1) / kWordBits> seen{};
+    friend bool operator==(const Place&, const Place&) = default;
+  };
+  [[nodiscard]] const Place& place() const noexcept { return place_; }
+  void go_on_from(const Place& place) noexcept { place_ = place; }
+
+ private:
   // pass leaves `skipped` numbers behind as not seen.
   void pass(std::uint64_t skipped) noexcept {
     if (skipped >= kReach) {
-      seen_ = {};
+      place_.seen = {};
     } else {
       for (std::uint64_t i = 0; i < skipped; ++i) {
-        word_of(next_ + i) &= ~bit_of(next_ + i);
+        word_of(place_.next + i) &= ~bit_of(place_.next + i);
       }
     }
-    next_ += skipped;
+    place_.next += skipped;
   }
 
   void mark(std::uint64_t count) noexcept { word_of(count) |= bit_of(count); }
   bool is_marked(std::uint64_t count) noexcept { return (word_of(count) & bit_of(count)) != 0; }
-  std::uint64_t& word_of(std::uint64_t count) noexcept { return seen_[count % kReach / kWordBits]; }
+  std::uint64_t& word_of(std::uint64_t count) noexcept {
+    return place_.seen[count % kReach / kWordBits];
+  }
   static std::uint64_t bit_of(std::uint64_t count) noexcept {
     return std::uint64_t{1} << count % kReach % kWordBits;
   }
 
   std::uint64_t mask_;
   std::uint64_t first_;
-  std::uint64_t next_ = 0;  // How many come before the expected one; counted from the first.
-  std::array<std::uint64_t, (kReach + kWordBits - 1) / kWordBits> seen_{};
+  Place place_;
 };
 
 // As far back as reordering may reach.

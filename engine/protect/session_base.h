@@ -63,6 +63,8 @@ class SessionBase : public Session {
   OpenedStream open_stream(MutableBytes message) noexcept final;
   Sealed sign(std::span<const Part> parts, MutableBytes token) noexcept final;
   MessageOutcome verify(std::span<const Part> parts, Bytes token) noexcept final;
+  bool save(SessionState& out, bool stop) noexcept final;
+  void resume() noexcept final;
 
  protected:
   // Taken is what a token of the peer's turned out to be; if it is kGood, its number is genuine.
@@ -86,6 +88,9 @@ class SessionBase : public Session {
   virtual bool write_mic(Covered message, std::uint64_t number, MutableBytes out) noexcept = 0;
   virtual Taken read_mic(Covered message, Bytes token) noexcept = 0;
 
+  // save_streams adds what is a mechanism's own; under both locks.
+  virtual void save_streams(SessionState& /*out*/) noexcept {}
+
   [[nodiscard]] crypto::Kit& send_kit() noexcept { return *tools_.send; }
   [[nodiscard]] crypto::Kit& receive_kit() noexcept { return *tools_.receive; }
   [[nodiscard]] bool confidential() const noexcept { return confidential_; }
@@ -101,8 +106,10 @@ class SessionBase : public Session {
   const bool integral_;
   const bool detects_replays_;
   const bool keeps_order_;
+  const std::uint64_t send_first_;
   std::mutex sending_;
   std::uint64_t send_number_;  // Under sending_.
+  bool stopped_ = false;       // Likewise.
   std::mutex receiving_;
   SequenceWindow window_;  // Under receiving_.
 };

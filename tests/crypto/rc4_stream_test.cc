@@ -52,5 +52,44 @@ TEST(Rc4Stream, GoesOnWhereItWasAndFromWhereItWasCopied) {
   EXPECT_EQ(cipher, expected);
 }
 
+TEST(Rc4Stream, GoesOnFromAStateThatWasWritten) {
+  Rc4Stream stream;
+  stream.start(hex("0102030405"));
+  Octets skipped(777);
+  stream.run(skipped);
+  Octets state(Rc4Stream::kStateSize);
+  stream.write_state(state);
+  Rc4Stream other;
+  ASSERT_TRUE(other.read_state(state));
+  Octets expected(300);
+  stream.run(expected);
+  Octets out(300);
+  other.run(out);
+  EXPECT_EQ(out, expected);
+}
+
+TEST(Rc4Stream, TakesNothingForAStateThatIsNone) {
+  Rc4Stream stream;
+  stream.start(hex("0102030405"));
+  Octets state(Rc4Stream::kStateSize);
+  stream.write_state(state);
+  Rc4Stream other = stream;
+  for (const std::size_t size : {std::size_t{0}, state.size() - 1, state.size() + 1}) {
+    Octets resized = state;
+    resized.resize(size);
+    EXPECT_FALSE(other.read_state(resized));
+  }
+  for (std::size_t i = 0; i < 256; ++i) {  // A byte that comes twice.
+    Octets changed = state;
+    changed[i] ^= 1;
+    EXPECT_FALSE(other.read_state(changed));
+  }
+  Octets expected(100);
+  stream.run(expected);
+  Octets out(100);
+  other.run(out);
+  EXPECT_EQ(out, expected) << "it is as it was";
+}
+
 }  // namespace
 }  // namespace usher::crypto

@@ -1,0 +1,143 @@
+// engine/protect/message.h: a Session that is made from another one's state goes on where that one
+// was, and one that was stopped sends nothing any more.
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "tests/protect/session_pair.h"
+
+namespace usher::protect {
+namespace {
+
+using namespace usher::protect::testing;
+using usher::testing::Octets;
+using enum MessageOutcome;
+
+class MessageState : public ::testing::TestWithParam<Mechanism> {
+ protected:
+  std::shared_ptr<Session> make(Sender self, const SessionState* state = nullptr) const {
+    SessionTerms terms = terms_of(GetParam(), self);
+    terms.state = state;
+    return Session::make(terms);
+  }
+  static void exchange(Session& from, Session& to, int count) {
+    for (int n = 0; n < count; ++n) {
+      Message message = seal(from, {text(100)});
+      ASSERT_EQ(message.sealed.outcome, kGood);
+      ASSERT_EQ(open(to, message).outcome, kGood);
+      ASSERT_EQ(message.parts[0], text(100));
+      const Mic mic = sign(from, text(30));
+      ASSERT_EQ(mic.sealed.outcome, kGood);
+      ASSERT_EQ(verify(to, text(30), mic.token), kGood);
+    }
+  }
+
+  const std::shared_ptr<Session> client_ = make(Sender::kInitiator);
+  const std::shared_ptr<Session> server_ = make(Sender::kAcceptor);
+};
+INSTANTIATE_TEST_SUITE_P(All, MessageState, ::testing::ValuesIn(all_mechanisms()), name_of);
+
+TEST_P(MessageState, AnotherSessionGoesOnInItsPlace) {
+  exchange(*client_, *server_, 3);
+  exchange(*server_, *client_, 2);
+  const Mic old = sign(*client_, text(5));
+  ASSERT_EQ(verify(*server_, text(5), old.token), kGood);
+  SessionState state;
+  ASSERT_TRUE(server_->save(state, /*stop=*/true));
+  EXPECT_EQ(state.sent_count, 4u);
+  EXPECT_EQ(state.received.next, 7u);
+  EXPECT_EQ(state.has_streams, GetParam().ntlm());
+  const std::shared_ptr<Session> next = make(Sender::kAcceptor, &state);
+  ASSERT_NE(next, nullptr);
+  EXPECT_EQ(verify(*next, text(5), old.token), kReplayed);
+  exchange(*next, *client_, 2);
+  exchange(*client_, *next, 2);
+
+  SessionState later;
+  ASSERT_TRUE(next->save(later, /*stop=*/false));
+  EXPECT_EQ(later.sent_count, 8u);
+  EXPECT_EQ(later.received.next, 11u);
+}
+
+TEST_P(MessageState, WithoutItsStateTheNumbersDoNotFit) {
+  exchange(*client_, *server_, 1);
+  const std::shared_ptr<Session> anew = make(Sender::kAcceptor);
+  EXPECT_NE(verify(*anew, text(5), sign(*client_, text(5)).token), kGood);
+}
+
+TEST_P(MessageState, OfAFreshSessionIsTheStart) {
+  SessionState state;
+  ASSERT_TRUE(server_->save(state, /*stop=*/false));
+  EXPECT_EQ(state.sent_count, 0u);
+  EXPECT_EQ(state.received, SequenceWindow::Place{});
+  const std::shared_ptr<Session> next = make(Sender::kAcceptor, &state);
+  exchange(*client_, *next, 1);
+  exchange(*next, *client_, 1);
+}
+
+TEST_P(MessageState, AStoppedSessionSendsNothingAndStillTakes) {
+  SessionState state;
+  ASSERT_TRUE(server_->save(state, /*stop=*/true));
+  Message message = seal(*server_, {text(100)});
+  EXPECT_EQ(message.sealed.outcome, kStopped);
+  EXPECT_EQ(message.parts[0], text(100)) << "nothing was done";
+  EXPECT_EQ(sign(*server_, text(10)).sealed.outcome, kStopped);
+  exchange(*client_, *server_, 1);
+  // It is somebody else's now, who may be anywhere.
+  SessionState again;
+  EXPECT_FALSE(server_->save(again, /*stop=*/false));
+  EXPECT_FALSE(server_->save(again, /*stop=*/true));
+  server_->resume();
+  exchange(*server_, *client_, 1);
+  EXPECT_TRUE(server_->save(again, /*stop=*/false));
+}
+
+TEST_P(MessageState, NoMessageIsMadeBehindTheStateOfAStoppedSession) {
+  // Each message a thread could still make is among those the state counts.
+  std::atomic<std::uint64_t> made{0};
+  std::thread sender([&] {
+    while (sign(*server_, text(16)).sealed.outcome == kGood) {
+      made.fetch_add(1);
+    }
+  });
+  while (made.load() < 100) {
+    std::this_thread::yield();
+  }
+  SessionState state;
+  ASSERT_TRUE(server_->save(state, /*stop=*/true));
+  sender.join();
+  EXPECT_EQ(state.sent_count, made.load());
+}
+
+TEST_P(MessageState, SaysWhereTwoSendersWouldRepeatAKeyStream) {
+  // The proof: two Sessions of the same terms, the same message, different texts.
+  const std::shared_ptr<Session> other = make(Sender::kAcceptor);
+  const Octets zeros(64, 0);
+  const Octets ones(64, 1);
+  const Message a = seal(*server_, {zeros});
+  const Message b = seal(*other, {ones});
+  Octets difference = a.parts[0];
+  for (std::size_t i = 0; i < difference.size(); ++i) {
+    difference[i] ^= b.parts[0][i];
+  }
+  EXPECT_EQ(difference == ones, repeats_key_stream(terms_of(GetParam(), Sender::kAcceptor)));
+}
+
+TEST(SequenceWindowPlace, AnotherWindowJudgesAlikeFromThere) {
+  for (const std::uint64_t jump : {1u, 5u, 900u, 1023u, 1024u, 5000u}) {
+    SequenceWindow one(7, 32);
+    for (std::uint64_t number = 7; number < 60; number += number % 3 + 1) {
+      ASSERT_NE(one.note(number), SequenceVerdict::kReplayed);
+    }
+    ASSERT_EQ(one.note(60 + jump), SequenceVerdict::kGap);
+    SequenceWindow other(7, 32);
+    other.go_on_from(one.place());
+    for (std::uint64_t number = 0; number < 8000; ++number) {
+      ASSERT_EQ(one.note(number), other.note(number)) << number;
+    }
+    EXPECT_EQ(one.place(), other.place());
+  }
+}
+
+}  // namespace
+}  // namespace usher::protect
