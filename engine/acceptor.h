@@ -150,9 +150,14 @@ typedef struct _USHER_OPTIONS {
 
   // Contexts that are packed for others (ExportSecurityContext). A program built before this passes
   // a Size without it and what follows.
-  uint32_t ExportSeconds;      // How long a packed context can be imported: 60; at most 300.
-  const char* ContextKeyFile;  // 32 random bytes and nothing else, a file that only its owner may
-                               // read. NULL and "": a random key of this engine's.
+  uint32_t ExportSeconds;  // How long a packed context can be imported: 60; at most 300, and at
+                           // most ClockSkewSecondsMax, which is how long it is remembered that it
+                           // was. If that is less than 60, it is the default.
+  // A file of 32 random bytes and nothing else, the key packed contexts are sealed with: the user's
+  // own or root's, which nobody but its owner may read. Read by usher_start alone. Whoever reads it
+  // can open and make packed contexts of every engine that has it. NULL and "": a random key of
+  // this engine's.
+  const char* ContextKeyFile;
 
   // Which local users clients are (user_token.h): the kinds of names that are asked, in order,
   // separated by commas. "map" is the file UserMap, "winbind" the domain this machine has joined,
@@ -168,8 +173,8 @@ typedef struct _USHER_OPTIONS {
 // usher_start makes the engine. Optional: the first AcquireCredentialsHandle makes one of the
 // default size, wide enough for its own kerberos.skew. SEC_E_OUT_OF_SEQUENCE if there is one
 // already, or there has been an asynchronous call; SEC_E_INVALID_PARAMETER if a number is out of
-// range, the replay file or the user map cannot be used, or Users names what there is none of, such
-// as winbind in a build without it; SEC_E_INSUFFICIENT_MEMORY.
+// range, the replay file, the context key file or the user map cannot be used, or Users names what
+// there is none of, such as winbind in a build without it; SEC_E_INSUFFICIENT_MEMORY.
 USHER_API SECURITY_STATUS usher_start(const USHER_OPTIONS* options);
 
 // USHER_TICKET_COUNTS is what remembering tickets was good for, in all sign-ons of the process by

@@ -8,9 +8,11 @@
 #include <new>
 #include <span>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include "engine/random.h"
+#include "engine/secret.h"
 
 namespace usher {
 namespace {
@@ -98,7 +100,8 @@ struct Secrets {
 class TheEngine final : public Engine {
  public:
   TheEngine(const Arrays& arrays, const ReplayKey& key, std::unique_ptr<ReplayFile> file,
-            std::unique_ptr<Tickets> tickets, const EngineOptions& options) noexcept
+            std::unique_ptr<Tickets> tickets, std::unique_ptr<auth::ContextSealer> sealer,
+            const EngineOptions& options) noexcept
       : arrays_(arrays),
         file_(std::move(file)),
         pages_(arrays.pages, arrays.links),
@@ -106,6 +109,9 @@ class TheEngine final : public Engine {
         replays_(file_ ? file_->places() : arrays.places, file_ ? file_->key() : key,
                  options.skew_max_s, file_ ? file_->lost_until_s() : kNothingLost),
         tickets_(std::move(tickets)),
+        sealer_(std::move(sealer)),
+        export_s_(options.export_s != 0 ? options.export_s
+                                        : std::min(kExportSecondsDefault, options.skew_max_s)),
         environment_{pool_, replays_, options.clock != nullptr ? *options.clock : system_clock(),
                      tickets_ ? &**tickets_ : nullptr} {}
   TheEngine(const TheEngine&) = delete;
@@ -115,6 +121,8 @@ class TheEngine final : public Engine {
   [[nodiscard]] const auth::Environment& environment() const noexcept override {
     return environment_;
   }
+  [[nodiscard]] const auth::ContextSealer& sealer() const noexcept override { return *sealer_; }
+  [[nodiscard]] std::int64_t export_s() const noexcept override { return export_s_; }
 
  private:
   Arrays arrays_;
@@ -123,6 +131,8 @@ class TheEngine final : public Engine {
   auth::ContextPool pool_;
   ReplayCache replays_;
   std::unique_ptr<Tickets> tickets_;  // Null: none are remembered.
+  std::unique_ptr<auth::ContextSealer> sealer_;
+  std::int64_t export_s_;
   auth::Environment environment_;
 };
 
@@ -150,7 +160,19 @@ bool in_range(const EngineOptions& options) noexcept {
   return options.slot_count != 0 && options.slot_count <= kSlotCountMax &&
          options.half_open_s > 0 && options.replay_entry_count <= kReplayEntryCountMax &&
          options.page_count != 0 && options.page_count <= kPageCountMax &&
-         options.ticket_count <= kTicketCacheEntriesMax && options.skew_max_s <= kSkewSecondsMax;
+         options.ticket_count <= kTicketCacheEntriesMax && options.skew_max_s <= kSkewSecondsMax &&
+         options.export_s >= 0 &&
+         options.export_s <= std::min(kExportSecondsMax, options.skew_max_s);
+}
+
+std::unique_ptr<auth::ContextSealer> make_sealer(const EngineOptions& options, RandomSource& random,
+                                                 auth::KeyFileReason& why_not) noexcept {
+  if (options.context_key_file != nullptr) {
+    return auth::make_sealer_of_file(options.context_key_file, why_not);
+  }
+  Secret<auth::kContextKeySize> key;
+  return random.fill(key.reset(auth::kContextKeySize)) ? auth::ContextSealer::make(key.bytes())
+                                                       : nullptr;
 }
 
 }  // namespace
@@ -162,11 +184,17 @@ std::unique_ptr<Engine> Engine::make(const EngineOptions& options,
   if (!in_range(options) || random == nullptr || !secrets.draw(*random)) {
     return nullptr;
   }
+  static_assert(std::is_same_v<ReplayFile::Reason, auth::KeyFileReason>);
+  ReplayFile::Reason nobody_asks{};
+  ReplayFile::Reason& reason = why_not != nullptr ? *why_not : nobody_asks;
+  std::unique_ptr<auth::ContextSealer> sealer = make_sealer(options, *random, reason);
+  if (sealer == nullptr) {
+    return nullptr;
+  }
   std::unique_ptr<ReplayFile> file;
   const bool in_memory = options.replay_file == nullptr;
   if (!in_memory) {
-    ReplayFile::Reason reason{};
-    file = open_replay_file(options, secrets.replays, why_not != nullptr ? *why_not : reason);
+    file = open_replay_file(options, secrets.replays, reason);
     if (file == nullptr) {
       return nullptr;
     }
@@ -186,7 +214,7 @@ std::unique_ptr<Engine> Engine::make(const EngineOptions& options,
     keep_private(arrays.contexts);
     keep_private(arrays.pages);
     engine.reset(new (std::nothrow) TheEngine(arrays, secrets.replays, std::move(file),
-                                              std::move(tickets), options));
+                                              std::move(tickets), std::move(sealer), options));
   }
   if (engine == nullptr) {
     arrays.free();

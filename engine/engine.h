@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "engine/auth/accept.h"
+#include "engine/auth/context_seal.h"
 #include "engine/auth/replay_file.h"
 #include "engine/clock.h"
 #include "engine/limits.h"
@@ -32,6 +33,13 @@ struct EngineOptions {
   // Opened tickets that are remembered, 18 KiB each, of which only what is used is touched; rounded
   // up to a power of two and to kSeenWays, at most kTicketCacheEntriesMax; 0: none are.
   std::uint32_t ticket_count = kTicketCacheEntriesDefault;
+  // How long a packed context can be imported, at most kExportSecondsMax and at most skew_max_s:
+  // that it was imported, the replay cache remembers no longer. 0: kExportSecondsDefault, or
+  // skew_max_s if that is less.
+  std::int64_t export_s = 0;
+  // Path of the file with the key of packed contexts (auth/context_seal.h), for engines that take
+  // each other's; null: a random one, which this process and its children have.
+  const char* context_key_file = nullptr;
   const Clock* clock = nullptr;  // Null: system_clock().
 };
 
@@ -39,7 +47,7 @@ struct EngineOptions {
 class Engine {
  public:
   // make is null if memory fails or a number is out of range, or, which `why_not` then says, if the
-  // replay file cannot be used.
+  // replay file or the context key file cannot be used.
   [[nodiscard]] static std::unique_ptr<Engine> make(const EngineOptions& options,
                                                     ReplayFile::Reason* why_not = nullptr) noexcept;
   virtual ~Engine() = default;
@@ -48,6 +56,10 @@ class Engine {
 
   // environment is what auth::accept needs besides a desk.
   [[nodiscard]] virtual const auth::Environment& environment() const noexcept = 0;
+
+  // sealer has the key of packed contexts, and export_s is how long they are good.
+  [[nodiscard]] virtual const auth::ContextSealer& sealer() const noexcept = 0;
+  [[nodiscard]] virtual std::int64_t export_s() const noexcept = 0;
 
   // forget_tickets wipes what is remembered of tickets that were opened with keys that are gone: to
   // be called with Keys::generation once those have been replaced, or their credential has ended.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sys/stat.h>
+#include <sys/types.h>
 
 #include <cstddef>
 #include <memory>
@@ -27,6 +28,7 @@ class FileImage {
   [[nodiscard]] Bytes bytes() const noexcept { return {octets_.get(), size_}; }
   // mode is the file's permission bits and its type.
   [[nodiscard]] mode_t mode() const noexcept { return mode_; }
+  // owner is the user the file belongs to.
   [[nodiscard]] uid_t owner() const noexcept { return owner_; }
 
  private:

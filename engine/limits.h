@@ -40,6 +40,10 @@ inline constexpr std::int64_t kSkewSecondsDefault = 300;
 inline constexpr std::int64_t kSkewSecondsMax = 86'400;
 inline constexpr std::int64_t kNtlmLifetimeMax = 315'360'000;  // Ten years.
 
+// Contexts that are packed for others (auth/context_seal.h): how long one can be imported.
+inline constexpr std::int64_t kExportSecondsDefault = 60;
+inline constexpr std::int64_t kExportSecondsMax = 300;
+
 // Tokens worked on in one turn.
 inline constexpr std::size_t kBatchMax = 64;
 

@@ -284,42 +284,52 @@ USHER_API SECURITY_STATUS SEC_ENTRY DecryptMessage(PCtxtHandle phContext, PSecBu
 
 // ExportSecurityContext packs a complete context for another process, or for later: everything that
 // ImportSecurityContext needs to go on with it, its keys, its place in the sequence of messages,
-// its PAC and what was delegated. It is sealed (AES-256-GCM) and signed with a key of the engine's:
-// a random one, which only this process and its children have, or that of the file
+// its PAC and what was delegated. It is sealed (AES-256-GCM) with a key of the engine's: a random
+// one, which only this process and its children have, or that of the file
 // USHER_OPTIONS.ContextKeyFile, for processes and machines that share it.
 //   phContext       The context.
-//   fFlags          SECPKG_CONTEXT_EXPORT_DELETE_OLD: the context is deleted once it is packed.
+//   fFlags          SECPKG_CONTEXT_EXPORT_DELETE_OLD: the context is deleted once it is packed; on
+//                   an error it stays as it was.
 //                   SECPKG_CONTEXT_EXPORT_RESET_NEW: the packed one begins its messages anew, at
 //                   the numbers the exchange agreed on: for a context whose old copy sends none any
-//                   more and whose peer does so too. Of NTLM's, and RC4's with Kerberos, that is
-//                   SEC_E_UNSUPPORTED_FUNCTION once a message was made: the same key stream would
-//                   be used twice. _TO_KERNEL is SEC_E_UNSUPPORTED_FUNCTION.
+//                   more and whose peer begins anew, too. Of a context with a key stream (below)
+//                   that is SEC_E_UNSUPPORTED_FUNCTION once a message was made or taken: the same
+//                   stream would be used twice. _TO_KERNEL is SEC_E_UNSUPPORTED_FUNCTION.
 //   pPackedContext  pvBuffer receives memory for FreeContextBuffer, cbBuffer its size, BufferType
-//                   SECBUFFER_TOKEN: at most USHER_PACKED_CONTEXT_SIZE_MAX bytes.
+//                   SECBUFFER_TOKEN: at most USHER_PACKED_CONTEXT_SIZE_MAX bytes. What is in it
+//                   before the call is not looked at, and on an error not changed.
 //   pToken          NULL, or receives NULL: the user's token is made anew where it is wanted.
-// Without DELETE_OLD both copies count messages from where they are now: one of them must be idle,
-// and of a context whose messages are sealed with a key stream (NTLM's, RC4's) the old one is, by
-// the library: its messages are SEC_E_OUT_OF_SEQUENCE from now on.
-// SEC_E_OUT_OF_SEQUENCE if the context is not complete; SEC_E_INVALID_HANDLE;
-// SEC_E_INVALID_PARAMETER for other flags or no pPackedContext; SEC_E_INSUFFICIENT_MEMORY;
-// SEC_E_CONTEXT_EXPIRED if its time has passed.
+// Without DELETE_OLD both copies count messages from where they are now: one of them must be idle.
+// Of a context with a key stream - NTLM's, or Kerberos's with RC4, whose message keys follow from
+// the messages' numbers alone (RFC 4757 7.3) - the old one is, by the library: its MakeSignature,
+// EncryptMessage and ExportSecurityContext are SEC_E_OUT_OF_SEQUENCE from now on.
+// SEC_E_OUT_OF_SEQUENCE also if the context is not complete; SEC_E_INVALID_HANDLE, also while
+// another thread is using it other than for messages; SEC_E_INVALID_PARAMETER for other flags or no
+// pPackedContext; SEC_E_INSUFFICIENT_MEMORY; SEC_E_CONTEXT_EXPIRED if its time has passed;
+// SEC_E_CANNOT_PACK if its PAC has more than 96 KiB.
 #define USHER_PACKED_CONTEXT_SIZE_MAX 0x40000u
 USHER_API SECURITY_STATUS SEC_ENTRY ExportSecurityContext(PCtxtHandle phContext, uint32_t fFlags,
                                                           PSecBuffer pPackedContext, void** pToken);
 
 // ImportSecurityContext makes a context of what ExportSecurityContext has packed; it is complete
 // and can be queried, can make and read messages, and be exported again, as the original.
-//   pszPackage      "Negotiate", or the package of the context ("Kerberos", "NTLM"); else
-//                   SEC_E_SECPKG_NOT_FOUND.
-//   pPackedContext  What was packed. It is not changed. Good for USHER_OPTIONS.ExportSeconds after
-//                   it was packed, not beyond the context's own end, and once: a second import by
-//                   engines with the same replay cache is SEC_E_OUT_OF_SEQUENCE.
-//   Token           Not used: NULL.
-//   phContext       Receives the handle.
-// SEC_E_INVALID_TOKEN if it is none, or of another version; SEC_E_MESSAGE_ALTERED if it was
-// changed, or packed with another key; SEC_E_CONTEXT_EXPIRED if it is too late;
-// SEC_E_INSUFFICIENT_MEMORY if all contexts, or memory for them, are in use (it can be imported
-// later then).
+//   pszPackage      "Negotiate", or the package of the context ("Kerberos", "NTLM"), in any case;
+//                   else SEC_E_SECPKG_NOT_FOUND.
+//   pPackedContext  What was packed; BufferType is not looked at, and nothing is changed. Good for
+//                   USHER_OPTIONS.ExportSeconds after it was packed, not beyond the context's own
+//                   end, and once: a second import by engines with the same replay cache
+//                   (USHER_OPTIONS.ReplayFile) is SEC_E_OUT_OF_SEQUENCE. Machines never share one:
+//                   who packs for several must see to it that only one imports.
+//   Token           NULL.
+//   phContext       Receives the handle; on an error it is not changed.
+// SEC_E_INVALID_TOKEN if it is none, not all of one, or of another version; SEC_E_MESSAGE_ALTERED
+// if it was changed, or packed with another key; SEC_E_CONTEXT_EXPIRED if it is too late, and
+// SEC_E_TIME_SKEW if it was packed later than now by more than ClockSkewSecondsMax;
+// SEC_E_OUT_OF_SEQUENCE also if the replay file may have lost that it was imported before (until
+// it is too late anyway); SEC_E_INVALID_PARAMETER for a null pPackedContext or phContext, or a
+// Token. SEC_E_INSUFFICIENT_MEMORY if all contexts, or memory for them, are in use: it can be
+// imported later then, as after every error that it was not imported with. The engine is the one
+// that is there (usher_start, AcquireCredentialsHandle); none is made for this.
 USHER_API SECURITY_STATUS SEC_ENTRY ImportSecurityContextA(const SEC_CHAR* pszPackage,
                                                            PSecBuffer pPackedContext, void* Token,
                                                            PCtxtHandle phContext);

@@ -266,6 +266,14 @@ SECURITY_STATUS read_options(const USHER_OPTIONS* given, USHER_OPTIONS& out) noe
                   "USHER_OPTIONS: more than 2^20 slots, 3600 half-open seconds, 2^28 replay "
                   "entries, a day of clock skew or 2^20 ticket entries");
   }
+  const std::uint32_t skew =
+      out.ClockSkewSecondsMax != 0 ? out.ClockSkewSecondsMax : std::uint32_t{kSkewSecondsDefault};
+  if (out.ExportSeconds > kExportSecondsMax || out.ExportSeconds > skew) {
+    return refuse(
+        SEC_E_INVALID_PARAMETER,
+        "USHER_OPTIONS: ExportSeconds is more than 300 or than ClockSkewSecondsMax, which "
+        "is how long it is remembered that a packed context was imported");
+  }
   if (out.AsyncWorkers > kAsyncWorkersMax || out.AsyncContexts > kAsyncContextsMax ||
       out.AsyncQueue > kAsyncQueueMax) {
     return refuse(SEC_E_INVALID_PARAMETER,
@@ -304,6 +312,10 @@ extern "C" SECURITY_STATUS usher_start(const USHER_OPTIONS* given) {
   const SECURITY_STATUS users_read = sspi::read_user_settings(options, user_settings);
   if (users_read != SEC_E_OK) {
     return users_read;
+  }
+  sspi::set(engine_options.export_s, options.ExportSeconds);
+  if (options.ContextKeyFile != nullptr && options.ContextKeyFile[0] != '\0') {
+    engine_options.context_key_file = options.ContextKeyFile;
   }
   bool already = false;
   usher::ReplayFile::Reason why_not{};

@@ -53,6 +53,8 @@ inline constexpr std::array kMoves = {
     Move{State::kProofQueued, State::kEstablished},
     Move{State::kProofQueued, State::kMicOwed},
     Move{State::kMicOwed, State::kEstablished},
+    // Packed when it was complete, and imported.
+    Move{State::kFirstToken, State::kEstablished},
     // The reply has no room: the token is as good as never come.
     Move{State::kPacQueued, State::kHintSent},
     Move{State::kPacQueued, State::kMechTokenOwed},
