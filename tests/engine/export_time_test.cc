@@ -1,0 +1,223 @@
+// ImportSecurityContext in time: a packed context is good for as long as the engine says and not
+// for a second more, and as long as it is, it is known whether it was imported. From below the C
+// ABI, where tests set the clock.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <memory>
+#include <string_view>
+
+#include "engine/sspi_internal.h"
+#include "tools/mint/pac_mint.h"
+
+namespace usher::sspi {
+namespace {
+
+using mint::Octets;
+
+constexpr std::int64_t kExportSeconds = 100;
+constexpr std::int64_t kSkewSeconds = 150;
+constexpr std::uint32_t kEntries = 256;
+constexpr std::uint32_t kPageCount = 16;
+
+struct SetClock final : Clock {
+  [[nodiscard]] std::int64_t wall_us() const noexcept override { return now_s * kMicrosPerSecond; }
+  [[nodiscard]] std::int64_t steady_us() const noexcept override { return kMicrosPerSecond; }
+  std::int64_t now_s = 1'800'000'000;
+};
+SetClock test_clock;
+
+class ExportTime : public ::testing::Test {
+ protected:
+  ExportTime() {
+    bool already = false;
+    static Engine* const engine = start_engine({.slot_count = 8,
+                                                .replay_entry_count = kEntries,
+                                                .page_count = kPageCount,
+                                                .skew_max_s = kSkewSeconds,
+                                                .export_s = kExportSeconds,
+                                                .clock = &test_clock},
+                                               already);
+    engine_ = engine;
+    test_clock.now_s += 1'000'000;  // What earlier tests left in the replay cache is over.
+  }
+  ~ExportTime() override { EXPECT_EQ(engine_->environment().contexts.live(), 0u); }
+
+  // established makes a complete context out of nothing.
+  CtxtHandle established(std::int64_t expires_s = kUnixNever) {
+    const auth::Environment& here = engine_->environment();
+    Status status = Status::kEstablished;
+    Pinned<Context> context = here.contexts.open(here.clock.steady_us(), status);
+    EXPECT_TRUE(context);
+    context->mechanism = gss::Mechanism::kKerberos;
+    context->key_etype = 18;
+    context->flags = gss::ContextFlags::kIntegrity;
+    context->expires_s = expires_s;
+    context->key.assign(std::array<std::uint8_t, 32>{1});
+    EXPECT_TRUE(context->keep(0, std::array<std::uint8_t, 1>{'a'}));
+    enter(context->state, auth::State::kEstablished);
+    here.contexts.establish(context);
+    CtxtHandle handle{};
+    write_handle(handle, context.handle());
+    return handle;
+  }
+  static SECURITY_STATUS pack(CtxtHandle context, Octets& blob) {
+    SecBuffer buffer{};
+    const SECURITY_STATUS status =
+        ExportSecurityContext(&context, SECPKG_CONTEXT_EXPORT_DELETE_OLD, &buffer, nullptr);
+    const auto* const bytes = static_cast<const std::uint8_t*>(buffer.pvBuffer);
+    blob.assign(bytes, bytes + buffer.cbBuffer);
+    FreeContextBuffer(buffer.pvBuffer);
+    return status;
+  }
+  static Octets packed(const CtxtHandle& context) {
+    Octets blob;
+    EXPECT_EQ(pack(context, blob), SEC_E_OK) << usher_last_refusal();
+    return blob;
+  }
+  Octets packed() { return packed(established()); }
+
+  static SECURITY_STATUS takes(Octets blob) {
+    SecBuffer buffer{static_cast<std::uint32_t>(blob.size()), SECBUFFER_TOKEN, blob.data()};
+    CtxtHandle context{};
+    const SECURITY_STATUS status =
+        ImportSecurityContextW(NEGOSSP_NAME_W, &buffer, nullptr, &context);
+    if (status == SEC_E_OK) {
+      EXPECT_EQ(DeleteSecurityContext(&context), SEC_E_OK);
+    }
+    return status;
+  }
+  // sign_ons are authenticators of others, as late as any can be now.
+  ReplayVerdict sign_on(std::uint64_t n) {
+    return engine_->environment().replays.test_and_insert({n, 0x5151},
+                                                          test_clock.now_s + kSkewSeconds);
+  }
+
+  const Engine* engine_ = nullptr;
+};
+
+TEST_F(ExportTime, IsGoodForItsSecondsAndNoMore) {
+  const std::int64_t packed_s = test_clock.now_s;
+  for (const std::int64_t after_s : {std::int64_t{0}, std::int64_t{1}, kExportSeconds}) {
+    test_clock.now_s = packed_s;
+    const Octets blob = packed();
+    test_clock.now_s = packed_s + after_s;
+    EXPECT_EQ(takes(blob), SEC_E_OK) << after_s;
+  }
+  test_clock.now_s = packed_s;
+  const Octets blob = packed();
+  for (const std::int64_t after_s :
+       {kExportSeconds + 1, kExportSeconds + 2, std::int64_t{86'400}}) {
+    test_clock.now_s = packed_s + after_s;
+    EXPECT_EQ(takes(blob), SEC_E_CONTEXT_EXPIRED) << after_s;
+  }
+  test_clock.now_s = packed_s + kExportSeconds;
+  EXPECT_EQ(takes(blob), SEC_E_OK) << "a refusal has not used it up";
+}
+
+TEST_F(ExportTime, IsNotGoodLongerThanTheContext) {
+  const std::int64_t now = test_clock.now_s;
+  const Octets blob = packed(established(now + 10));
+  test_clock.now_s = now + 11;
+  EXPECT_EQ(takes(blob), SEC_E_CONTEXT_EXPIRED);
+  test_clock.now_s = now + 10;
+  EXPECT_EQ(takes(blob), SEC_E_OK);
+}
+
+TEST_F(ExportTime, AContextWhoseTimeHasPassedIsNotPacked) {
+  const CtxtHandle context = established(test_clock.now_s + 10);
+  test_clock.now_s += 11;
+  Octets none;
+  EXPECT_EQ(pack(context, none), SEC_E_CONTEXT_EXPIRED);
+  test_clock.now_s -= 1;
+  EXPECT_EQ(takes(packed(context)), SEC_E_OK) << "nor deleted";
+}
+
+TEST_F(ExportTime, AClockThatIsAheadIsBelievedWithinTheSkew) {
+  const std::int64_t packed_s = test_clock.now_s;
+  const Octets blob = packed();
+  test_clock.now_s = packed_s - kSkewSeconds - 1;
+  EXPECT_EQ(takes(blob), SEC_E_TIME_SKEW);
+  test_clock.now_s = packed_s - kSkewSeconds;
+  EXPECT_EQ(takes(blob), SEC_E_OK);
+  test_clock.now_s = packed_s + kExportSeconds;
+  EXPECT_EQ(takes(blob), SEC_E_OUT_OF_SEQUENCE) << "and remembered from then on";
+}
+
+TEST_F(ExportTime, ThatItWasImportedIsKnownForAsLongAsItIsGood) {
+  const std::int64_t packed_s = test_clock.now_s;
+  const Octets blob = packed();
+  ASSERT_EQ(takes(blob), SEC_E_OK);
+  std::uint64_t n = 0;
+  for (std::int64_t after_s = 0; after_s <= kExportSeconds; ++after_s) {
+    test_clock.now_s = packed_s + after_s;
+    // Others come until there is no room, which they can have only of what is over.
+    for (std::uint32_t i = 0; i < 2 * kEntries; ++i) {
+      (void)sign_on(++n);
+    }
+    ASSERT_EQ(takes(blob), SEC_E_OUT_OF_SEQUENCE) << after_s;
+  }
+  test_clock.now_s = packed_s + kExportSeconds + 1;
+  EXPECT_EQ(takes(blob), SEC_E_CONTEXT_EXPIRED);
+}
+
+TEST_F(ExportTime, WhatCannotBeRememberedIsNotImported) {
+  const Octets blob = packed();
+  std::uint64_t n = 1'000'000;
+  for (std::uint32_t i = 0; i < 20 * kEntries; ++i) {
+    (void)sign_on(++n);
+  }
+  EXPECT_EQ(takes(blob), SEC_E_INSUFFICIENT_MEMORY);
+  EXPECT_NE(std::string_view(usher_last_refusal()).find("replay cache is full"),
+            std::string_view::npos);
+}
+
+TEST_F(ExportTime, WithoutPagesForItItIsGoodLater) {
+  const auth::Environment& here = engine_->environment();
+  const CtxtHandle context = established();
+  {
+    const std::unique_ptr<crypto::Kit> kit = crypto::Kit::make();
+    const std::unique_ptr<RandomSource> random = make_system_random();
+    const mint::Service service = mint::make_service(*random, "HTTP/web@EXAMPLE.TEST");
+    mint::TicketFields fields;
+    fields.session_key = Octets(32, 1);
+    const Octets pac = mint::mint_pac(*kit, service, service, fields);
+    const Bytes bytes(pac);
+    Status status = Status::kEstablished;
+    const Pinned<Context> pinned = here.contexts.pin(read_context_handle(&context), status);
+    ASSERT_TRUE(here.contexts.keep({&bytes, 1}, pinned->pac, 0));
+  }
+  const Octets blob = packed(context);
+  Kept all;
+  const Octets much(kPageCount * kPageSize, 1);
+  const Bytes bytes(much);
+  ASSERT_TRUE(here.contexts.keep({&bytes, 1}, all, 0)) << "it was given back";
+  EXPECT_EQ(takes(blob), SEC_E_INSUFFICIENT_MEMORY);
+  here.contexts.pages()->release(all);
+  EXPECT_EQ(takes(blob), SEC_E_OK);
+  EXPECT_EQ(here.contexts.pages()->free_count(), kPageCount);
+}
+
+TEST(ExportOptions, AreNotLongerThanImportsAreRemembered) {
+  const auto export_s = [](std::int64_t wanted_s, std::int64_t skew_s) {
+    const std::unique_ptr<Engine> engine = Engine::make({.slot_count = 1,
+                                                         .replay_entry_count = 64,
+                                                         .page_count = 1,
+                                                         .skew_max_s = skew_s,
+                                                         .ticket_count = 0,
+                                                         .export_s = wanted_s});
+    return engine != nullptr ? engine->export_s() : -1;
+  };
+  EXPECT_EQ(export_s(0, 300), 60);
+  EXPECT_EQ(export_s(0, 60), 60);
+  EXPECT_EQ(export_s(0, 59), 59);
+  EXPECT_EQ(export_s(0, 0), 0);
+  EXPECT_EQ(export_s(300, 300), 300);
+  EXPECT_EQ(export_s(301, 86'400), -1);
+  EXPECT_EQ(export_s(30, 30), 30);
+  EXPECT_EQ(export_s(31, 30), -1);
+  EXPECT_EQ(export_s(-1, 300), -1);
+}
+
+}  // namespace
+}  // namespace usher::sspi
