@@ -303,10 +303,9 @@ USHER_API SECURITY_STATUS SEC_ENTRY DecryptMessage(PCtxtHandle phContext, PSecBu
 // Of a context with a key stream - NTLM's, or Kerberos's with RC4, whose message keys follow from
 // the messages' numbers alone (RFC 4757 7.3) - the old one is, by the library: its MakeSignature,
 // EncryptMessage and ExportSecurityContext are SEC_E_OUT_OF_SEQUENCE from now on.
-// SEC_E_OUT_OF_SEQUENCE also if the context is not complete; SEC_E_INVALID_HANDLE, also while
-// another thread is using it other than for messages; SEC_E_INVALID_PARAMETER for other flags or no
-// pPackedContext; SEC_E_INSUFFICIENT_MEMORY; SEC_E_CONTEXT_EXPIRED if its time has passed;
-// SEC_E_CANNOT_PACK if its PAC has more than 96 KiB.
+// SEC_E_OUT_OF_SEQUENCE also if the context is not complete; SEC_E_INVALID_HANDLE;
+// SEC_E_INVALID_PARAMETER for other flags or no pPackedContext; SEC_E_INSUFFICIENT_MEMORY;
+// SEC_E_CONTEXT_EXPIRED if its time has passed; SEC_E_CANNOT_PACK if its PAC has more than 96 KiB.
 #define USHER_PACKED_CONTEXT_SIZE_MAX 0x40000u
 USHER_API SECURITY_STATUS SEC_ENTRY ExportSecurityContext(PCtxtHandle phContext, uint32_t fFlags,
                                                           PSecBuffer pPackedContext, void** pToken);
@@ -327,9 +326,9 @@ USHER_API SECURITY_STATUS SEC_ENTRY ExportSecurityContext(PCtxtHandle phContext,
 // SEC_E_TIME_SKEW if it was packed later than now by more than ClockSkewSecondsMax;
 // SEC_E_OUT_OF_SEQUENCE also if the replay file may have lost that it was imported before (until
 // it is too late anyway); SEC_E_INVALID_PARAMETER for a null pPackedContext or phContext, or a
-// Token. SEC_E_INSUFFICIENT_MEMORY if all contexts, or memory for them, are in use: it can be
-// imported later then, as after every error that it was not imported with. The engine is the one
-// that is there (usher_start, AcquireCredentialsHandle); none is made for this.
+// Token. SEC_E_INSUFFICIENT_MEMORY if all contexts, or memory for them, are in use. After an
+// error it has not been used up. The engine is the one that is there (usher_start,
+// AcquireCredentialsHandle); none is made for this.
 USHER_API SECURITY_STATUS SEC_ENTRY ImportSecurityContextA(const SEC_CHAR* pszPackage,
                                                            PSecBuffer pPackedContext, void* Token,
                                                            PCtxtHandle phContext);

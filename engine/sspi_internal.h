@@ -174,6 +174,12 @@ inline constexpr std::int64_t kUnixNever = 0;
 // granted_attributes turns a complete context's flags into ASC_RET_*.
 [[nodiscard]] std::uint32_t granted_attributes(gss::ContextFlags flags) noexcept;
 
+// pin_patiently pins a context; waits while another thread has it that sends, receives or packs.
+// One that stays at work on it, which a complete context gives no cause for, is kContextBusy after
+// a second.
+[[nodiscard]] Pinned<Context> pin_patiently(const Engine& engine, const SecHandle* context,
+                                            Status& status) noexcept;
+
 // find_session gives the Session of a complete context, made when it is first asked for: SEC_E_OK,
 // or the refusal. Waits while another thread does the same; one that stays at work on the context,
 // which a complete one gives no cause for, is SEC_E_INVALID_HANDLE after a second.

@@ -158,6 +158,11 @@ SECURITY_STATUS status_of(MessageOutcome outcome, SECURITY_STATUS failed) noexce
     case MessageOutcome::kNoRoom:
       return refuse(SEC_E_BUFFER_TOO_SMALL,
                     "pMessage: the token's buffer or the padding's is too small");
+    case MessageOutcome::kStopped:
+      return refuse(
+          SEC_E_OUT_OF_SEQUENCE,
+          "the context was packed (ExportSecurityContext), and its other copy sends in its "
+          "place");
     case MessageOutcome::kFailed:
       break;
   }
@@ -287,28 +292,32 @@ SECURITY_STATUS decrypt(const SecHandle* context, const SecBufferDesc* list,
 
 }  // namespace
 
-SECURITY_STATUS find_session(const SecHandle* context, SessionShare& out) noexcept {
-  const Engine* const engine = running_engine();
-  if (engine == nullptr) {
-    return refuse(Status::kStaleHandle);
-  }
+Pinned<Context> pin_patiently(const Engine& engine, const SecHandle* context,
+                              Status& status) noexcept {
   // Others who send or receive have the pin for as long as it takes to copy a pointer, the first
   // one until keys are derived: worth waiting for, and a thread that was preempted meanwhile, too.
   constexpr unsigned kYields = 64;
   constexpr unsigned kPatience = kYields + 20'000;
   constexpr timespec kPause{.tv_sec = 0, .tv_nsec = 50'000};
   for (unsigned attempt = 0;; ++attempt) {
-    Status status = Status::kEstablished;
-    const Pinned<Context> pinned =
-        engine->environment().contexts.pin(read_context_handle(context), status);
-    if (pinned) {
-      return share_session(*pinned, out);
-    }
+    status = Status::kEstablished;
+    Pinned<Context> pinned =
+        engine.environment().contexts.pin(read_context_handle(context), status);
     if (status != Status::kContextBusy || attempt == kPatience) {
-      return refuse(status);
+      return pinned;
     }
     (void)(attempt < kYields ? ::sched_yield() : ::nanosleep(&kPause, nullptr));
   }
+}
+
+SECURITY_STATUS find_session(const SecHandle* context, SessionShare& out) noexcept {
+  const Engine* const engine = running_engine();
+  if (engine == nullptr) {
+    return refuse(Status::kStaleHandle);
+  }
+  Status status = Status::kEstablished;
+  const Pinned<Context> pinned = pin_patiently(*engine, context, status);
+  return pinned ? share_session(*pinned, out) : refuse(status);
 }
 
 }  // namespace usher::sspi

@@ -243,23 +243,21 @@ TEST_F(SspiExport, ItIsGoodOnceForManyThreads) {
   }
 }
 
-TEST_F(SspiExport, ThreadsThatPackOneContextAreServedOrRefused) {
+TEST_F(SspiExport, ThreadsThatPackOneContextAreServed) {
   const CtxtHandle context = kerberos(18, true);
   std::atomic<int> packed{0};
   std::vector<std::thread> threads;
   for (int n = 0; n < 3; ++n) {
     threads.emplace_back([&] {
       for (int i = 0; i < 50; ++i) {
-        const SECURITY_STATUS status = pack(context).status;
-        EXPECT_TRUE(status == SEC_E_OK || status == SEC_E_INVALID_HANDLE) << std::hex << status;
-        packed += status == SEC_E_OK;
+        packed += pack(context).status == SEC_E_OK;
       }
     });
   }
   for (std::thread& thread : threads) {
     thread.join();
   }
-  EXPECT_GT(packed, 0);
+  EXPECT_EQ(packed, 3 * 50);
   end(context);
 }
 
