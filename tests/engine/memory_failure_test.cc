@@ -145,6 +145,24 @@ class MemoryFailure : public SspiTest {
     DeleteSecurityContext(&first.context);
   }
 
+  // ntlm_context signs a client on and makes a message, so that there is a Session.
+  CtxtHandle ntlm_context() {
+    Called first = open_half();
+    const Called second = accept(credential.handle, client.second(first.reply), &first.context);
+    EXPECT_EQ(second.status, SEC_E_OK) << usher_last_refusal();
+    EXPECT_EQ(sign(second.context), SEC_E_OK) << usher_last_refusal();
+    return second.context;
+  }
+  // sign makes a message.
+  static SECURITY_STATUS sign(CtxtHandle context) {
+    std::array<std::uint8_t, 16> token{};
+    std::array<std::uint8_t, 4> data{};
+    std::array buffers = {SecBuffer{data.size(), SECBUFFER_DATA, data.data()},
+                          SecBuffer{token.size(), SECBUFFER_TOKEN, token.data()}};
+    SecBufferDesc message{SECBUFFER_VERSION, buffers.size(), buffers.data()};
+    return MakeSignature(&context, 0, &message, 0);
+  }
+
   USHER_ACCEPTOR whole_acceptor() const {
     USHER_ACCEPTOR out = acceptor();
     out.KdcKeytab = kdc_keytab.c_str();
@@ -257,6 +275,49 @@ TEST_F(MemoryFailure, OfQueriesAndStoresLeavesTheContext) {
                       [&] { EXPECT_TRUE(std::filesystem::remove(path)); }),
             5);
   EXPECT_EQ(DeleteSecurityContext(&leg.context), SEC_E_OK);
+}
+
+// A context of NTLM, whose old copy is stopped when it is packed.
+TEST_F(MemoryFailure, OfPackingLeavesTheContext) {
+  SecBuffer packed{};
+  CtxtHandle context = ntlm_context();
+  EXPECT_GT(fail_each([&] { return ExportSecurityContext(&context, 0, &packed, nullptr); },
+                      [&] {
+                        EXPECT_EQ(sign(context), SEC_E_OUT_OF_SEQUENCE) << "it is stopped";
+                        EXPECT_EQ(DeleteSecurityContext(&context), SEC_E_OK);
+                        EXPECT_EQ(FreeContextBuffer(packed.pvBuffer), SEC_E_OK);
+                        context = ntlm_context();
+                      },
+                      [&] { EXPECT_EQ(sign(context), SEC_E_OK) << "it is not, after a refusal"; }),
+            2);
+  EXPECT_EQ(DeleteSecurityContext(&context), SEC_E_OK);
+}
+
+TEST_F(MemoryFailure, OfUnpackingDoesNotUseUpWhatWasPacked) {
+  // OpenSSL can do without some of what it asks for: each of those calls gets through.
+  std::array<SecBuffer, 64> packed{};
+  for (SecBuffer& one : packed) {
+    CtxtHandle context = ntlm_context();
+    ASSERT_EQ(ExportSecurityContext(&context, SECPKG_CONTEXT_EXPORT_DELETE_OLD, &one, nullptr),
+              SEC_E_OK);
+  }
+  std::size_t n = 0;
+  CtxtHandle context = no_handle();
+  EXPECT_GT(fail_each(
+                [&] {
+                  const SECURITY_STATUS status =
+                      ImportSecurityContextA(NEGOSSP_NAME_A, &packed.at(n), nullptr, &context);
+                  n += status == SEC_E_OK ? 1 : 0;
+                  return status;
+                },
+                [&] {
+                  EXPECT_EQ(sign(context), SEC_E_OK) << usher_last_refusal();
+                  EXPECT_EQ(DeleteSecurityContext(&context), SEC_E_OK);
+                }),
+            5);
+  for (const SecBuffer& one : packed) {
+    EXPECT_EQ(FreeContextBuffer(one.pvBuffer), SEC_E_OK);
+  }
 }
 
 TEST_F(MemoryFailure, LeavesTheAcceptPathAlone) {
