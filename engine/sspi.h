@@ -411,13 +411,14 @@ USHER_API SECURITY_STATUS SEC_ENTRY SetCredentialsAttributesW(PCredHandle phCred
                                                               uint32_t ulAttribute, void* pBuffer,
                                                               uint32_t cbBuffer);
 
-// EnumerateSecurityPackages gives all packages, QuerySecurityPackageInfo the one of that name (else
-// SEC_E_SECPKG_NOT_FOUND), as one allocation for FreeContextBuffer. Their capabilities are those of
-// Windows less what there is no function for here.
+// EnumerateSecurityPackages gives all packages, as one allocation for FreeContextBuffer. Their
+// capabilities are those of Windows less what there is no function for here.
 USHER_API SECURITY_STATUS SEC_ENTRY EnumerateSecurityPackagesA(uint32_t* pcPackages,
                                                                PSecPkgInfoA* ppPackageInfo);
 USHER_API SECURITY_STATUS SEC_ENTRY EnumerateSecurityPackagesW(uint32_t* pcPackages,
                                                                PSecPkgInfoW* ppPackageInfo);
+// QuerySecurityPackageInfo gives the package of that name, in the same way; in any case of letters,
+// else SEC_E_SECPKG_NOT_FOUND.
 USHER_API SECURITY_STATUS SEC_ENTRY QuerySecurityPackageInfoA(const SEC_CHAR* pszPackageName,
                                                               PSecPkgInfoA* ppPackageInfo);
 USHER_API SECURITY_STATUS SEC_ENTRY QuerySecurityPackageInfoW(const SEC_WCHAR* pszPackageName,
