@@ -342,7 +342,8 @@ USHER_API SECURITY_STATUS SEC_ENTRY ImportSecurityContextW(const SEC_WCHAR* pszP
 // USHER_OPTIONS.UserMilliseconds. SEC_E_NO_IMPERSONATION if the client is no local user;
 // SEC_E_NO_AUTHENTICATING_AUTHORITY if name services did not answer in time, or failed, or more
 // than 64 threads wait for them; SEC_E_INVALID_UPN_NAME if the client's name, or one in its PAC,
-// cannot be a string; SEC_E_OUT_OF_SEQUENCE if the context is not complete; SEC_E_INVALID_HANDLE;
+// cannot be a string; SEC_E_OUT_OF_SEQUENCE if the context is not complete, and in callbacks of
+// async.h and inside a USHER_ASK, which must not block; SEC_E_INVALID_HANDLE;
 // SEC_E_INVALID_PARAMETER if Token is null; SEC_E_INSUFFICIENT_MEMORY. On an error *Token is null.
 USHER_API SECURITY_STATUS SEC_ENTRY QuerySecurityContextToken(PCtxtHandle phContext, void** Token);
 

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "engine/auth/unicode.h"
+#include "engine/sspi_async_system.h"
 #include "engine/sspi_internal.h"
 #include "engine/sspi_memory.h"
 #include "engine/sspi_users.h"
@@ -97,6 +98,10 @@ struct Asked {
 std::string string_of(Bytes bytes) { return {bytes.begin(), bytes.end()}; }
 
 SECURITY_STATUS take_client(const SecHandle* handle, Asked& out) {
+  if (AsyncSystem::is_worker() || inside_ask()) {
+    return refuse(SEC_E_OUT_OF_SEQUENCE,
+                  "name services may block: not in a callback or a USHER_ASK, which must not");
+  }
   Snapshot seen;
   const Status status = take_snapshot(handle, seen);
   if (status != Status::kEstablished) {

@@ -222,8 +222,8 @@ Changed change(const ThreadIdentity& from, const ThreadIdentity& to, Present& wi
     const bool back = become_surely(from, with.seen, ignored) == 0;
     changed.outcome = back ? Outcome::kRefused : Outcome::kHalfWay;
     if (!back) {
-      static_cast<void>(
-          set_effective(0, from));  // Whoever it is now, it shall not be able to much.
+      // Whoever it is now, it shall not be able to do much.
+      static_cast<void>(set_effective(0, from));
     }
   }
   // Another user is no reason here to outlive a parent, as the kernel thinks (prctl(2)).

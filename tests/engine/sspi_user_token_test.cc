@@ -6,9 +6,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <semaphore>
 #include <string>
 #include <vector>
 
+#include "tests/engine/async_caller.h"
 #include "tests/engine/user_caller.h"
 #include "tests/users/in_child.h"
 #include "tests/users/system_call_filter.h"
@@ -217,6 +219,70 @@ TEST_F(SspiUserToken, RefusesHandlesThatNameNone) {
   EXPECT_EQ(RevertSecurityContext(&good), SEC_E_NO_IMPERSONATION);
   EXPECT_STREQ(usher_last_refusal(), "the thread does not impersonate the client of this context");
   EXPECT_EQ(thread_status(), before);
+}
+
+// A worker has other clients to see to, and would be somebody else for them.
+TEST_F(SspiUserToken, IsNotToBeHadOnAWorker) {
+  in_child([this] {
+    struct Seen {
+      AsyncCall call;  // For its buffers.
+      SECURITY_STATUS token = SEC_E_OK;
+      SECURITY_STATUS impersonation = SEC_E_OK;
+      std::binary_semaphore over{0};
+    } seen;
+    SspiAsyncContext* const async = SspiCreateAsyncContext();
+    const auto ask = [](SspiAsyncContext*, void* data) {
+      Seen& to = *static_cast<Seen*>(data);
+      void* token = nullptr;
+      to.token = QuerySecurityContextToken(&to.call.context, &token);
+      EXPECT_EQ(token, nullptr);
+      to.impersonation = ImpersonateSecurityContext(&to.call.context);
+      to.over.release();
+    };
+    ASSERT_EQ(SspiSetAsyncNotifyCallback(async, ask, &seen), SEC_E_OK);
+    mint::TicketFields ticket;
+    ticket.auth_time = unix_now() - 60;
+    ticket.end_time = unix_now() + 3600;
+    Realm& realm = door->realm;
+    USHER_ACCEPT request = seen.call.request(
+        door->credential(),
+        mint::spnego_token(realm.ap_req(realm.mint.ticket(realm.service, ticket)).message));
+    ASSERT_EQ(usher_accept_async_batch(&async, &request, 1), SEC_E_OK) << usher_last_refusal();
+    seen.over.acquire();
+    EXPECT_EQ(seen.token, SEC_E_OUT_OF_SEQUENCE);
+    EXPECT_EQ(seen.impersonation, SEC_E_OUT_OF_SEQUENCE);
+    const Token token(seen.call.context);
+    EXPECT_EQ(token.status, SEC_E_OK) << "on any other thread: " << token.why;
+    SspiFreeAsyncContext(async);
+  });
+}
+
+// Nor while another client is being asked about, in the middle of a turn.
+TEST_F(SspiUserToken, IsNotToBeHadInsideAnAsk) {
+  struct Seen {
+    CtxtHandle alice;
+    SECURITY_STATUS token = SEC_E_OK;
+    SECURITY_STATUS impersonation = SEC_E_OK;
+  } seen{.alice = door->kerberos("alice@EXAMPLE.TEST")};
+  USHER_ACCEPTOR acceptor{};
+  acceptor.AskContext = &seen;
+  acceptor.AuthorityMilliseconds = 1;
+  acceptor.Ask = [](void* context, const USHER_QUESTION*) {
+    Seen& to = *static_cast<Seen*>(context);
+    void* token = nullptr;
+    to.token = QuerySecurityContextToken(&to.alice, &token);
+    to.impersonation = ImpersonateSecurityContext(&to.alice);
+  };
+  OwnCredential asking(acceptor, NTLMSP_NAME_A);
+  ASSERT_EQ(asking.status, SEC_E_OK) << usher_last_refusal();
+  NtlmClient client{door->realm};
+  Called leg = accept(asking.handle, client.first());
+  ASSERT_EQ(leg.status, SEC_I_CONTINUE_NEEDED) << usher_last_refusal();
+  leg = accept(asking.handle, client.second(leg.reply), &leg.context);
+  EXPECT_EQ(leg.status, SEC_E_NO_AUTHENTICATING_AUTHORITY) << "nobody answered";
+  EXPECT_EQ(seen.token, SEC_E_OUT_OF_SEQUENCE);
+  EXPECT_EQ(seen.impersonation, SEC_E_OUT_OF_SEQUENCE);
+  EXPECT_EQ(Token(seen.alice).status, SEC_E_OK);
 }
 
 // Impersonating changes who runs the test, so each case has a process of its own.

@@ -58,7 +58,7 @@ class Door {
     EXPECT_EQ(first.status, SEC_I_CONTINUE_NEEDED);
     return first.context;
   }
-  [[nodiscard]] const CredHandle& credential() const { return credential_.handle; }
+  [[nodiscard]] CredHandle& credential() { return credential_.handle; }
 
   Realm realm;
 

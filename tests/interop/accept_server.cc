@@ -31,6 +31,8 @@
 
 #include "engine/sspi_bindings.h"
 #include "engine/sspi_internal.h"
+#include "engine/sspi_users.h"
+#include "engine/user_token.h"
 #include "tests/hex.h"
 
 namespace usher::testing {
@@ -45,6 +47,7 @@ struct Options {
   std::string kdc_keytab;
   std::string authority;
   std::string netbios_domain;
+  std::string users;  // USHER_OPTIONS.Users; empty: nobody asks which user the client is.
   std::vector<std::string> policies;
   std::string bindings;  // Application data; empty: none.
   bool allow_missing_bindings = false;
@@ -125,6 +128,14 @@ class Exchange {
     bool already = false;
     engine_ = sspi::start_engine({.slot_count = 4, .replay_entry_count = 4096, .clock = &clock_},
                                  already);
+    if (!options.users.empty()) {
+      auto settings = std::make_unique<users::Settings>();
+      const std::string wrong = users::read_settings(options.users.c_str(), nullptr, *settings);
+      if (!wrong.empty()) {
+        throw std::runtime_error(wrong);
+      }
+      sspi::keep_user_settings(std::move(settings));
+    }
     std::string policy;
     for (const std::string& given : options.policies) {
       policy += (policy.empty() ? "" : ",") + given;
@@ -199,6 +210,9 @@ class Exchange {
     });
     out << "attributes=" << std::hex << attributes_ << std::dec << '\n';
     report_identity(out);
+    if (!options_.users.empty()) {
+      report_user(out);
+    }
     if (!options_.store_delegated.empty()) {
       const SECURITY_STATUS stored =
           usher_store_delegated(&context_, options_.store_delegated.c_str());
@@ -222,6 +236,19 @@ class Exchange {
     }
     out << '\n';
     FreeContextBuffer(identity);
+  }
+
+  // report_user says which local user the client is, or why it is none.
+  void report_user(std::ostream& out) {
+    void* memory = nullptr;
+    if (QuerySecurityContextToken(&context_, &memory) != SEC_E_OK) {
+      out << "no_user=" << usher_last_refusal() << '\n';
+      return;
+    }
+    const USHER_TOKEN& token = *static_cast<PUSHER_TOKEN>(memory);
+    out << "uid=" << token.Uid << "\nlocal_user=" << token.UserName
+        << "\nfound_by=" << token.FoundBy << '\n';
+    FreeContextBuffer(memory);
   }
 
   std::string accept(Octets token) {
@@ -404,6 +431,7 @@ void describe(CLI::App& app, Options& options) {
   app.add_option("--kdc-keytab", options.kdc_keytab);
   app.add_option("--authority", options.authority, "who is asked about NTLM clients");
   app.add_option("--netbios-domain", options.netbios_domain);
+  app.add_option("--users", options.users, "who knows which local user the client is");
   app.add_option("--policy", options.policies)->allow_extra_args(false);
   app.add_option("--bindings", options.bindings, "application data of the connection's bindings");
   app.add_flag("--allow-missing-bindings", options.allow_missing_bindings);

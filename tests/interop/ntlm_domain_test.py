@@ -167,11 +167,12 @@ class DomainTest:
             self.row(client=client, password="wrong", refused=WRONG, asked="wrong password")
 
     def identity(self):
-        """What the domain says of alice reaches a caller of the C functions, every group of hers."""
+        """What the domain says of alice reaches a caller of the C functions, every group of hers,
+        and winbindd's uid for her, who is no user of this machine otherwise."""
         keytab = os.environ["USHER_INTEROP_KEYTAB"]
         said = run(self.arguments.accept_server, "--keytab", keytab, "--authority", "winbind",
-                   "--netbios-domain", NETBIOS, "--", HERE / "ntlm_token_client.py", NETBIOS,
-                   "alice", self.controller.password)
+                   "--netbios-domain", NETBIOS, "--users", "winbind", "--",
+                   HERE / "ntlm_token_client.py", NETBIOS, "alice", self.controller.password)
         told = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
         expected = {"status": "SEC_E_OK", "user": f"{NETBIOS}\\alice", "account": "alice",
                     "domain": NETBIOS, "upn": f"alice@{DOMAIN}", "signatures": "0"}
@@ -180,6 +181,10 @@ class DomainTest:
         groups = pathlib.Path(SCRATCH, "groups").read_text(encoding="ascii").split()
         others = set(told.get("groups", "").split(",")) ^ set(groups)
         faults += [f"groups differ in {sorted(others)[:3]}"] if others else []
+        uid = run("wbinfo", f"--sid-to-uid={told.get('sid')}").strip()
+        # With winbindd among the name services she has a name, too.
+        if told.get("uid", told.get("no_user", "").rpartition(" ")[2]) != uid:
+            faults.append(f"uid={told.get('uid')}, {told.get('no_user')}, not {uid}")
         self.table.row(["C", "NTLM", "raw", f"{NETBIOS}\\alice", "her groups", "signed on"],
                        f"{told.get('status')}, {len(groups)} groups", faults)
 

@@ -132,6 +132,7 @@ struct Beginning {
 bool set_uids(std::uint32_t real, std::uint32_t effective, std::uint32_t saved) {
   return ::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0 &&
          ::syscall(SYS_setresuid, real, effective, saved) == 0 &&
+         ::prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) == 0 &&
          set_capabilities(kBoth, kBoth | bit(CAP_CHOWN), bit(CAP_SETUID));
 }
 

@@ -62,6 +62,7 @@ inline bool become_user(std::uint32_t uid, std::uint32_t gid, std::uint64_t capa
   bool good = ::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0 && ::syscall(SYS_setgroups, 1, &gid) == 0 &&
               ::syscall(SYS_setresgid, gid, gid, gid) == 0 &&
               ::syscall(SYS_setresuid, uid, uid, uid) == 0 &&
+              ::prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) == 0 &&
               set_capabilities(capabilities, capabilities, ambient);
   for (int capability = 0; capability < 64; ++capability) {
     if ((ambient & bit(capability)) != 0) {
