@@ -2,7 +2,7 @@
 # components: `library` is what programs run with, `development` what they are built with.
 include(CMakePackageConfigHelpers)
 set(usher_package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/usher)
-install(TARGETS usher_sspi usher_sspi_static EXPORT usherTargets
+install(TARGETS usher_sspi usher_sspi_static usher_windows EXPORT usherTargets
   LIBRARY COMPONENT library NAMELINK_COMPONENT development ARCHIVE COMPONENT development)
 if(CMAKE_INTERPROCEDURAL_OPTIMIZATION)
   # The machine code of the static library is for any compiler, and linking it takes no minute. What GCC
@@ -13,6 +13,7 @@ if(CMAKE_INTERPROCEDURAL_OPTIMIZATION)
     COMPONENT development)
 endif()
 install(FILES ${usher_public_headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/usher COMPONENT development)
+install(FILES ${usher_windows_headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/usher/windows COMPONENT development)
 install(EXPORT usherTargets NAMESPACE usher:: DESTINATION ${usher_package_folder} COMPONENT development)
 if(URING_FOUND)
   set(usher_uring_requires ", liburing >= 2.3")

@@ -6,7 +6,7 @@
 
 // A status is an error if it is negative; go by the sign, not by the name.
 typedef int32_t SECURITY_STATUS;
-#define SEC_SUCCESS(status) ((status) >= 0)
+#define SEC_SUCCESS(Status) ((Status) >= 0)
 
 #ifdef __cplusplus
 #define USHER_STATUS(number) (static_cast<SECURITY_STATUS>(number))

@@ -111,6 +111,8 @@ def check_file(path, report):
 
 def engine_layer(parts):
     """Returns how far down engine/... is: LEAF, a layer's index, or TOP."""
+    if parts[1] == "windows":  # Public headers, as those of sspi.h.
+        return TOP
     if len(parts) > 2:
         return ENGINE_LAYERS.index(parts[1])
     return LEAF if pathlib.Path(parts[1]).stem in ENGINE_LEAVES else TOP
@@ -119,6 +121,8 @@ def engine_layer(parts):
 def check_include(path, included, number, report):
     own = path.relative_to(ROOT).parts
     target = tuple(included.split("/"))
+    if target[0] == "..":
+        target = own[:-2] + target[1:]
     if len(target) == 1:
         target = own[:-1] + target  # Public headers name each other so that they can be installed.
     if target[0] not in MAY_INCLUDE[own[0]]:
