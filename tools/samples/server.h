@@ -47,6 +47,8 @@ class Descriptor {
 // Options are a command line: [-k KEYTAB] [-a ACCOUNTS] [-p PACKAGE] PORT.
 struct Options {
   Options(int argc, char** argv) {
+    acceptor.Version = USHER_ACCEPTOR_VERSION;
+    acceptor.Size = sizeof acceptor;
     for (int option = 0; (option = ::getopt(argc, argv, "k:a:p:")) != -1;) {
       if (option == '?') {
         ::exit(2);  // getopt has said why.
@@ -61,7 +63,7 @@ struct Options {
     }
   }
 
-  USHER_ACCEPTOR acceptor{.Version = USHER_ACCEPTOR_VERSION, .Size = sizeof(USHER_ACCEPTOR)};
+  USHER_ACCEPTOR acceptor{};
   const char* package = NEGOSSP_NAME_A;
   WORD port = 0;
 };

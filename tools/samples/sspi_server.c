@@ -34,6 +34,7 @@ enum {
 typedef struct Client {
   unsigned number;  // For the log.
   int socket;
+  int place;  // In g_clients.
   CtxtHandle context;
   BOOL has_context;
   SecPkgContext_Sizes sizes;
@@ -144,11 +145,9 @@ static BOOL send_message(Client* client, const SecBuffer* data) {
   }
   BYTE* const text = client->out + sizes->cbSecurityTrailer;
   CopyMemory(text, data->pvBuffer, data->cbBuffer);
-  SecBuffer buffers[3] = {
-      {sizes->cbSecurityTrailer, SECBUFFER_TOKEN, client->out},
-      {data->cbBuffer, SECBUFFER_DATA, text},
-      {sizes->cbBlockSize, SECBUFFER_PADDING, text + data->cbBuffer},
-  };
+  SecBuffer buffers[3] = {{sizes->cbSecurityTrailer, SECBUFFER_TOKEN, client->out},
+                          {data->cbBuffer, SECBUFFER_DATA, text},
+                          {sizes->cbBlockSize, SECBUFFER_PADDING, text + data->cbBuffer}};
   SecBufferDesc message = {SECBUFFER_VERSION, 3, buffers};
   const SECURITY_STATUS status = EncryptMessage(&client->context, 0, &message, 0);
   if (FAILED(status)) {
@@ -174,9 +173,7 @@ static void* serve(void* argument) {
     DeleteSecurityContext(&client->context);
   }
   pthread_mutex_lock(&g_lock);
-  for (int i = 0; i < kClientsMax; ++i) {
-    g_clients[i] = g_clients[i] == client ? NULL : g_clients[i];
-  }
+  g_clients[client->place] = NULL;
   close(client->socket);  // Under the lock: main() shuts down only what is still this client's.
   SecureZeroMemory(client, sizeof *client);
   free(client);
@@ -200,6 +197,7 @@ static void welcome(int socket, unsigned number) {
   if (client != NULL && place < kClientsMax) {
     client->number = number;
     client->socket = socket;
+    client->place = place;
     if (pthread_create(&thread, NULL, serve, client) == 0) {
       pthread_detach(thread);
       g_clients[place] = client;
@@ -269,7 +267,7 @@ int main(int argc, char** argv) {
   const char* package = NEGOSSP_NAME_A;
   for (int option = 0; (option = getopt(argc, argv, "k:a:p:")) != -1;) {
     if (option == '?') {
-      return 2;
+      return 2;  // getopt has said why.
     }
     *(option == 'k' ? &files.Keytab : option == 'a' ? &files.Accounts : &package) = optarg;
   }
@@ -285,7 +283,6 @@ int main(int argc, char** argv) {
   sigaddset(&ends, SIGINT);
   pthread_sigmask(SIG_BLOCK, &ends, NULL);  // In all threads: they inherit it.
   const int signals = signalfd(-1, &ends, SFD_CLOEXEC);
-
   // The A function: names from a command line are UTF-8, whatever UNICODE is.
   if (FAILED(AcquireCredentialsHandleA(NULL, package, SECPKG_CRED_INBOUND, NULL, &files, NULL, NULL,
                                        &g_credential, NULL))) {

@@ -1,0 +1,42 @@
+# The commands by which tools/samples/README.md builds the samples do so, against an installed tree,
+# without a warning; so they do with UNICODE. Arguments: BUILD, WORK, SAMPLES, C_FLAGS, C_COMPILER,
+# CXX_COMPILER.
+file(REMOVE_RECURSE ${WORK})
+execute_process(COMMAND ${CMAKE_COMMAND} --install ${BUILD} --component library --prefix ${WORK}/installed
+  RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
+if(NOT result EQUAL 0)
+  message(FATAL_ERROR "cannot install: ${output}")
+endif()
+file(GLOB pkgconfig ${WORK}/installed/lib*/pkgconfig ${WORK}/installed/lib*/*/pkgconfig)
+set(ENV{PKG_CONFIG_PATH} ${pkgconfig})
+file(COPY ${SAMPLES} DESTINATION ${WORK})
+
+file(READ ${SAMPLES}/README.md text)
+if(NOT text MATCHES "\n```sh\n(flags=[^`]*)```")
+  message(FATAL_ERROR "README.md does not say how samples are built")
+endif()
+set(commands "${CMAKE_MATCH_1}")
+if(NOT commands MATCHES "cc [^\n]*sspi_server\\.c .*c\\+\\+ [^\n]*sspi_server\\.cc .*c\\+\\+ [^\n]*sspi_async_server\\.cc ")
+  message(FATAL_ERROR "README.md leaves out a sample: ${commands}")
+endif()
+file(GLOB library ${WORK}/installed/lib*/libusher.so ${WORK}/installed/lib*/*/libusher.so)
+get_filename_component(library_folder ${library} DIRECTORY)
+set(ENV{LD_LIBRARY_PATH} ${library_folder})
+foreach(more "" "-DUNICODE -D_UNICODE")
+  # Only which compilers those are is ours, and that a warning is an error.
+  file(WRITE ${WORK}/bin/cc "#!/bin/sh\nexec ${C_COMPILER} ${C_FLAGS} -Werror ${more} \"$@\"\n")
+  file(WRITE ${WORK}/bin/c++ "#!/bin/sh\nexec ${CXX_COMPILER} ${C_FLAGS} -Werror ${more} \"$@\"\n")
+  file(CHMOD ${WORK}/bin/cc ${WORK}/bin/c++ PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE)
+  execute_process(COMMAND ${CMAKE_COMMAND} -E env PATH=${WORK}/bin:$ENV{PATH} sh -exc "${commands}"
+    WORKING_DIRECTORY ${WORK}/samples RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(NOT result EQUAL 0)
+    message(FATAL_ERROR "${more}: ${output}")
+  endif()
+  foreach(name sspi_server sspi_server_cc sspi_async_server)
+    execute_process(COMMAND ${WORK}/samples/${name} RESULT_VARIABLE result ERROR_VARIABLE output)
+    if(NOT result EQUAL 2 OR NOT output MATCHES "^usage: ")
+      message(FATAL_ERROR "${name}: ${result} ${output}")
+    endif()
+    file(REMOVE ${WORK}/samples/${name})
+  endforeach()
+endforeach()
