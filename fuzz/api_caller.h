@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -29,6 +30,7 @@ inline constexpr int kStepsMax = 24;
 inline constexpr int kReloadsMax = 1;   // They read files.
 inline constexpr int kAcquiresMax = 2;  // So do these.
 inline constexpr int kFloodsMax = 2;
+inline constexpr int kUsersAskedMax = 2;  // On another thread.
 
 // The process's one engine lives on from input to input, and so does its clock.
 struct EngineClock final : Clock {
@@ -91,6 +93,8 @@ struct Process {
       : keytab("usher-fuzz-keytab", mint::keytab_image(world().services)),
         accounts("usher-fuzz-accounts",
                  mint::octets_of(std::string_view("EXAMPLE:alice:Al1ce-Passw0rd\n"))) {
+    // No realm is this machine's, so that none of our clients is a user of it.
+    check(::setenv("KRB5_CONFIG", "/dev/null", 1) == 0, "an environment can be set");
     bool already = false;
     const EngineOptions options{.slot_count = kSlots,
                                 .half_open_s = kHalfOpenSeconds,
