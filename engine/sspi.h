@@ -207,13 +207,16 @@ USHER_API SECURITY_STATUS SEC_ENTRY DeleteSecurityContext(PCtxtHandle phContext)
 // FreeContextBuffer frees whatever a function here has allocated for the caller. NULL is allowed.
 USHER_API SECURITY_STATUS SEC_ENTRY FreeContextBuffer(void* pvContextBuffer);
 
-// QueryContextAttributes fills in *pBuffer, the structure of ulAttribute: FLAGS, PACKAGE_INFO and
-// NEGOTIATION_INFO at any time; SIZES, NAMES, LIFESPAN, KEY_INFO, AUTHORITY, NATIVE_NAMES and
-// SESSION_KEY of a complete context, else SEC_E_OUT_OF_SEQUENCE; likewise PASSWORD_EXPIRY,
-// LOGOFF_TIME and USER_FLAGS, which are SEC_E_NO_IMPERSONATION if the client came without a PAC.
-// Any other is SEC_E_UNSUPPORTED_FUNCTION. SEC_E_INVALID_UPN_NAME: a name holds a NUL, or is not
-// UTF-8, and cannot be a string. On an error *pBuffer is not touched. usher_query_identity
-// (acceptor.h) tells all of a PAC.
+// QueryContextAttributes fills in *pBuffer, the structure of ulAttribute: FLAGS, PACKAGE_INFO,
+// NEGOTIATION_INFO and LAST_CLIENT_TOKEN_STATUS at any time; SIZES, NAMES, LIFESPAN, DCE_INFO,
+// KEY_INFO, AUTHORITY, NATIVE_NAMES, CREDENTIAL_NAME, CLIENT_SPECIFIED_TARGET and SESSION_KEY of a
+// complete context, else SEC_E_OUT_OF_SEQUENCE; likewise PASSWORD_EXPIRY, LOGOFF_TIME and
+// USER_FLAGS, which are SEC_E_NO_IMPERSONATION if the client came without a PAC, and ACCESS_TOKEN,
+// whose errors are QuerySecurityContextToken's. Any other is SEC_E_UNSUPPORTED_FUNCTION, and
+// CREDENTIAL_NAME with NTLM; SEC_E_TARGET_UNKNOWN: an NTLM client has not said its target. SSPI.md
+// has them all in a table. SEC_E_INSUFFICIENT_MEMORY. SEC_E_INVALID_UPN_NAME: a name holds a NUL,
+// or is not UTF-8, and cannot be a string. On an error *pBuffer is not touched.
+// usher_query_identity (acceptor.h) tells all of a PAC.
 USHER_API SECURITY_STATUS SEC_ENTRY QueryContextAttributesA(PCtxtHandle phContext,
                                                             uint32_t ulAttribute, void* pBuffer);
 USHER_API SECURITY_STATUS SEC_ENTRY QueryContextAttributesW(PCtxtHandle phContext,

@@ -149,6 +149,12 @@ typedef struct _SecPkgContext_LastClientTokenStatus {
   SECPKG_ATTR_LCT_STATUS LastClientTokenStatus;
 } SecPkgContext_LastClientTokenStatus, *PSecPkgContext_LastClientTokenStatus;
 
+// The client as a local user: what QuerySecurityContextToken gives, a PUSHER_TOKEN (user_token.h),
+// to be freed with FreeContextBuffer.
+typedef struct _SecPkgContext_AccessToken {
+  void* AccessToken;
+} SecPkgContext_AccessToken, *PSecPkgContext_AccessToken;
+
 // What QueryCredentialsAttributes fills in.
 typedef struct _SecPkgCredentials_NamesA {
   SEC_CHAR* sUserName;

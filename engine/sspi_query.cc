@@ -345,8 +345,21 @@ SECURITY_STATUS answer_from_pac(const SecHandle* handle, std::uint32_t attribute
   return SEC_E_OK;
 }
 
+// answer_access_token asks for the local user, as QuerySecurityContextToken does; `out` is written
+// to if there is one.
+SECURITY_STATUS answer_access_token(const SecHandle* handle,
+                                    SecPkgContext_AccessToken& out) noexcept {
+  SecHandle context = *handle;
+  void* token = nullptr;
+  const SECURITY_STATUS status = QuerySecurityContextToken(&context, &token);
+  if (status == SEC_E_OK) {
+    out.AccessToken = token;
+  }
+  return status;
+}
+
 // From is where an attribute's answer comes from, which is also when there is one.
-enum class From : std::uint8_t { kAny, kComplete, kMessages, kSessionKey, kPac };
+enum class From : std::uint8_t { kAny, kComplete, kMessages, kSessionKey, kPac, kUser };
 
 // AttributeRow is one attribute that is served, and its structure's size, which is the same in both
 // families.
@@ -371,6 +384,7 @@ constexpr std::array kAttributes = {
     AttributeRow{SECPKG_ATTR_FLAGS, sizeof(SecPkgContext_Flags), From::kAny},
     AttributeRow{SECPKG_ATTR_CREDENTIAL_NAME, sizeof(SecPkgContext_CredentialNameW),
                  From::kComplete},
+    AttributeRow{SECPKG_ATTR_ACCESS_TOKEN, sizeof(SecPkgContext_AccessToken), From::kUser},
     AttributeRow{SECPKG_ATTR_LOGOFF_TIME, sizeof(SecPkgContext_LogoffTime), From::kPac},
     AttributeRow{SECPKG_ATTR_CLIENT_SPECIFIED_TARGET, sizeof(SecPkgContext_ClientSpecifiedTarget),
                  From::kComplete},
@@ -409,6 +423,8 @@ SECURITY_STATUS query(const SecHandle* handle, std::uint32_t attribute, void* ou
       return answer_session_key(handle, context, out);
     case From::kPac:
       return answer_from_pac(handle, attribute, out);
+    case From::kUser:
+      return answer_access_token(handle, *static_cast<SecPkgContext_AccessToken*>(out));
   }
   return refuse(Status::kInternal);
 }

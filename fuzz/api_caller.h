@@ -400,6 +400,8 @@ inline SECURITY_STATUS expected_answer(const Exchange& exchange, std::uint32_t a
     case SECPKG_ATTR_NEGOTIATION_INFO:
     case SECPKG_ATTR_LAST_CLIENT_TOKEN_STATUS:
       return SEC_E_OK;
+    case SECPKG_ATTR_ACCESS_TOKEN:  // Nobody here is a local user.
+      return exchange.state == State::kEstablished ? SEC_E_NO_IMPERSONATION : SEC_E_OUT_OF_SEQUENCE;
     case SECPKG_ATTR_CREDENTIAL_NAME:  // An NTLM acceptor has none.
       if (exchange.state == State::kEstablished && exchange.ntlm()) {
         return SEC_E_UNSUPPORTED_FUNCTION;

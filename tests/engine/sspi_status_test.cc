@@ -258,6 +258,8 @@ std::vector<Row> SspiStatus::query_rows() {
          return status;
        },
        true},
+      {"QueryContextAttributes", SAID(SEC_E_TARGET_UNKNOWN),
+       [this](bool wide) { return query_ntlm(wide, SECPKG_ATTR_CLIENT_SPECIFIED_TARGET); }, true},
       {"QueryContextAttributesEx", SAID(SEC_E_BUFFER_TOO_SMALL),
        [this](bool wide) { return query_ex(wide, &half, SECPKG_ATTR_FLAGS, 3); }, true},
       {"QueryContextAttributesEx", SAID(SEC_E_OK),
@@ -381,6 +383,8 @@ struct Elsewhere {
   const char* word;
 };
 constexpr Elsewhere kElsewhere[] = {
+    {"QueryContextAttributes", "SEC_E_INSUFFICIENT_MEMORY", "engine/memory_failure_test.cc",
+     "QueryContextAttributes"},
     {"ExportSecurityContext", "SEC_E_CONTEXT_EXPIRED", "engine/export_time_test.cc",
      "SEC_E_CONTEXT_EXPIRED"},
     {"ExportSecurityContext", "SEC_E_CANNOT_PACK", "auth/context_image_test.cc", "image_fits"},

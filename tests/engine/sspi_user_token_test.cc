@@ -99,6 +99,17 @@ class SspiUserToken : public ::testing::Test {
   std::optional<Door> door;
 };
 
+TEST_F(SspiUserToken, IsAnAttributeOfTheContextToo) {
+  CtxtHandle context = door->kerberos("alice@EXAMPLE.TEST");
+  SecPkgContext_AccessToken attribute{};
+  ASSERT_EQ(
+      QueryContextAttributesExW(&context, SECPKG_ATTR_ACCESS_TOKEN, &attribute, sizeof(attribute)),
+      SEC_E_OK)
+      << usher_last_refusal();
+  EXPECT_EQ(static_cast<PUSHER_TOKEN>(attribute.AccessToken)->Uid, first().uid);
+  FreeContextBuffer(attribute.AccessToken);
+}
+
 TEST_F(SspiUserToken, TellsWhoTheClientIsHere) {
   CtxtHandle context = door->kerberos("alice@EXAMPLE.TEST");
   const Token token(context);

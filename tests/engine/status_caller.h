@@ -140,6 +140,15 @@ class SspiStatus : public SspiTest {
                                                                         out.data());
     });
   }
+  // query_ntlm asks about an NTLM client's context.
+  SECURITY_STATUS query_ntlm(bool wide, std::uint32_t attribute) {
+    Called leg = open_half();
+    leg = testing::accept(credential.handle, client.second(leg.reply), &leg.context);
+    EXPECT_EQ(leg.status, SEC_E_OK) << usher_last_refusal();
+    const SECURITY_STATUS status = query(wide, &leg.context, attribute);
+    DeleteSecurityContext(&leg.context);
+    return status;
+  }
   SECURITY_STATUS query_ex(bool wide, CtxtHandle* context, std::uint32_t attribute,
                            std::uint32_t size) {
     alignas(8) std::array<std::uint8_t, 64> out{};
