@@ -149,7 +149,7 @@ inline void add_wrongly(CredHandle handle, bool live, std::size_t n, std::uint8_
       expected = n == 2 ? SEC_E_INVALID_PARAMETER : SEC_E_NO_CREDENTIALS;
       break;
     case 5:
-      package = kPackageNames[n == 2 ? how / 8 % 2 : 2 - n];
+      package = kPackageNames[n == 2 ? how / 8 % 2 : 2];
       more.Accounts = process().accounts.path();
       expected = n == 0 ? SEC_E_INVALID_PARAMETER : SEC_E_SECPKG_NOT_FOUND;
       break;
