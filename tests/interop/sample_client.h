@@ -118,7 +118,7 @@ class SampleMessages {
 };
 
 inline bool contains(const Octets& whole, const Octets& part) {
-  return std::ranges::search(whole, part).begin() != whole.end();
+  return std::search(whole.begin(), whole.end(), part.begin(), part.end()) != whole.end();
 }
 
 // misbehave does what `how` says and returns whether the server has ended the connection for it.

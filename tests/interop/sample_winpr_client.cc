@@ -21,9 +21,19 @@ class WinprClient {
  public:
   explicit WinprClient(std::map<std::string, std::string>& options) {
     winpr_InitializeSSL(WINPR_SSL_INIT_DEFAULT);  // OpenSSL's legacy provider: MD4, RC4.
-    SEC_WINNT_AUTH_IDENTITY identity{};
-    sspi_SetAuthIdentity(&identity, options["user"].c_str(), options["domain"].c_str(),
-                         options["password"].c_str());
+    const auto text = [](std::string& value) { return reinterpret_cast<BYTE*>(value.data()); };
+    const auto size = [](std::string& value) { return static_cast<UINT32>(value.size()); };
+    std::string& user = options["user"];
+    std::string& domain = options["domain"];
+    std::string& password = options["password"];
+    SEC_WINNT_AUTH_IDENTITY_A identity{};
+    identity.User = text(user);
+    identity.UserLength = size(user);
+    identity.Domain = text(domain);
+    identity.DomainLength = size(domain);
+    identity.Password = text(password);
+    identity.PasswordLength = size(password);
+    identity.Flags = SEC_WINNT_AUTH_IDENTITY_ANSI;
     must("no credential", sspi_.AcquireCredentialsHandleA(nullptr, options["package"].data(),
                                                           SECPKG_CRED_OUTBOUND, nullptr, &identity,
                                                           nullptr, nullptr, &credential_, nullptr));
