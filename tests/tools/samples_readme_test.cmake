@@ -2,7 +2,7 @@
 # without a warning; so they do with UNICODE. Arguments: BUILD, WORK, SAMPLES, C_FLAGS, C_COMPILER,
 # CXX_COMPILER.
 file(REMOVE_RECURSE ${WORK})
-execute_process(COMMAND ${CMAKE_COMMAND} --install ${BUILD} --component library --prefix ${WORK}/installed
+execute_process(COMMAND ${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/installed
   RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
 if(NOT result EQUAL 0)
   message(FATAL_ERROR "cannot install: ${output}")
