@@ -87,6 +87,15 @@ class ExportTime : public ::testing::Test {
     }
     return status;
   }
+  // sealed_anew is what an engine with our key, and other options, would have packed.
+  Octets sealed_anew(const Octets& blob, const auth::SealedTimes& times) {
+    Octets out(blob.size());
+    const MutableBytes image =
+        MutableBytes(out).subspan(auth::kSealedHeaderSize, blob.size() - auth::kSealedOverhead);
+    EXPECT_EQ(engine_->sealer().open(blob, image).outcome, auth::SealOutcome::kOpened);
+    EXPECT_TRUE(engine_->sealer().seal(times, *make_system_random(), out));
+    return out;
+  }
   // sign_ons are authenticators of others, as late as any can be now.
   ReplayVerdict sign_on(std::uint64_t n) {
     return engine_->environment().replays.test_and_insert({n, 0x5151},
@@ -142,6 +151,46 @@ TEST_F(ExportTime, AClockThatIsAheadIsBelievedWithinTheSkew) {
   EXPECT_EQ(takes(blob), SEC_E_OK);
   test_clock.now_s = packed_s + kExportSeconds;
   EXPECT_EQ(takes(blob), SEC_E_OUT_OF_SEQUENCE) << "and remembered from then on";
+}
+
+// Another engine may have a wider skew and promise more than ours can keep.
+TEST_F(ExportTime, IsNotGoodForLongerThanItsImportIsRemembered) {
+  const std::int64_t packed_s = test_clock.now_s;
+  const Octets blob =
+      sealed_anew(packed(), {.packed_s = packed_s, .good_until_s = packed_s + 10 * kSkewSeconds});
+  test_clock.now_s = packed_s + kSkewSeconds + 1;
+  EXPECT_EQ(takes(blob), SEC_E_CONTEXT_EXPIRED);
+  test_clock.now_s = packed_s + kSkewSeconds;
+  EXPECT_EQ(takes(blob), SEC_E_OK);
+  EXPECT_EQ(takes(blob), SEC_E_OUT_OF_SEQUENCE);
+}
+
+TEST_F(ExportTime, TimesThatAreNoneAreRefused) {
+  const Octets blob = packed();
+  const std::int64_t now = test_clock.now_s;
+  for (const std::int64_t packed_s :
+       {INT64_MIN, std::int64_t{-1}, INT64_MAX, std::int64_t{1} << 41}) {
+    EXPECT_EQ(takes(sealed_anew(blob, {.packed_s = packed_s, .good_until_s = INT64_MAX})),
+              SEC_E_INVALID_TOKEN)
+        << packed_s;
+  }
+  for (const std::int64_t good_until_s : {INT64_MIN, std::int64_t{-1}, now - 1}) {
+    EXPECT_EQ(takes(sealed_anew(blob, {.packed_s = now, .good_until_s = good_until_s})),
+              SEC_E_CONTEXT_EXPIRED)
+        << good_until_s;
+  }
+  EXPECT_EQ(takes(sealed_anew(blob, {.packed_s = now, .good_until_s = INT64_MAX})), SEC_E_OK);
+}
+
+TEST_F(ExportTime, WhoHoldsASessionSendsNothingBehindWhatWasPacked) {
+  const CtxtHandle context = established();
+  protect::SessionShare held;
+  ASSERT_EQ(find_session(&context, held), SEC_E_OK);
+  Octets token(held->sizes().signature);
+  ASSERT_EQ(held->sign({}, token).outcome, protect::MessageOutcome::kGood);
+  const Octets blob = packed(context);  // Deletes it.
+  EXPECT_EQ(held->sign({}, token).outcome, protect::MessageOutcome::kStopped);
+  EXPECT_EQ(takes(blob), SEC_E_OK);
 }
 
 TEST_F(ExportTime, ThatItWasImportedIsKnownForAsLongAsItIsGood) {
