@@ -1,8 +1,8 @@
 // The security packages there are, and what callers are told of them.
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <cstring>
+#include <new>
 #include <span>
 
 #include "engine/sspi_internal.h"
@@ -121,8 +121,9 @@ SecPkgInfoW* copy_package_w(const PackageRow& row) noexcept {
   return copy_rows<SecPkgInfoW, SEC_WCHAR>({&row, 1});
 }
 
-void* allocate_for_caller(std::size_t size) noexcept { return std::malloc(size); }
-void free_for_caller(void* memory) noexcept { std::free(memory); }
+// By operator new, as everything else here: a program that replaces it has replaced all of it.
+void* allocate_for_caller(std::size_t size) noexcept { return ::operator new(size, std::nothrow); }
+void free_for_caller(void* memory) noexcept { ::operator delete(memory); }
 
 }  // namespace usher::sspi
 

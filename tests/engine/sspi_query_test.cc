@@ -476,7 +476,7 @@ TEST_F(SspiQuery, WantsABufferAndAnAttributeItKnows) {
   sign_on_with_kerberos();
   EXPECT_EQ(QueryContextAttributesA(&context, SECPKG_ATTR_SIZES, nullptr), SEC_E_INVALID_PARAMETER);
   std::uint64_t answer[8] = {};
-  EXPECT_EQ(QueryContextAttributesA(&context, SECPKG_ATTR_ACCESS_TOKEN, answer),
+  EXPECT_EQ(QueryContextAttributesA(&context, SECPKG_ATTR_NEGO_KEYS, answer),
             SEC_E_UNSUPPORTED_FUNCTION);
   EXPECT_EQ(QueryContextAttributesA(&context, SECPKG_ATTR_SIZES, answer), SEC_E_OK);
 }
