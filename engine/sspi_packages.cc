@@ -12,11 +12,12 @@ namespace {
 
 using auth::Package;
 
-// Capabilities are Windows' own, less those that promise a function this library does not have:
-// signing and sealing, impersonation, delegation, datagrams, logon.
-constexpr std::uint32_t kCommonCapabilities = SECPKG_FLAG_CONNECTION | SECPKG_FLAG_MULTI_REQUIRED |
-                                              SECPKG_FLAG_ACCEPT_WIN32_NAME |
-                                              SECPKG_FLAG_NEGOTIABLE;
+// Capabilities are Windows' own, less those that promise what this library does not have:
+// delegation to other servers, datagrams, logon, restricted tokens.
+constexpr std::uint32_t kCommonCapabilities =
+    SECPKG_FLAG_INTEGRITY | SECPKG_FLAG_PRIVACY | SECPKG_FLAG_CONNECTION |
+    SECPKG_FLAG_MULTI_REQUIRED | SECPKG_FLAG_IMPERSONATION | SECPKG_FLAG_ACCEPT_WIN32_NAME |
+    SECPKG_FLAG_NEGOTIABLE;
 
 constexpr std::array kPackages = {
     PackageRow{Package::kNegotiate,
@@ -24,7 +25,8 @@ constexpr std::array kPackages = {
                48000, NEGOSSP_NAME_A, "SPNEGO over Kerberos and NTLM"},
     PackageRow{Package::kKerberos,
                kCommonCapabilities | SECPKG_FLAG_TOKEN_ONLY | SECPKG_FLAG_EXTENDED_ERROR |
-                   SECPKG_FLAG_GSS_COMPATIBLE | SECPKG_FLAG_MUTUAL_AUTH,
+                   SECPKG_FLAG_GSS_COMPATIBLE | SECPKG_FLAG_MUTUAL_AUTH |
+                   SECPKG_FLAG_READONLY_WITH_CHECKSUM,
                0x10, 48000, MICROSOFT_KERBEROS_NAME_A, "Kerberos V5"},
     PackageRow{Package::kNtlm, kCommonCapabilities | SECPKG_FLAG_TOKEN_ONLY, 0x0A, 2888,
                NTLMSP_NAME_A, "NTLM version 2"},

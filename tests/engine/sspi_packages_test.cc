@@ -26,8 +26,10 @@ constexpr std::array kKnown = {Known{"Negotiate", 0x09, 48000}, Known{"Kerberos"
 
 // What would need a function that sspi.h does not declare.
 constexpr std::uint32_t kNotHere =
-    SECPKG_FLAG_INTEGRITY | SECPKG_FLAG_PRIVACY | SECPKG_FLAG_DATAGRAM | SECPKG_FLAG_CLIENT_ONLY |
-    SECPKG_FLAG_IMPERSONATION | SECPKG_FLAG_LOGON | SECPKG_FLAG_DELEGATION | SECPKG_FLAG_STREAM;
+    SECPKG_FLAG_DATAGRAM | SECPKG_FLAG_CLIENT_ONLY | SECPKG_FLAG_LOGON | SECPKG_FLAG_DELEGATION |
+    SECPKG_FLAG_STREAM | SECPKG_FLAG_RESTRICTED_TOKENS;
+constexpr std::uint32_t kEverywhere = SECPKG_FLAG_CONNECTION | SECPKG_FLAG_INTEGRITY |
+                                      SECPKG_FLAG_PRIVACY | SECPKG_FLAG_IMPERSONATION;
 
 template <class Info>
 void expect_known(const Info& info, const Known& known) {
@@ -37,7 +39,7 @@ void expect_known(const Info& info, const Known& known) {
   EXPECT_EQ(info.wRPCID, known.rpc_id);
   EXPECT_EQ(info.cbMaxToken, known.token_size_max);
   EXPECT_EQ(info.fCapabilities & kNotHere, 0u);
-  EXPECT_NE(info.fCapabilities & SECPKG_FLAG_CONNECTION, 0u);
+  EXPECT_EQ(info.fCapabilities & kEverywhere, kEverywhere);
 }
 
 TEST(SspiPackages, AreEnumeratedInOneAllocation) {
