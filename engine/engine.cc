@@ -238,7 +238,7 @@ void Engine::forget_expired_tickets() const noexcept {
 Status Engine::release(ContextHandle handle) const noexcept {
   Status status = Status::kEstablished;
   auth::ContextPool& contexts = environment().contexts;
-  Pinned<Context> context = contexts.pin(handle, status);
+  Pinned<Context> context = contexts.pin_patiently(handle, status);
   if (context) {
     contexts.release(context);
   }

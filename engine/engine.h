@@ -69,19 +69,20 @@ class Engine {
   // and then; for who can call it when there are none.
   void forget_expired_tickets() const noexcept;
 
-  // inspect calls visit(const Context&) while the context is pinned; kStaleHandle or kContextBusy
-  // if it cannot be, and visit is not called.
+  // inspect calls visit(const Context&) while the context is pinned, patiently; kStaleHandle or
+  // kContextBusy if it cannot be, and visit is not called.
   template <class Visit>
   [[nodiscard]] Status inspect(ContextHandle handle, Visit visit) const noexcept {
     Status status = Status::kEstablished;
-    const Pinned<Context> context = environment().contexts.pin(handle, status);
+    const Pinned<Context> context = environment().contexts.pin_patiently(handle, status);
     if (context) {
       visit(std::as_const(*context));
     }
     return status;
   }
 
-  // release ends a context: kEstablished when done, else kStaleHandle or kContextBusy.
+  // release ends a context, pinned patiently: kEstablished when done, else kStaleHandle or
+  // kContextBusy.
   [[nodiscard]] Status release(ContextHandle handle) const noexcept;
 
  protected:

@@ -24,7 +24,7 @@ SECURITY_STATUS query_credential(const SecHandle* handle, std::uint32_t attribut
     return refuse(SEC_E_BUFFER_TOO_SMALL,
                   "QueryCredentialsAttributesEx: cbBuffer is less than the attribute's structure");
   }
-  const std::string& principal = acceptor->sources.principal;
+  const std::string& principal = acceptor->acquired_for;
   return copy_string({reinterpret_cast<const std::uint8_t*>(principal.data()), principal.size()},
                      static_cast<Names*>(out)->sUserName);
 }

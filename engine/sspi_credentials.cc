@@ -173,7 +173,7 @@ SECURITY_STATUS acquire(Package package, const std::string& principal, const voi
   if (loaded.keys == nullptr) {
     return loaded.status;
   }
-  auto acceptor = std::make_unique<Acceptor>(package, std::move(loaded.keys));
+  auto acceptor = std::make_unique<Acceptor>(package, std::move(loaded.keys), principal);
   acceptor->sources = std::move(options.sources);
   acceptor->keytab_is_there = loaded.keytab_is_there;
   acceptor->credential.allow_kerberos = options.allow_kerberos;

@@ -142,7 +142,7 @@ SECURITY_STATUS pack(const Engine& engine, const SecHandle* handle, std::uint32_
                      SecBuffer& out) noexcept {
   auth::ContextPool& contexts = engine.environment().contexts;
   Status status = Status::kEstablished;
-  Pinned<Context> context = pin_patiently(engine, handle, status);
+  Pinned<Context> context = contexts.pin_patiently(read_context_handle(handle), status);
   if (!context) {
     return refuse(status);
   }

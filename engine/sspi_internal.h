@@ -113,13 +113,15 @@ struct AuthorityOptions {
 // Acceptor is one credential handle's tenant. Only its keys change, and, by AddCredentials, where
 // they come from.
 struct Acceptor {
-  Acceptor(auth::Package package, std::unique_ptr<const auth::Keys> keys)
-      : credential(package, std::move(keys)) {}
+  Acceptor(auth::Package package, std::unique_ptr<const auth::Keys> keys,
+           std::string principal = {})
+      : credential(package, std::move(keys)), acquired_for(std::move(principal)) {}
   ~Acceptor();  // Nobody holds it any more: what is remembered of its tickets is wiped.
   Acceptor(const Acceptor&) = delete;
   Acceptor& operator=(const Acceptor&) = delete;
 
   auth::Credential credential;
+  const std::string acquired_for;  // pszPrincipal; empty for all.
   Sources sources;  // AddCredentials writes, and who loads keys reads, one at a time: replace_keys.
   bool keytab_is_there = false;  // Sources::keytab was read once; likewise.
   // The credential's authority if the embedding program is it: what usher_answer answers to.
@@ -173,12 +175,6 @@ inline constexpr std::int64_t kUnixNever = 0;
 
 // granted_attributes turns a complete context's flags into ASC_RET_*.
 [[nodiscard]] std::uint32_t granted_attributes(gss::ContextFlags flags) noexcept;
-
-// pin_patiently pins a context; waits while another thread has it that sends, receives or packs.
-// One that stays at work on it, which a complete context gives no cause for, is kContextBusy after
-// a second.
-[[nodiscard]] Pinned<Context> pin_patiently(const Engine& engine, const SecHandle* context,
-                                            Status& status) noexcept;
 
 // find_session gives the Session of a complete context, made when it is first asked for: SEC_E_OK,
 // or the refusal. Waits while another thread does the same; one that stays at work on the context,

@@ -1,8 +1,5 @@
 // MakeSignature, VerifySignature, EncryptMessage and DecryptMessage: a context's Session, and the
 // caller's buffers as its parts.
-#include <sched.h>
-#include <time.h>
-
 #include <array>
 #include <span>
 #include <utility>
@@ -36,7 +33,7 @@ struct Buffers {
   SecBuffer* token = nullptr;
   SecBuffer* padding = nullptr;
   SecBuffer* stream = nullptr;
-  SecBuffer* data = nullptr;  // The last that is sealed.
+  SecBuffer* data = nullptr;  // The last that is sealed and not empty, else the last.
   std::size_t data_count = 0;
   bool data_lacks_memory = false;  // Right only where it comes out of a stream.
   bool is_read_only = false;       // What a message is sealed to or opened in must not be.
@@ -65,7 +62,8 @@ SECURITY_STATUS take_data(SecBuffer& buffer, Part::Use use, Buffers& out) noexce
   }
   out.parts[out.part_count++] = {.use = use, .bytes = bytes_of(&buffer)};
   if (use == Part::Use::kSealed) {
-    out.data = &buffer;
+    // What stands behind the data is behind all that there is of it.
+    out.data = buffer.cbBuffer != 0 || out.data == nullptr ? &buffer : out.data;
     ++out.data_count;
   }
   return SEC_E_OK;
@@ -155,6 +153,9 @@ SECURITY_STATUS status_of(MessageOutcome outcome, SECURITY_STATUS failed) noexce
     case MessageOutcome::kNotNegotiated:
       return refuse(SEC_E_UNSUPPORTED_FUNCTION,
                     "the client has not negotiated messages that are protected this way");
+    case MessageOutcome::kNoSuchForm:
+      return refuse(SEC_E_QOP_NOT_SUPPORTED,
+                    "NTLM has no message in the form of a sealed one that stays readable");
     case MessageOutcome::kNoRoom:
       return refuse(SEC_E_BUFFER_TOO_SMALL,
                     "pMessage: the token's buffer or the padding's is too small");
@@ -292,31 +293,14 @@ SECURITY_STATUS decrypt(const SecHandle* context, const SecBufferDesc* list,
 
 }  // namespace
 
-Pinned<Context> pin_patiently(const Engine& engine, const SecHandle* context,
-                              Status& status) noexcept {
-  // Others who send or receive have the pin for as long as it takes to copy a pointer, the first
-  // one until keys are derived: worth waiting for, and a thread that was preempted meanwhile, too.
-  constexpr unsigned kYields = 64;
-  constexpr unsigned kPatience = kYields + 20'000;
-  constexpr timespec kPause{.tv_sec = 0, .tv_nsec = 50'000};
-  for (unsigned attempt = 0;; ++attempt) {
-    status = Status::kEstablished;
-    Pinned<Context> pinned =
-        engine.environment().contexts.pin(read_context_handle(context), status);
-    if (status != Status::kContextBusy || attempt == kPatience) {
-      return pinned;
-    }
-    (void)(attempt < kYields ? ::sched_yield() : ::nanosleep(&kPause, nullptr));
-  }
-}
-
 SECURITY_STATUS find_session(const SecHandle* context, SessionShare& out) noexcept {
   const Engine* const engine = running_engine();
   if (engine == nullptr) {
     return refuse(Status::kStaleHandle);
   }
   Status status = Status::kEstablished;
-  const Pinned<Context> pinned = pin_patiently(*engine, context, status);
+  const Pinned<Context> pinned =
+      engine->environment().contexts.pin_patiently(read_context_handle(context), status);
   return pinned ? share_session(*pinned, out) : refuse(status);
 }
 

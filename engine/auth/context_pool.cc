@@ -1,5 +1,7 @@
 #include "engine/auth/context_pool.h"
 
+#include <sched.h>
+
 #include <cassert>
 
 namespace usher::auth {
@@ -41,6 +43,21 @@ Pinned<Context> ContextPool::pin(ContextHandle handle, Status& status) noexcept 
     return {};
   }
   return {slots_, handle, contexts_[std::size_t(handle.index)]};
+}
+
+Pinned<Context> ContextPool::pin_patiently(ContextHandle handle, Status& status) noexcept {
+  // Whoever has it copies a pointer or names, or, once, derives keys; a yield lets one go on that
+  // was preempted meanwhile. Not nanosleep: a thread could be cancelled in it.
+  constexpr unsigned kPatience = 1u << 20;
+  Pinned<Context> context = pin(handle, status);
+  for (unsigned waited = 0; !context && status == Status::kContextBusy && waited < kPatience &&
+                            !slots_.has_deadline(handle);
+       ++waited) {
+    (void)::sched_yield();
+    status = Status::kEstablished;
+    context = pin(handle, status);
+  }
+  return context;
 }
 
 bool ContextPool::keep(std::span<const Bytes> parts, Kept& out, std::int64_t steady_us) noexcept {

@@ -31,6 +31,11 @@ class ContextPool {
   // thread has it.
   [[nodiscard]] Pinned<Context> pin(ContextHandle handle, Status& status) noexcept;
 
+  // pin_patiently is pin for who only looks, sends, receives or ends: an established context is had
+  // by others for moments, and they are waited for, up to about a second. One that is being
+  // accepted is refused at once. May make system calls.
+  [[nodiscard]] Pinned<Context> pin_patiently(ContextHandle handle, Status& status) noexcept;
+
   // is_live says whether `handle` named a context a moment ago, pinned or not.
   [[nodiscard]] bool is_live(ContextHandle handle) const noexcept { return slots_.is_live(handle); }
 

@@ -18,7 +18,8 @@
 namespace usher::protect {
 
 // What may come of a message. Nothing of one that is not kGood may be used: its kSealed parts are
-// wiped, except where sealing refuses to begin (kNotNegotiated, kNoRoom, kMalformed, kStopped).
+// wiped, except where sealing refuses to begin (kNotNegotiated, kNoRoom, kMalformed, kStopped,
+// kNoSuchForm).
 enum class MessageOutcome : std::uint8_t {
   kGood,
   kMalformed,      // No token of this context's mechanism, its sizes do not fit, too many parts.
@@ -29,6 +30,7 @@ enum class MessageOutcome : std::uint8_t {
   kNotNegotiated,  // Confidentiality or integrity that the context does not have.
   kNoRoom,         // Sealing: the token's buffer is too small. Nothing was done or counted.
   kStopped,        // Sealing and signing: another copy of the context sends in this one's place.
+  kNoSuchForm,     // NTLM: a message in the form of a sealed one that stays readable.
   kFailed,         // OpenSSL or the random source failed; the message was not sent or taken.
 };
 

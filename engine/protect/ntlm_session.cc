@@ -88,6 +88,9 @@ Session::Sealed NtlmSession::write_wrap(std::span<const Part> parts, bool encryp
   if (token.size() < kNtlmMicSize) {
     return {.outcome = MessageOutcome::kNoRoom};
   }
+  if (!encrypt && confidential()) {  // The peer would take it for a sealed one.
+    return {.outcome = MessageOutcome::kNoSuchForm};
+  }
   token = token.first(kNtlmMicSize);
   //= MS-NLMP 3.4.6.1: the signature covers all buffers, as they were before sealing
   if (!write_ntlm_mic(send_kit(), ours_, static_cast<std::uint32_t>(number),

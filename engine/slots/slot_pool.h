@@ -71,6 +71,13 @@ class BasicSlotPool {
   // caller must hold the pin.
   void set_deadline(ContextHandle handle, std::uint32_t deadline_s) noexcept;
 
+  // has_deadline says whether a context has one, as a hint: without the pin it may be old, or the
+  // slot another's. Any thread.
+  [[nodiscard]] bool has_deadline(ContextHandle handle) const noexcept {
+    return std::uint32_t(handle.index) < capacity() &&
+           slots_[std::uint32_t(handle.index)].deadline_s.load(std::memory_order_relaxed) != 0;
+  }
+
   // pin_expired pins one idle context whose deadline is before `now_s`, looking from slot `from`
   // on, and moves `from` past it; nothing if there is none up to the last slot. Any thread.
   [[nodiscard]] std::optional<ContextHandle> pin_expired(std::uint32_t& from,

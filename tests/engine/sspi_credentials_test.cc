@@ -420,6 +420,30 @@ TEST_F(SspiCredentials, ReloadTheirKeysAndAccounts) {
   EXPECT_EQ(usher_reload(&stale), SEC_E_INVALID_HANDLE);
 }
 
+TEST_F(SspiCredentials, KnowWhatTheyWereAcquiredForWhileTheyAreReloaded) {
+  USHER_ACCEPTOR with = acceptor();
+  CredHandle named{};
+  ASSERT_EQ(AcquireCredentialsHandleA("HTTP/web.example.test", NEGOSSP_NAME_A, SECPKG_CRED_INBOUND,
+                                      nullptr, &with, nullptr, nullptr, &named, nullptr),
+            SEC_E_OK)
+      << usher_last_refusal();
+  std::atomic<bool> done{false};
+  std::thread reloader([&] {
+    for (int i = 0; i < 50; ++i) {
+      EXPECT_EQ(usher_reload(&named), SEC_E_OK) << usher_last_refusal();
+    }
+    done = true;
+  });
+  while (!done) {
+    SecPkgCredentials_NamesA names{};
+    ASSERT_EQ(QueryCredentialsAttributesA(&named, SECPKG_CRED_ATTR_NAMES, &names), SEC_E_OK);
+    EXPECT_STREQ(names.sUserName, "HTTP/web.example.test");
+    FreeContextBuffer(names.sUserName);
+  }
+  reloader.join();
+  EXPECT_EQ(FreeCredentialsHandle(&named), SEC_E_OK);
+}
+
 TEST_F(SspiCredentials, ReloadWithoutAGap) {
   std::atomic<bool> done{false};
   std::thread reloader([&] {
