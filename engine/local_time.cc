@@ -9,7 +9,7 @@ namespace usher {
 namespace {
 
 constexpr std::int64_t kDay = 86'400;
-constexpr std::int64_t kBefore = 2 * kDay;
+constexpr std::int64_t kBefore = 366 * kDay;  // A renewed ticket may have begun long ago.
 constexpr std::int64_t kAfter = 20 * 366 * kDay;
 constexpr std::int64_t kStep = 7 * kDay;  // No zone changes and changes back within a week.
 

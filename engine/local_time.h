@@ -13,7 +13,7 @@ class LocalTime {
  public:
   LocalTime() noexcept = default;
 
-  // make asks by the zone that TZ or the machine names now: from two days before `now_s` (seconds
+  // make asks by the zone that TZ or the machine names now: from a year before `now_s` (seconds
   // since 1970) to twenty years after; earlier and later moments are as those at the ends. May read
   // files and allocate, as the C library does.
   [[nodiscard]] static LocalTime make(std::int64_t now_s) noexcept;

@@ -9,8 +9,10 @@
 //   impersonating changes the calling thread's user and groups.
 // Declared is only what works; an acceptor's keytab, accounts and policy are named in acceptor.h.
 //
-// Any function may be called on any thread. One context, however, is for one thread at a time: a
-// second caller is refused with SEC_E_INVALID_HANDLE, never made to wait. AcceptSecurityContext
+// Any function may be called on any thread. A context that is being accepted, however, is for one
+// thread at a time: a second caller is refused with SEC_E_INVALID_HANDLE, never made to wait. Of a
+// complete one, questions, messages and its deletion wait for each other, for moments.
+// AcceptSecurityContext
 // takes no lock, and after a thread's first call no memory from the heap (save for a token that
 // ASC_REQ_ALLOCATE_MEMORY asks for) and makes no system call. It waits for nobody, but for an
 // authority that USHER_ACCEPTOR names for NTLM clients without an account (acceptor.h).
@@ -176,25 +178,35 @@ USHER_API SECURITY_STATUS SEC_ENTRY AddCredentialsW(PCredHandle phCredential,
 //                (usher_store_delegated).
 //                ASC_REQ_ALLOW_CONTEXT_REPLAY: let an authenticator in that was seen before, and
 //                say so in pfContextAttr; only for a caller that knows it asks twice about one
-//                request of one client. All others change nothing: what the client got is in
-//                pfContextAttr, and a caller that needs integrity, say, must look there.
+//                request of one client. ASC_REQ_MUTUAL_AUTH, _REPLAY_DETECT, _SEQUENCE_DETECT,
+//                _CONFIDENTIALITY and _INTEGRITY: a client that has not negotiated it is refused
+//                (SEC_E_SECURITY_QOS_FAILED); NTLM never has mutual authentication. All others
+//                change nothing (SSPI.md); what the client got is in pfContextAttr.
 //   TargetDataRep  Not used by these packages.
 //   phNewContext Never NULL; may be the same address as phContext.
 //   pOutput      One SECBUFFER_TOKEN with room for the reply (cbMaxToken is always enough), whose
 //                cbBuffer becomes the reply's size, 0 for no reply. May overlap pInput. It may be
-//                left out only if nothing has to be sent (else SEC_E_INSUFFICIENT_BUFFERS). A reply
-//                is to be sent whatever the status is. A SECBUFFER_CHANNEL_BINDINGS_RESULT with
-//                room for a SEC_CHANNEL_BINDINGS_RESULT receives what came of the bindings,
-//                whatever the status is.
+//                left out only if nothing has to be sent (else SEC_E_INSUFFICIENT_BUFFERS). With
+//                too little room the call is SEC_E_BUFFER_TOO_SMALL; after either of these two the
+//                same token can be passed again. A reply is to be sent whatever the status is. A
+//                SECBUFFER_CHANNEL_BINDINGS_RESULT with room for a SEC_CHANNEL_BINDINGS_RESULT
+//                receives what came of the bindings, whatever the status is.
 //   pfContextAttr  Receives ASC_RET_*; the security bits are there with SEC_E_OK only. May be NULL.
 //   ptsExpiry    Receives the end of the context with SEC_E_OK. May be NULL.
 // Returns SEC_E_OK, SEC_I_CONTINUE_NEEDED (send the reply, pass in the answer), or an error. Waits
 // where an NTLM client has to be asked about, and for that alone (USHER_ACCEPTOR.Authority, Ask).
 //
+// SEC_E_INVALID_TOKEN: malformed, or not what is due. SEC_E_LOGON_DENIED: wrong user, password or
+// key. SEC_E_BAD_BINDINGS. SEC_E_OUT_OF_SEQUENCE: the context is complete.
+// SEC_E_NO_AUTHENTICATING_AUTHORITY: who knows NTLM users does not answer.
+// SEC_E_INSUFFICIENT_MEMORY: all contexts, or memory, are in use. SEC_E_INTERNAL_ERROR: OpenSSL or
+// the source of randomness fails. SSPI.md has more; usher_last_refusal says which check it was.
+//
 // After an error no context remains, neither a new one nor the one of phContext: its memory is
 // wiped, and deleting it gives SEC_E_INVALID_HANDLE. (Windows keeps the latter until it is deleted;
-// a caller that deletes it in either case is right on both.) Spared is only what is in use: a
-// context that another thread is working on, and one that was complete before this call.
+// a caller that deletes it in either case is right on both.) Spared is what is in use - a context
+// that another thread is working on, and one that was complete before this call - and one whose
+// reply had no room.
 USHER_API SECURITY_STATUS SEC_ENTRY
 AcceptSecurityContext(PCredHandle phCredential, PCtxtHandle phContext, PSecBufferDesc pInput,
                       uint32_t fContextReq, uint32_t TargetDataRep, PCtxtHandle phNewContext,
@@ -253,9 +265,9 @@ USHER_API SECURITY_STATUS SEC_ENTRY QueryContextAttributesExW(PCtxtHandle phCont
 // (ptsExpiry) does not end its messages: a caller that wants that looks at the clock.
 //
 // On an error nothing was sent or taken: buffers are as they were, no number is used up, and the
-// call may be made again. But what was received and did not verify is wiped from its buffers, and
-// so is what is half encrypted if OpenSSL fails (SEC_E_ENCRYPT_FAILURE, SEC_E_DECRYPT_FAILURE;
-// SEC_E_INTERNAL_ERROR of the other two).
+// call may be made again. But what was received and did not verify, or came out of its order, is
+// wiped from its buffers, and so is what is half encrypted if OpenSSL fails (SEC_E_ENCRYPT_FAILURE,
+// SEC_E_DECRYPT_FAILURE; SEC_E_INTERNAL_ERROR of the other two).
 
 // MakeSignature makes the token of a message that stays readable; SECPKG_ATTR_SIZES says how large
 // it is (cbMaxSignature), and its cbBuffer becomes that. SEC_E_BUFFER_TOO_SMALL;

@@ -75,7 +75,9 @@ void Context::rewind(State before) noexcept {
   } else if (before == State::kMechTokenOwed) {
     usher::wipe(storage);
     part_sizes = {};
-    dce_style = false;
+    dce_style = client_supports_bindings = false;
+    bindings = BindingResult::kUnchecked;
+    pac_signatures = 0;
     ticket_etype = 0;
   }
 }

@@ -109,6 +109,7 @@ TEST_F(SspiHandles, OfHalfOpenContextsAnswerOnlyWhatIsKnown) {
       case SECPKG_ATTR_DCE_INFO:
       case SECPKG_ATTR_CREDENTIAL_NAME:
       case SECPKG_ATTR_CLIENT_SPECIFIED_TARGET:
+      case SECPKG_ATTR_ACCESS_TOKEN:
         EXPECT_EQ(status, SEC_E_OUT_OF_SEQUENCE) << attribute;
         break;
       case SECPKG_ATTR_FLAGS:
