@@ -125,7 +125,8 @@ SECURITY_STATUS take_client(const SecHandle* handle, Asked& out) {
                 .user = string_of(parts.first(seen.user_size)),
                 .realm = string_of(parts.subspan(seen.user_size, seen.realm_size)),
                 .name = string_of(name),
-                .sid = identity != nullptr ? identity->UserSid : ""};
+                .sid = identity != nullptr ? identity->UserSid : "",
+                .account = identity != nullptr ? identity->AccountName : ""};
   out.identify_only = seen.identify_only;
   return SEC_E_OK;
 }
@@ -171,6 +172,9 @@ SECURITY_STATUS judge(const Sought& sought) {
     case Sought::Outcome::kNobody:
       return refuse(SEC_E_NO_IMPERSONATION,
                     "the client is no local user: the map of users says so");
+    case Sought::Outcome::kRefused:
+      return refuse_copying(SEC_E_NO_IMPERSONATION,
+                            std::string("the client is no local user: ") + sought.why);
     case Sought::Outcome::kNoSuchUser:
       return refuse_copying(
           SEC_E_NO_IMPERSONATION,

@@ -17,14 +17,21 @@ extern "C" {
 //            SECPKG_ATTR_NAMES tells it ("alice@EXAMPLE.ORG", "EXAMPLE\alice"; of NTLM in any case,
 //            of Kerberos as it is), or its UserSid ("S-1-5-21-..."), then white space, then, as the
 //            last word, the name of a local user, or "-" for a client that is nobody here, whoever
-//            else may know it. Deny by SID where a domain's KDC takes names in any case. "#" begins
-//            a comment, at the beginning of a line or behind white space. The file is read when the
-//            engine starts; nobody but its owner, root or this process's user, may be able to write
-//            it.
-//   winbind  the user whom winbindd has for the UserSid of the client's PAC.
+//            else may know it. "#" begins a comment, at the beginning of a line or behind white
+//            space. The file is read when the engine starts; nobody but its owner, root or this
+//            process's user, may be able to write it.
+//   winbind  the user whom winbindd has for the UserSid of the client's PAC; if it has none, or is
+//            out of order, the search ends.
 //   krb5     the local name that the rules auth_to_local of krb5.conf make of a Kerberos client's
-//            principal (by default "alice" of "alice@REALM" in the default realm and nobody else).
-//            NTLM clients have none.
+//            principal, if that is one plain component ("alice@REALM", not "alice/admin@REALM",
+//            nor "alice$@REALM") and the local name is plain, too. NTLM clients have none.
+//
+// Of Active Directory, names are not enough: whoever may make an account there, by default every
+// user, can have a ticket in another's name. A PAC tells the account, and a Kerberos client whose
+// name is not its account's is known by its SID only. A client may also come without a PAC; where
+// the map has a SID in it, or Users has "winbind", such a one is nobody. With a map of names only,
+// and a domain whose users you do not trust, refuse tickets without PAC: pac=require.
+//
 // A name is looked up in the machine's name services (getpwnam, getgrouplist), off the threads that
 // accept. Where it is none of theirs, and where a source fails, the search ends: the next source
 // might know somebody else by that name.

@@ -61,9 +61,54 @@ Outcome outcome_of(Known known, Outcome if_not) noexcept {
   return known == Known::kYes ? Outcome::kFound : known == Known::kNo ? if_not : Outcome::kFailed;
 }
 
+// refused_for_good says why no source is asked, or null.
+const char* refused_for_good(const Settings& settings, const Client& client) noexcept {
+  const bool sids_count =
+      (settings.map != nullptr && settings.map->has_sids()) ||
+      std::ranges::find(settings.order, Source::kWinbind) != settings.order.end();
+  return !client.ntlm && client.sid.empty() && sids_count
+             ? "users are told by SIDs here, and the client has come without a PAC"
+             : nullptr;
+}
+
+// ask_krb5 asks the rules of krb5.conf, which are for people: whose name is one plain component.
+Outcome ask_krb5(const NameServices& services, const Client& client, Account& account,
+                 const char*& why) {
+  if (client.ntlm || client.user.empty() || client.user.ends_with('$') ||
+      client.user.find_first_of("\\/@") != client.user.npos) {
+    return Outcome::kUnknown;
+  }
+  if (!name_is_its_own(client)) {
+    why = "the client's name is not its account's, which its PAC tells";
+    return Outcome::kRefused;
+  }
+  const Outcome outcome =
+      outcome_of(services.local_name(client.user, client.realm, account.name), Outcome::kUnknown);
+  const auto is_odd = [](char c) {
+    return static_cast<unsigned char>(c) <= ' ' || c == 0x7f || c == '@' || c == '\\' || c == '/' ||
+           c == ':';
+  };
+  if (outcome == Outcome::kFound && (account.name.empty() || account.name.starts_with('-') ||
+                                     std::ranges::any_of(account.name, is_odd))) {
+    why = "the rules of krb5.conf make no plain user name of the client's";
+    return Outcome::kRefused;
+  }
+  return outcome;
+}
+
+// ask_winbind_source: libwbclient has one answer for "no such SID" and for much that fails.
+Outcome ask_winbind_source(const NameServices& services, const Client& client, Account& account,
+                           const char*& why) {
+  if (client.sid.empty()) {
+    return Outcome::kUnknown;
+  }
+  why = "winbindd has no user for the client's SID";
+  return outcome_of(services.uid_of_sid(client.sid, account.uid), Outcome::kRefused);
+}
+
 // ask_source puts what one source says of the client into `account`: a name, or with winbind a uid.
-Outcome ask_source(const Settings& settings, Source source, const Client& client,
-                   Account& account) {
+Outcome ask_source(const Settings& settings, Source source, const Client& client, Account& account,
+                   const char*& why) {
   const NameServices& services = *settings.services;
   switch (source) {
     case Source::kMap: {
@@ -75,13 +120,9 @@ Outcome ask_source(const Settings& settings, Source source, const Client& client
       return *user == "-" ? Outcome::kNobody : Outcome::kFound;
     }
     case Source::kWinbind:
-      return client.sid.empty()
-                 ? Outcome::kUnknown
-                 : outcome_of(services.uid_of_sid(client.sid, account.uid), Outcome::kUnknown);
+      return ask_winbind_source(services, client, account, why);
     case Source::kKrb5:
-      return client.ntlm ? Outcome::kUnknown
-                         : outcome_of(services.local_name(client.user, client.realm, account.name),
-                                      Outcome::kUnknown);
+      return ask_krb5(services, client, account, why);
   }
   return Outcome::kUnknown;
 }
@@ -128,10 +169,15 @@ std::string read_settings(const char* words, const char* map_path, Settings& out
 }
 
 void find_user(const Settings& settings, const Client& client, Sought& out) noexcept {
+  if (const char* const why = refused_for_good(settings, client); why != nullptr) {
+    out.outcome = Outcome::kRefused;
+    out.why = why;
+    return;
+  }
   try {
     for (const Source source : settings.order) {
       Account said;
-      out.outcome = ask_source(settings, source, client, said);
+      out.outcome = ask_source(settings, source, client, said, out.why);
       out.source = source;
       if (out.outcome == Outcome::kFound) {
         out.outcome = look_up(*settings.services, source, said, out.user);

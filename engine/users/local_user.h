@@ -42,6 +42,7 @@ struct Sought {
     kFound,
     kUnknown,     // To every source.
     kNobody,      // The map says so.
+    kRefused,     // `why` says why no source is asked about it, or no further one.
     kNoSuchUser,  // `source` names `user.account`, and name services have no such user.
     kFailed,      // `source`, or name services about the user whom it names, could not say.
     kNoMemory,
@@ -49,11 +50,16 @@ struct Sought {
   Outcome outcome = Outcome::kUnknown;
   Source source = Source::kMap;
   LocalUser user;
+  const char* why = "";  // For people; a literal.
 };
 
 // find_user asks one source after the other until one knows the client, and then name services
 // about that user. What the first source that knows the client says stands, and so does its
 // failing: a later one would find somebody else. Blocks for as long as any of them does.
+//
+// What a client may choose does not decide: a Kerberos client that comes without a PAC (MS-KILE
+// 3.3.5.3 lets it) is nobody where any user is told by a SID, and one whose name is not its
+// account's (name_is_its_own) is known by its SID only.
 void find_user(const Settings& settings, const Client& client, Sought& out) noexcept;
 
 }  // namespace usher::users

@@ -56,6 +56,18 @@ std::optional<std::string> utf16_of(std::string_view utf8, bool upper) {
                : std::nullopt;
 }
 
+// folds_into_ascii says whether upper case has made ASCII of what was none, such as of a dotless i
+// (U+0131) or a long s (U+017F): no domain takes that for the same name.
+bool folds_into_ascii(std::string_view utf8, std::string_view upper_utf16) noexcept {
+  const auto is_ascii = [](char c) { return (static_cast<unsigned char>(c) & 0x80) == 0; };
+  const auto before = std::ranges::count_if(utf8, is_ascii);
+  std::ptrdiff_t after = 0;
+  for (std::size_t i = 0; i + 1 < upper_utf16.size(); i += 2) {
+    after += upper_utf16[i + 1] == 0 && is_ascii(upper_utf16[i]) ? 1 : 0;
+  }
+  return after != before;
+}
+
 bool has_control(std::string_view text) noexcept {
   return std::ranges::any_of(text, [](char c) { return (c >= 0 && c < ' ') || c == 0x7f; });
 }
@@ -204,14 +216,20 @@ class SortedMap final : public UserMap {
   }
 
   [[nodiscard]] std::size_t size() const noexcept override { return lines_.size(); }
+  [[nodiscard]] bool has_sids() const noexcept override {
+    return std::ranges::any_of(lines_,
+                               [](const Line& line) { return line.key.kind == Kind::kSid; });
+  }
 
  private:
   [[nodiscard]] const Line* find_name(const Client& client) const {
     if (!client.ntlm) {
-      return find_key({Kind::kKerberos, client.name});
+      return name_is_its_own(client) ? find_key({Kind::kKerberos, client.name}) : nullptr;
     }
     std::optional<std::string> upper = utf16_of(client.name, true);
-    return upper ? find_key({Kind::kNtlm, std::move(*upper)}) : nullptr;
+    return upper && !folds_into_ascii(client.name, *upper)
+               ? find_key({Kind::kNtlm, std::move(*upper)})
+               : nullptr;
   }
   [[nodiscard]] const Line* find_key(const Key& key) const noexcept {
     const auto at = std::ranges::lower_bound(lines_, key, {}, &Line::key);
@@ -244,6 +262,14 @@ std::string wrong_with(const FileImage& file, int error) {
 }
 
 }  // namespace
+
+bool name_is_its_own(const Client& client) noexcept {
+  const auto folded = [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+  };
+  return client.ntlm || client.account.empty() ||
+         std::ranges::equal(client.user, client.account, {}, folded, folded);
+}
 
 UserMap::Loaded UserMap::parse(std::string_view text, std::string_view name) {
   const auto fail = [&](std::size_t line, std::string_view why) {

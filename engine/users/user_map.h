@@ -15,7 +15,16 @@ struct Client {
   std::string realm;  // NTLM: the domain.
   std::string name;   // "EXAMPLE\alice", "alice@EXAMPLE.ORG"
   std::string sid;    // "S-1-5-21-...", "" if nobody has told it.
+  // What a PAC calls the account, "alice"; "" without one. Kerberos's `user` is what the client has
+  // asked for, which its domain may have given it by another name than the account's.
+  std::string account;
 };
+
+// name_is_its_own says whether a client's name says who it is. Whoever may make an account in
+// Active Directory, by default everybody, may have a ticket in another's name: of the account
+// "postgres$" as "postgres", or of a UPN (MS-KILE 3.3.5.6.1). Where a PAC tells the account, it has
+// to be the one of that name, in any case of ASCII.
+[[nodiscard]] bool name_is_its_own(const Client& client) noexcept;
 
 // UserMap is immutable once made; any number of threads may read it.
 class UserMap {
@@ -42,12 +51,15 @@ class UserMap {
   UserMap& operator=(const UserMap&) = delete;
 
   // find returns the local user of the first line that names the client, by name or by SID: "-" for
-  // nobody, null if there is none. Names of Kerberos are compared octet by octet (RFC 4120 6),
+  // nobody, null if there is none. A name of which not even the account is sure counts for nothing
+  // (name_is_its_own). Names of Kerberos are compared octet by octet (RFC 4120 6),
   // those of NTLM in upper case, as a domain compares them; a line is for one of the two.
   // Allocates.
   [[nodiscard]] virtual const std::string* find(const Client& client) const = 0;
 
   [[nodiscard]] virtual std::size_t size() const noexcept = 0;
+  // has_sids says whether any line is for a SID.
+  [[nodiscard]] virtual bool has_sids() const noexcept = 0;
 
  protected:
   UserMap() = default;

@@ -401,6 +401,9 @@ TEST_P(FailingTest, AMessageThatFailedIsNeitherSentNorTakenAndTheNextIs) {
   const std::shared_ptr<Session> client = make(Sender::kInitiator, left);
   const std::shared_ptr<Session> server = make(Sender::kAcceptor, left);
   for (const bool encrypt : {true, false}) {
+    if (!encrypt && GetParam().ntlm()) {
+      continue;  // There is no such form.
+    }
     Message message;
     const int seals = fail_each(left, [&] {
       message = seal(*client, {text(100), text(3)}, encrypt);
@@ -411,9 +414,6 @@ TEST_P(FailingTest, AMessageThatFailedIsNeitherSentNorTakenAndTheNextIs) {
     });
     EXPECT_GE(seals, 1);
     ASSERT_EQ(message.sealed.outcome, kGood);
-    if (!encrypt && GetParam().ntlm()) {
-      continue;
-    }
     EXPECT_GE(fail_each(left,
                         [&] {
                           Message copy = message;

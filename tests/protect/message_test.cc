@@ -198,6 +198,9 @@ TEST_P(MessageTest, WithoutRoomNothingIsDoneOrCounted) {
   KnownRandom same;
   const auto twin = known_session(terms_of(GetParam(), Sender::kInitiator), same);
   for (const bool encrypt : {true, false}) {
+    if (!encrypt && GetParam().ntlm()) {
+      continue;  // There is no such form.
+    }
     const Message expected = seal(*twin, {text(40)}, encrypt);
     Octets data = text(40);
     const Part part{.bytes = data};

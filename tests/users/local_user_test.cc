@@ -70,12 +70,62 @@ TEST_F(LocalUserTest, IsWhomTheFirstSourceThatKnowsTheClientNames) {
   EXPECT_EQ(by_sid.outcome, Outcome::kFound);
   EXPECT_EQ(by_sid.source, Source::kWinbind);
   EXPECT_EQ(by_sid.user.account.name, "bob");
-  client.sid = "S-1-5-18";
-  EXPECT_EQ(find().source, Source::kMap) << "winbindd does not know that one";
-  client.sid = "";
-  EXPECT_EQ(find().source, Source::kMap) << "nobody told a SID";
+  settings.order = {Source::kMap, Source::kKrb5};
   use_map("mallory@R bob\n");
   EXPECT_EQ(find().source, Source::kKrb5);
+}
+
+// libwbclient says the same of a SID that nobody has and of a winbindd that reaches nobody.
+TEST_F(LocalUserTest, ASidThatWinbindHasNoUserForEndsTheSearch) {
+  settings.order = {Source::kWinbind, Source::kKrb5};
+  EXPECT_EQ(find().outcome, Outcome::kFound);
+  client.sid = "S-1-5-18";
+  EXPECT_EQ(find().outcome, Outcome::kRefused);
+  EXPECT_STREQ(find().why, "winbindd has no user for the client's SID");
+}
+
+// MS-KILE 3.3.5.3: a client may ask for tickets without a PAC, and so without its SID.
+TEST_F(LocalUserTest, WhereSidsCountNobodyComesWithoutOne) {
+  use_map(std::string(kSid) + " -\n");
+  settings.order = {Source::kMap, Source::kKrb5};
+  EXPECT_EQ(find().outcome, Outcome::kNobody);
+  client.sid = client.account = "";
+  EXPECT_EQ(find().outcome, Outcome::kRefused) << "the line would be passed by";
+  settings.order = {Source::kWinbind, Source::kKrb5};
+  use_map("alice@R bob\n");
+  EXPECT_EQ(find().outcome, Outcome::kRefused);
+  settings.order = {Source::kMap, Source::kKrb5};
+  EXPECT_EQ(find().outcome, Outcome::kFound) << "nobody is told by a SID here";
+}
+
+// Of the account "alice$", which everybody may make, a domain gives a ticket as "alice".
+TEST_F(LocalUserTest, ANameThatIsNotTheAccountsIsNobodys) {
+  client.account = "ALICE";
+  EXPECT_EQ(find().outcome, Outcome::kFound) << "in any case";
+  client.account = "alice$";
+  EXPECT_EQ(find().outcome, Outcome::kRefused);
+  EXPECT_STREQ(find().why, "the client's name is not its account's, which its PAC tells");
+  use_map("alice@R bob\n");
+  settings.order = {Source::kMap};
+  EXPECT_EQ(find().outcome, Outcome::kUnknown) << "nor the map's, by name";
+  use_map(std::string("alice@R bob\n") + kSid + " alice\n");
+  EXPECT_EQ(find().user.account.name, "alice") << "its SID is its own";
+}
+
+TEST_F(LocalUserTest, Krb5sRulesAreForPlainNames) {
+  for (const char* const user : {"alice$", "alice/R", "alice\\@R", "alice\\nroot", ""}) {
+    client.user = user;
+    services.locals[std::string(user) + "@R"] = "alice";
+    EXPECT_EQ(find().outcome, Outcome::kUnknown) << user;
+  }
+  client.user = "alice";
+  for (const char* const local :
+       {"alice@OTHER", "a b", "-alice", "", "R\\alice", "a\nroot", "a:b"}) {
+    services.locals["alice@R"] = local;
+    EXPECT_EQ(find().outcome, Outcome::kRefused) << local;
+  }
+  EXPECT_TRUE(std::ranges::none_of(
+      services.asked(), [](const std::string& what) { return what.starts_with("name "); }));
 }
 
 TEST_F(LocalUserTest, IsNobodyIfTheMapSaysSo) {
@@ -90,7 +140,7 @@ TEST_F(LocalUserTest, IsUnknownIfNobodyKnows) {
   client.name = "mallory@R";
   client.sid = "S-1-5-18";
   use_map("alice@R bob\n");
-  settings.order = {Source::kMap, Source::kWinbind, Source::kKrb5};
+  settings.order = {Source::kMap, Source::kKrb5};
   EXPECT_EQ(find().outcome, Outcome::kUnknown);
 }
 
