@@ -155,8 +155,9 @@ typedef struct _USHER_OPTIONS {
                            // was. If that is less than 60, it is the default.
   // A file of 32 random bytes and nothing else, the key packed contexts are sealed with: the user's
   // own or root's, which nobody but its owner may read. Read by usher_start alone. Whoever reads it
-  // can open and make packed contexts of every engine that has it. NULL and "": a random key of
-  // this engine's.
+  // can open and make packed contexts of every engine that has it. Needs a ReplayFile, which the
+  // processes share: what is packed is then imported once. NULL and "": a random key of this
+  // engine's.
   const char* ContextKeyFile;
 
   // Which local users clients are (user_token.h): the kinds of names that are asked, in order,

@@ -11,6 +11,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "engine/fork_number.h"
 #include "engine/random.h"
 #include "engine/secret.h"
 
@@ -121,10 +122,14 @@ class TheEngine final : public Engine {
   [[nodiscard]] const auth::Environment& environment() const noexcept override {
     return environment_;
   }
+  [[nodiscard]] bool sees_all_replays() const noexcept override {
+    return file_ != nullptr || made_in_ == fork_number();
+  }
   [[nodiscard]] const auth::ContextSealer& sealer() const noexcept override { return *sealer_; }
   [[nodiscard]] std::int64_t export_s() const noexcept override { return export_s_; }
 
  private:
+  const std::uint32_t made_in_ = fork_number();
   Arrays arrays_;
   std::unique_ptr<ReplayFile> file_;
   PageStore pages_;
@@ -181,7 +186,7 @@ std::unique_ptr<Engine> Engine::make(const EngineOptions& options,
                                      ReplayFile::Reason* why_not) noexcept {
   const std::unique_ptr<RandomSource> random = make_system_random();
   Secrets secrets;
-  if (!in_range(options) || random == nullptr || !secrets.draw(*random)) {
+  if (!in_range(options) || !watch_forks() || random == nullptr || !secrets.draw(*random)) {
     return nullptr;
   }
   static_assert(std::is_same_v<ReplayFile::Reason, auth::KeyFileReason>);

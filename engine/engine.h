@@ -61,6 +61,11 @@ class Engine {
   [[nodiscard]] virtual const auth::ContextSealer& sealer() const noexcept = 0;
   [[nodiscard]] virtual std::int64_t export_s() const noexcept = 0;
 
+  // sees_all_replays says whether its replay cache is told of what other processes accept: one in a
+  // file is; one in memory in the process that made it only, and not in children of fork, each of
+  // which has a copy.
+  [[nodiscard]] virtual bool sees_all_replays() const noexcept = 0;
+
   // forget_tickets wipes what is remembered of tickets that were opened with keys that are gone: to
   // be called with Keys::generation once those have been replaced, or their credential has ended.
   void forget_tickets(std::uint64_t generation) const noexcept;

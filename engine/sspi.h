@@ -259,6 +259,10 @@ USHER_API SECURITY_STATUS SEC_ENTRY QueryContextAttributesExW(PCtxtHandle phCont
 //                  is written or opened; SEC_E_INVALID_PARAMETER if one has a size and no memory.
 //   MessageSeqNo   Not used: messages are numbered here, as Windows does it for these packages.
 //   fQOP, pfQOP    0, or SECQOP_WRAP_NO_ENCRYPT: signed, in the form of an encrypted message.
+// A child of fork has none of the messages of contexts that its parent has sent or received on
+// (SEC_E_OUT_OF_SEQUENCE): its parent goes on, or packs the context for it (ExportSecurityContext).
+// Of other contexts from before the fork, one of the two may use messages, and the other must not.
+//
 // Any number of threads may call these functions on one context at once; those that send take
 // turns, and so do those that receive. A context's first message, or its first question for
 // SECPKG_ATTR_SIZES, takes 14 KiB from the heap, which go with the context. A context's end
@@ -307,7 +311,8 @@ USHER_API SECURITY_STATUS SEC_ENTRY DecryptMessage(PCtxtHandle phContext, PSecBu
 //                   an error it stays as it was.
 //                   SECPKG_CONTEXT_EXPORT_RESET_NEW: the packed one begins its messages anew, at
 //                   the numbers the exchange agreed on: for a context whose old copy sends none any
-//                   more and whose peer begins anew, too. Of a context with a key stream (below)
+//                   more and whose peer begins anew, too; what the peer has sent before would be
+//                   taken again. Of a context with a key stream (below)
 //                   that is SEC_E_UNSUPPORTED_FUNCTION once a message was made or taken: the same
 //                   stream would be used twice. _TO_KERNEL is SEC_E_UNSUPPORTED_FUNCTION.
 //   pPackedContext  pvBuffer receives memory for FreeContextBuffer, cbBuffer its size, BufferType
@@ -332,7 +337,8 @@ USHER_API SECURITY_STATUS SEC_ENTRY ExportSecurityContext(PCtxtHandle phContext,
 //   pPackedContext  What was packed; BufferType is not looked at, and nothing is changed. Good for
 //                   USHER_OPTIONS.ExportSeconds after it was packed, not beyond the context's own
 //                   end, and once: a second import by engines with the same replay cache
-//                   (USHER_OPTIONS.ReplayFile) is SEC_E_OUT_OF_SEQUENCE. Machines never share one:
+//                   (USHER_OPTIONS.ReplayFile) is SEC_E_OUT_OF_SEQUENCE, and so is any in a
+//                   child of fork whose engine has none. Machines never share one:
 //                   who packs for several must see to it that only one imports.
 //   Token           NULL.
 //   phContext       Receives the handle; on an error it is not changed.

@@ -58,12 +58,14 @@ class Messages {
     if (context_.session == nullptr) {
       return SEC_E_OK;
     }
-    const bool stop = deletes_ || repeats;
+    using Stop = protect::Session::Stop;
+    const Stop stop = deletes_ ? Stop::kEverything : repeats ? Stop::kSending : Stop::kNothing;
     if (!context_.session->save(state_, stop)) {
       return refuse(SEC_E_OUT_OF_SEQUENCE,
-                    "the context was packed before, and its other copy goes on in its place");
+                    "the context was packed before, or this process was forked, and its other "
+                    "copy goes on in its place");
     }
-    stopped_ = stop;
+    stopped_ = stop != Stop::kNothing;
     const bool begun = state_.sent_count != 0 || state_.received.next != 0;
     if (resets_ && begun && repeats) {
       return refuse(SEC_E_UNSUPPORTED_FUNCTION,
@@ -262,6 +264,12 @@ SECURITY_STATUS fill(const Engine& engine, const ContextImage& image, Context& c
 
 // note_import says whether it is the first of this packed context.
 SECURITY_STATUS note_import(const Engine& engine, const ContextSealer::Opened& opened) noexcept {
+  if (!engine.sees_all_replays()) {
+    return refuse(
+        SEC_E_OUT_OF_SEQUENCE,
+        "in a child of fork a packed context is imported with a replay file "
+        "(USHER_OPTIONS.ReplayFile) only: without one nobody knows whether it was before");
+  }
   switch (engine.environment().replays.test_and_insert(opened.fingerprint, opened.times.packed_s)) {
     case ReplayVerdict::kFresh:
       return SEC_E_OK;

@@ -162,8 +162,8 @@ SECURITY_STATUS status_of(MessageOutcome outcome, SECURITY_STATUS failed) noexce
     case MessageOutcome::kStopped:
       return refuse(
           SEC_E_OUT_OF_SEQUENCE,
-          "the context was packed (ExportSecurityContext), and its other copy sends in its "
-          "place");
+          "the context was packed (ExportSecurityContext), or this process was forked after its "
+          "first message: its other copy goes on in its place");
     case MessageOutcome::kFailed:
       break;
   }

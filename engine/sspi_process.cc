@@ -315,6 +315,11 @@ extern "C" SECURITY_STATUS usher_start(const USHER_OPTIONS* given) {
   }
   sspi::set(engine_options.export_s, options.ExportSeconds);
   if (options.ContextKeyFile != nullptr && options.ContextKeyFile[0] != '\0') {
+    if (engine_options.replay_file == nullptr) {
+      return sspi::refuse(SEC_E_INVALID_PARAMETER,
+                          "USHER_OPTIONS: a ContextKeyFile needs a ReplayFile, or each process "
+                          "could import a packed context once");
+    }
     engine_options.context_key_file = options.ContextKeyFile;
   }
   bool already = false;

@@ -54,7 +54,7 @@ void check_messages(const ContextImage& image, const Store& store, Bytes input) 
       protect::make_session(terms, {.send = make_kit(), .receive = make_kit(), .random = &random});
   check(session != nullptr, "a session can go on from every state");
   SessionState again;
-  check(session->save(again, /*stop=*/false), "and be packed again");
+  check(session->save(again, protect::Session::Stop::kNothing), "and be packed again");
   const Octets second = written(store, &again);
   check(std::ranges::equal(second, input), "which is the same");
   Octets token(session->sizes().signature);

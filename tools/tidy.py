@@ -25,7 +25,8 @@ MAY_INCLUDE = {
     "tests": {"parsers", "engine", "fuzz", "tests", "tools"},
 }
 # engine/ from the bottom up: leaf headers, one row per subfolder, then the files that compose them.
-ENGINE_LEAVES = {"clock", "descriptor", "file_image", "limits", "random", "secret", "signals_blocked", "status"}
+ENGINE_LEAVES = {"clock", "descriptor", "file_image", "fork_number", "limits", "random", "secret",
+                 "signals_blocked", "status"}
 ENGINE_LAYERS = ["slots", "crypto", "protect", "auth", "users", "io"]
 LEAF, TOP = -1, len(ENGINE_LAYERS)
 

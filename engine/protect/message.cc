@@ -124,6 +124,9 @@ Session::Sealed SessionBase::seal(std::span<const Part> parts, bool encrypt, Mut
   if (parts.size() > kMessagePartsMax) {
     return {.outcome = MessageOutcome::kMalformed};
   }
+  if (is_of_another()) {
+    return {.outcome = MessageOutcome::kStopped};
+  }
   const std::lock_guard turn(sending_);
   if (stopped_) {
     return {.outcome = MessageOutcome::kStopped};
@@ -146,10 +149,16 @@ Session::Opened SessionBase::open(std::span<const Part> parts, MutableBytes toke
     taken.outcome = MessageOutcome::kNotNegotiated;
   } else if (parts.size() > kMessagePartsMax) {
     taken.outcome = MessageOutcome::kMalformed;
+  } else if (is_of_another()) {
+    taken.outcome = MessageOutcome::kStopped;
   } else {
     const std::lock_guard turn(receiving_);
-    taken = read_wrap(parts, token, padding);
-    taken.outcome = judge(taken);
+    if (receives_no_more_) {
+      taken.outcome = MessageOutcome::kStopped;
+    } else {
+      taken = read_wrap(parts, token, padding);
+      taken.outcome = judge(taken);
+    }
   }
   if (taken.outcome != MessageOutcome::kGood) {
     wipe_sealed(parts);
@@ -164,10 +173,16 @@ Session::OpenedStream SessionBase::open_stream(MutableBytes message) noexcept {
   Taken taken;
   if (!integral_) {
     taken.outcome = MessageOutcome::kNotNegotiated;
+  } else if (is_of_another()) {
+    taken.outcome = MessageOutcome::kStopped;
   } else {
     const std::lock_guard turn(receiving_);
-    taken = read_stream(message);
-    taken.outcome = judge(taken);
+    if (receives_no_more_) {
+      taken.outcome = MessageOutcome::kStopped;
+    } else {
+      taken = read_stream(message);
+      taken.outcome = judge(taken);
+    }
   }
   if (taken.outcome != MessageOutcome::kGood) {
     wipe(message);
@@ -186,6 +201,9 @@ Session::Sealed SessionBase::sign(std::span<const Part> parts, MutableBytes toke
   }
   if (token.size() < size) {
     return {.outcome = MessageOutcome::kNoRoom};
+  }
+  if (is_of_another()) {
+    return {.outcome = MessageOutcome::kStopped};
   }
   const std::lock_guard turn(sending_);
   if (stopped_) {
@@ -206,16 +224,26 @@ MessageOutcome SessionBase::verify(std::span<const Part> parts, Bytes token) noe
   if (parts.size() > kMessagePartsMax) {
     return MessageOutcome::kMalformed;
   }
+  if (is_of_another()) {
+    return MessageOutcome::kStopped;
+  }
   const std::lock_guard turn(receiving_);
+  if (receives_no_more_) {
+    return MessageOutcome::kStopped;
+  }
   return judge(read_mic(covered_by(parts).view(), token));
 }
 
-bool SessionBase::save(SessionState& out, bool stop) noexcept {
+bool SessionBase::save(SessionState& out, Stop stop) noexcept {
+  if (is_of_another()) {
+    return false;
+  }
   const std::scoped_lock turns(sending_, receiving_);
   if (stopped_) {
     return false;
   }
-  stopped_ = stop;
+  stopped_ = stop != Stop::kNothing;
+  receives_no_more_ = stop == Stop::kEverything;
   out.sent_count = send_number_ - send_first_;
   out.received = window_.place();
   save_streams(out);
@@ -223,8 +251,8 @@ bool SessionBase::save(SessionState& out, bool stop) noexcept {
 }
 
 void SessionBase::resume() noexcept {
-  const std::lock_guard turn(sending_);
-  stopped_ = false;
+  const std::scoped_lock turns(sending_, receiving_);
+  stopped_ = receives_no_more_ = false;
 }
 
 bool has_streams(const SessionTerms& terms) noexcept { return terms.ntlm && can_sign(terms); }
@@ -235,7 +263,7 @@ bool repeats_key_stream(const SessionTerms& terms) noexcept {
 
 std::shared_ptr<Session> make_session(const SessionTerms& terms, SessionTools tools) noexcept {
   assert(terms.state == nullptr || terms.state->has_streams == has_streams(terms));
-  if (tools.send == nullptr || tools.receive == nullptr) {
+  if (tools.send == nullptr || tools.receive == nullptr || !watch_forks()) {
     return nullptr;
   }
   try {

@@ -29,7 +29,7 @@ enum class MessageOutcome : std::uint8_t {
   kGap,            // Not the next one, skipping others or skipped before, and the order counts.
   kNotNegotiated,  // Confidentiality or integrity that the context does not have.
   kNoRoom,         // Sealing: the token's buffer is too small. Nothing was done or counted.
-  kStopped,        // Sealing and signing: another copy of the context sends in this one's place.
+  kStopped,        // Another copy of the context, or the process that forked, goes on in its place.
   kNoSuchForm,     // NTLM: a message in the form of a sealed one that stays readable.
   kFailed,         // OpenSSL or the random source failed; the message was not sent or taken.
 };
@@ -56,9 +56,9 @@ struct MessageSizes {
 // SessionState is how far a Session has come: what another one of the same terms needs to go on in
 // its place. It holds NTLM's streams, which are as secret as keys.
 struct SessionState {
-  std::uint64_t sent_count = 0;  // Messages made.
+  std::uint64_t sent_count = 0;    // Messages made.
   SequenceWindow::Place received;  // The peer's. NTLM takes only the next one: `seen` is empty.
-  bool has_streams = false;  // NTLM with extended session security has them, and nobody else.
+  bool has_streams = false;        // NTLM with extended session security has them, and nobody else.
   crypto::Rc4Stream send_stream;
   crypto::Rc4Stream receive_stream;
 };
@@ -154,11 +154,15 @@ class Session {
   [[nodiscard]] virtual MessageOutcome verify(std::span<const Part> parts,
                                               Bytes token) noexcept = 0;
 
-  // save copies how far the Session has come, at a moment between two messages. With `stop` it does
-  // not send from that moment on: seal and sign are kStopped, so that whoever goes on from `out`
-  // sends alone. resume takes that back if nobody will. False: it was stopped before, somebody else
-  // has gone on, and `out` is as it was.
-  [[nodiscard]] virtual bool save(SessionState& out, bool stop) noexcept = 0;
+  // save copies how far the Session has come, at a moment between two messages. From that moment on
+  // it does not send, or neither sends nor receives, if `stop` says so: all that is kStopped, so
+  // that whoever goes on from `out` does so alone. resume takes that back if nobody will. False: it
+  // was stopped before, somebody else has gone on, and `out` is as it was.
+  //
+  // In a child of fork everything of a Session that is older is kStopped: its parent goes on, and
+  // two could only repeat each other's key streams and numbers.
+  enum class Stop : std::uint8_t { kNothing, kSending, kEverything };
+  [[nodiscard]] virtual bool save(SessionState& out, Stop stop) noexcept = 0;
   virtual void resume() noexcept = 0;
 
  protected:

@@ -9,6 +9,7 @@
 #include <span>
 
 #include "engine/crypto/kit.h"
+#include "engine/fork_number.h"
 #include "engine/protect/message.h"
 #include "engine/protect/sequence_window.h"
 #include "engine/protect/signing.h"
@@ -63,7 +64,7 @@ class SessionBase : public Session {
   OpenedStream open_stream(MutableBytes message) noexcept final;
   Sealed sign(std::span<const Part> parts, MutableBytes token) noexcept final;
   MessageOutcome verify(std::span<const Part> parts, Bytes token) noexcept final;
-  bool save(SessionState& out, bool stop) noexcept final;
+  bool save(SessionState& out, Stop stop) noexcept final;
   void resume() noexcept final;
 
  protected:
@@ -100,7 +101,11 @@ class SessionBase : public Session {
 
  private:
   [[nodiscard]] MessageOutcome judge(const Taken& taken) noexcept;
+  // is_of_another says whether the Session was made by the process that forked this one, whose
+  // threads may have held its locks.
+  [[nodiscard]] bool is_of_another() const noexcept { return made_in_ != fork_number(); }
 
+  const std::uint32_t made_in_ = fork_number();
   SessionTools tools_;
   const bool confidential_;
   const bool integral_;
@@ -111,7 +116,8 @@ class SessionBase : public Session {
   std::uint64_t send_number_;  // Under sending_.
   bool stopped_ = false;       // Likewise.
   std::mutex receiving_;
-  SequenceWindow window_;  // Under receiving_.
+  SequenceWindow window_;          // Under receiving_.
+  bool receives_no_more_ = false;  // Likewise.
 };
 
 // The mechanisms' sessions: AES for Kerberos, RC4 for Kerberos, NTLM. They may throw bad_alloc.

@@ -107,9 +107,10 @@ class SspiExportProcess : public ::testing::Test {
 };
 
 TEST_F(SspiExportProcess, ThoseWithOneKeyFileTakeEachOthers) {
-  in_engine({.key = key}, [&] { pack_into("packed"); });
-  in_engine({.key = key}, [&] { pack_into("packed-ntlm", /*with_ntlm=*/true); });
-  in_engine({.key = key}, [&] {
+  in_engine({.key = key, .replays = path("replays")}, [&] { pack_into("packed"); });
+  in_engine({.key = key, .replays = path("replays")},
+            [&] { pack_into("packed-ntlm", /*with_ntlm=*/true); });
+  in_engine({.key = key, .replays = path("replays")}, [&] {
     EXPECT_EQ(take("packed"), SEC_E_OK) << usher_last_refusal();
     EXPECT_EQ(take("packed-ntlm"), SEC_E_OK) << usher_last_refusal();
     EXPECT_EQ(take("packed"), SEC_E_OUT_OF_SEQUENCE);
@@ -117,15 +118,17 @@ TEST_F(SspiExportProcess, ThoseWithOneKeyFileTakeEachOthers) {
 }
 
 TEST_F(SspiExportProcess, ThoseWithAnotherKeyDoNot) {
-  in_engine({.key = key}, [&] { pack_into("packed"); });
-  in_engine({.key = other_key}, [&] { EXPECT_EQ(take("packed"), SEC_E_MESSAGE_ALTERED); });
+  in_engine({.key = key, .replays = path("replays")}, [&] { pack_into("packed"); });
+  in_engine({.key = other_key, .replays = path("replays")},
+            [&] { EXPECT_EQ(take("packed"), SEC_E_MESSAGE_ALTERED); });
   in_engine({}, [&] { EXPECT_EQ(take("packed"), SEC_E_MESSAGE_ALTERED); });
   in_process([&] { EXPECT_EQ(take("packed"), SEC_E_MESSAGE_ALTERED) << "without any engine"; });
-  in_engine({.key = key}, [&] { EXPECT_EQ(take("packed"), SEC_E_OK) << usher_last_refusal(); });
+  in_engine({.key = key, .replays = path("replays")},
+            [&] { EXPECT_EQ(take("packed"), SEC_E_OK) << usher_last_refusal(); });
 }
 
 TEST_F(SspiExportProcess, WithoutAKeyFileEachHasAKeyOfItsOwnAndItsChildrensIsIts) {
-  in_engine({}, [&] {
+  in_engine({.replays = path("replays")}, [&] {
     pack_into("packed");
     in_process([&] { EXPECT_EQ(take("packed"), SEC_E_OK) << usher_last_refusal(); });
   });
@@ -142,7 +145,7 @@ TEST_F(SspiExportProcess, ThoseWithOneReplayFileTakeOneOnceBetweenThem) {
 TEST_F(SspiExportProcess, StartRefusesAKeyFileThatIsNoneAndSaysWhy) {
   in_process([&] {
     const auto start = [&](const std::string& file) {
-      const Files files{.key = file};
+      const Files files{.key = file, .replays = path("replays")};
       const USHER_OPTIONS wanted = options(files);
       return usher_start(&wanted);
     };
@@ -193,6 +196,31 @@ TEST_F(SspiExportProcess, AnOlderProgramGetsTheDefaults) {
     ASSERT_EQ(usher_start(&wanted), SEC_E_OK) << usher_last_refusal();
     pack_into("packed");
     EXPECT_EQ(take("packed"), SEC_E_OK) << usher_last_refusal();
+  });
+}
+
+TEST_F(SspiExportProcess, AKeyForSeveralNeedsAReplayFileForAll) {
+  in_process([&] {
+    const Files alone{.key = key};
+    USHER_OPTIONS wanted = options(alone);
+    EXPECT_EQ(usher_start(&wanted), SEC_E_INVALID_PARAMETER);
+    const Files both{.key = key, .replays = path("replays")};
+    wanted = options(both);
+    EXPECT_EQ(usher_start(&wanted), SEC_E_OK) << usher_last_refusal();
+  });
+}
+
+// Else parent and child could each import it once, and repeat each other's key stream.
+TEST_F(SspiExportProcess, AChildOfForkImportsWithAReplayFileOnly) {
+  in_engine({}, [&] {
+    pack_into("packed");
+    in_process([&] { EXPECT_EQ(take("packed"), SEC_E_OUT_OF_SEQUENCE); });
+    EXPECT_EQ(take("packed"), SEC_E_OK) << usher_last_refusal();
+  });
+  in_engine({.replays = path("replays")}, [&] {
+    pack_into("packed");
+    in_process([&] { EXPECT_EQ(take("packed"), SEC_E_OK) << usher_last_refusal(); });
+    EXPECT_EQ(take("packed"), SEC_E_OUT_OF_SEQUENCE);
   });
 }
 

@@ -226,7 +226,9 @@ std::vector<Row> SspiStatus::message_rows() {
          return status;
        }},
       {"EncryptMessage", SAID(SEC_E_ENCRYPT_FAILURE),
-       [this](bool) { return without_randomness([this] { return seal(&signed_on); }); }},
+       [this](bool) {
+         return in_new_thread_without_randomness([this] { return seal(&signed_on); });
+       }},
       {"DecryptMessage", SAID(SEC_E_INVALID_TOKEN),
        [this](bool) { return receive(false, &signed_on, 3); }},
       {"DecryptMessage", SAID(SEC_E_OUT_OF_SEQUENCE),

@@ -324,6 +324,16 @@ class SspiStatus : public SspiTest {
     ::close(pipe[1]);
     return status;
   }
+  // in_new_thread_without_randomness is `call` on a thread that has drawn none before.
+  static SECURITY_STATUS in_new_thread_without_randomness(
+      const std::function<SECURITY_STATUS()>& call) {
+    static const RAND_METHOD kNone = {.bytes = [](unsigned char*, int) { return 0; }};
+    SECURITY_STATUS status = SEC_E_OK;
+    RAND_set_rand_method(&kNone);
+    std::thread([&] { status = call(); }).join();
+    RAND_set_rand_method(RAND_OpenSSL());
+    return status;
+  }
   // bindings are those of some connection, which no client here has.
   static Octets bindings() {
     SEC_CHANNEL_BINDINGS head{};

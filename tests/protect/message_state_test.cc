@@ -1,6 +1,8 @@
 // engine/protect/message.h: a Session that is made from another one's state goes on where that one
 // was, and one that was stopped sends nothing any more.
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <thread>
 
@@ -43,7 +45,7 @@ TEST_P(MessageState, AnotherSessionGoesOnInItsPlace) {
   const Mic old = sign(*client_, text(5));
   ASSERT_EQ(verify(*server_, text(5), old.token), kGood);
   SessionState state;
-  ASSERT_TRUE(server_->save(state, /*stop=*/true));
+  ASSERT_TRUE(server_->save(state, Session::Stop::kSending));
   EXPECT_EQ(state.sent_count, 4u);
   EXPECT_EQ(state.received.next, 7u);
   EXPECT_EQ(state.has_streams, GetParam().ntlm());
@@ -54,7 +56,7 @@ TEST_P(MessageState, AnotherSessionGoesOnInItsPlace) {
   exchange(*client_, *next, 2);
 
   SessionState later;
-  ASSERT_TRUE(next->save(later, /*stop=*/false));
+  ASSERT_TRUE(next->save(later, Session::Stop::kNothing));
   EXPECT_EQ(later.sent_count, 8u);
   EXPECT_EQ(later.received.next, 11u);
 }
@@ -67,7 +69,7 @@ TEST_P(MessageState, WithoutItsStateTheNumbersDoNotFit) {
 
 TEST_P(MessageState, OfAFreshSessionIsTheStart) {
   SessionState state;
-  ASSERT_TRUE(server_->save(state, /*stop=*/false));
+  ASSERT_TRUE(server_->save(state, Session::Stop::kNothing));
   EXPECT_EQ(state.sent_count, 0u);
   EXPECT_EQ(state.received, SequenceWindow::Place{});
   const std::shared_ptr<Session> next = make(Sender::kAcceptor, &state);
@@ -77,7 +79,7 @@ TEST_P(MessageState, OfAFreshSessionIsTheStart) {
 
 TEST_P(MessageState, AStoppedSessionSendsNothingAndStillTakes) {
   SessionState state;
-  ASSERT_TRUE(server_->save(state, /*stop=*/true));
+  ASSERT_TRUE(server_->save(state, Session::Stop::kSending));
   Message message = seal(*server_, {text(100)});
   EXPECT_EQ(message.sealed.outcome, kStopped);
   EXPECT_EQ(message.parts[0], text(100)) << "nothing was done";
@@ -85,11 +87,11 @@ TEST_P(MessageState, AStoppedSessionSendsNothingAndStillTakes) {
   exchange(*client_, *server_, 1);
   // It is somebody else's now, who may be anywhere.
   SessionState again;
-  EXPECT_FALSE(server_->save(again, /*stop=*/false));
-  EXPECT_FALSE(server_->save(again, /*stop=*/true));
+  EXPECT_FALSE(server_->save(again, Session::Stop::kNothing));
+  EXPECT_FALSE(server_->save(again, Session::Stop::kSending));
   server_->resume();
   exchange(*server_, *client_, 1);
-  EXPECT_TRUE(server_->save(again, /*stop=*/false));
+  EXPECT_TRUE(server_->save(again, Session::Stop::kNothing));
 }
 
 TEST_P(MessageState, NoMessageIsMadeBehindTheStateOfAStoppedSession) {
@@ -104,7 +106,7 @@ TEST_P(MessageState, NoMessageIsMadeBehindTheStateOfAStoppedSession) {
     std::this_thread::yield();
   }
   SessionState state;
-  ASSERT_TRUE(server_->save(state, /*stop=*/true));
+  ASSERT_TRUE(server_->save(state, Session::Stop::kSending));
   sender.join();
   EXPECT_EQ(state.sent_count, made.load());
 }
@@ -137,6 +139,44 @@ TEST(SequenceWindowPlace, AnotherWindowJudgesAlikeFromThere) {
     }
     EXPECT_EQ(one.place(), other.place());
   }
+}
+
+// A thread that still has it takes no message that is fresh to whoever goes on.
+TEST_P(MessageState, WhatIsDeletedReceivesNoMoreEither) {
+  SessionState state;
+  ASSERT_TRUE(server_->save(state, Session::Stop::kEverything));
+  Message message = seal(*client_, {text(40)});
+  EXPECT_EQ(open(*server_, message).outcome, MessageOutcome::kStopped);
+  const Mic mic = sign(*client_, text(40));
+  EXPECT_EQ(verify(*server_, text(40), mic.token), MessageOutcome::kStopped);
+  server_->resume();
+  Message next = seal(*client_, {text(40)});
+  EXPECT_NE(open(*server_, next).outcome, MessageOutcome::kStopped);
+}
+
+// Parent and child would both send with one key stream, and a lock may have been held by a thread
+// that the child does not have.
+TEST_P(MessageState, AChildOfForkHasNoneOfItsParentsMessages) {
+  Message mine = seal(*client_, {text(40)});
+  const pid_t child = ::fork();
+  if (child == 0) {
+    Octets data = text(8);
+    Octets token(100);
+    Octets padding(1);
+    SessionState state;
+    const Part part{.bytes = data};
+    const bool stopped =
+        server_->seal(std::span(&part, 1), true, token, padding).outcome ==
+            MessageOutcome::kStopped &&
+        server_->sign(std::span(&part, 1), token).outcome == MessageOutcome::kStopped &&
+        open(*server_, mine).outcome == MessageOutcome::kStopped &&
+        !server_->save(state, Session::Stop::kNothing) && server_->sizes().signature > 0;
+    ::_exit(stopped ? 0 : 1);
+  }
+  int ended = 1;
+  ASSERT_EQ(::waitpid(child, &ended, 0), child);
+  EXPECT_EQ(ended, 0);
+  EXPECT_EQ(open(*server_, mine).outcome, MessageOutcome::kGood) << "and its parent goes on";
 }
 
 }  // namespace
