@@ -62,6 +62,10 @@ class Server {
         }
       }
       end_the_slow();
+      if (connections_.size() < full_at_) {
+        full_at_ = 0;
+        wait_for(EPOLL_CTL_MOD, listener_.get(), EPOLLIN);
+      }
     }
   }
 
@@ -90,6 +94,11 @@ class Server {
   void welcome() {
     Descriptor socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (socket.get() < 0) {
+      if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+        std::perror("accept");  // Nobody is let in until somebody leaves.
+        full_at_ = std::max<std::size_t>(connections_.size(), 1);
+        wait_for(EPOLL_CTL_MOD, listener_.get(), 0);
+      }
       return;
     }
     const int descriptor = socket.get();
@@ -148,6 +157,7 @@ class Server {
   Credential credential_;
   std::unique_ptr<USHER_COMPLETIONS, FreeQueue> queue_;
   Descriptor listener_;
+  std::size_t full_at_ = 0;  // So many connections took all descriptors; 0: there are some.
   unsigned number_ = 0;
   std::map<int, std::unique_ptr<Connection>> connections_;  // By socket. The first to go.
 };

@@ -142,10 +142,13 @@ void accept_clients(int listener, int signals, Credential& credential, std::list
     const timeval idle{.tv_sec = kIdleSeconds, .tv_usec = 0};
     ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &idle, sizeof idle);
     ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &idle, sizeof idle);
-    if (clients.size() < kClientsMax) {
+    try {
+      if (clients.size() >= kClientsMax) {
+        throw std::runtime_error("turned away, there are too many");
+      }
       clients.emplace_back(number, std::move(socket), credential);
-    } else {
-      std::fprintf(stderr, "client %u: turned away, there are too many\n", number);
+    } catch (const std::exception& error) {  // Also of a thread that cannot be had.
+      std::fprintf(stderr, "client %u: %s\n", number, error.what());
     }
     ++number;
   }
