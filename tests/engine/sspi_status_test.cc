@@ -275,7 +275,7 @@ std::vector<Row> SspiStatus::query_rows() {
 }
 
 std::vector<Row> SspiStatus::packed_rows() {
-  const auto pack = [this](CtxtHandle* context, std::uint32_t flags) {
+  const auto pack = [](CtxtHandle* context, std::uint32_t flags) {
     SecBuffer out{};
     const SECURITY_STATUS status =
         within([&] { return ExportSecurityContext(context, flags, &out, nullptr); });
