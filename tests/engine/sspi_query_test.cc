@@ -454,8 +454,7 @@ TEST_F(SspiQuery, TakesTheCallersWordOnItsBuffer) {
         EXPECT_EQ(status, size < c.size ? SEC_E_BUFFER_TOO_SMALL : enough)
             << c.attribute << " in " << size;
         if (status != SEC_E_OK) {
-          EXPECT_TRUE(
-              std::all_of(&room[0], &room[4], [](std::uint64_t word) { return word == 0; }));
+          EXPECT_TRUE(std::all_of(room.get(), room.get() + 4, [](auto word) { return word == 0; }));
         } else {
           free_answer(c.attribute, room.get());
         }

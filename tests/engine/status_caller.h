@@ -156,15 +156,20 @@ class SspiStatus : public SspiTest {
                                                                           out.data(), size);
   }
   SECURITY_STATUS query_credential(bool wide, CredHandle* handle, std::uint32_t attribute) {
-    std::uint64_t out = 0;
-    return (wide ? QueryCredentialsAttributesW : QueryCredentialsAttributesA)(handle, attribute,
-                                                                              &out);
+    void* out = nullptr;  // Either form has a pointer and nothing else.
+    const SECURITY_STATUS status =
+        (wide ? QueryCredentialsAttributesW : QueryCredentialsAttributesA)(handle, attribute, &out);
+    FreeContextBuffer(out);
+    return status;
   }
   SECURITY_STATUS query_credential_ex(bool wide, CredHandle* handle, std::uint32_t attribute,
                                       std::uint32_t size) {
-    std::uint64_t out = 0;
-    return (wide ? QueryCredentialsAttributesExW : QueryCredentialsAttributesExA)(handle, attribute,
-                                                                                  &out, size);
+    void* out = nullptr;
+    const SECURITY_STATUS status =
+        (wide ? QueryCredentialsAttributesExW : QueryCredentialsAttributesExA)(handle, attribute,
+                                                                               &out, size);
+    FreeContextBuffer(out);
+    return status;
   }
   SECURITY_STATUS package_info(bool wide, const char* name) {
     PSecPkgInfoA narrow_info = nullptr;
