@@ -382,11 +382,12 @@ USHER_API SECURITY_STATUS SEC_ENTRY QuerySecurityContextToken(PCtxtHandle phCont
 //
 // Real and saved ids and the permitted capabilities stay the server's, which is the way back:
 // nothing may run in the thread that the client could have chosen. Threads and processes that it
-// starts meanwhile inherit all of it, so a program for the client is to be started some other way,
-// and the first asynchronous call, and an acceptor with Authority "winbind", which start threads,
-// come before. libc's setuid and its like, which change all threads, abort the process meanwhile.
-// Once a thread has impersonated, the process is not dumpable any more: so the kernel wants it
-// (PR_SET_DUMPABLE).
+// starts meanwhile inherit all of it, so a program for the client is to be started some other way.
+// The library starts none then: the first asynchronous call, and an acceptor with Authority
+// "winbind", are refused. access(2), system(3), kill(2) and what else goes by the real user see the
+// server: use faccessat with AT_EACCESS. libc's setuid and its like, which change all threads,
+// abort the process meanwhile. Once a thread has impersonated, the process is not dumpable any
+// more: so the kernel wants it (PR_SET_DUMPABLE).
 USHER_API SECURITY_STATUS SEC_ENTRY ImpersonateSecurityContext(PCtxtHandle phContext);
 
 // RevertSecurityContext makes the calling thread what it was before it began to impersonate, to the

@@ -19,6 +19,7 @@
 #include "engine/crypto/kit.h"
 #include "engine/io/worker.h"
 #include "engine/signals_blocked.h"
+#include "engine/users/impersonation.h"
 
 namespace usher::sspi {
 namespace {
@@ -75,8 +76,12 @@ std::uint32_t processor_count() noexcept {
   return std::max(1u, std::thread::hardware_concurrency());
 }
 
-// start_thread runs `body` on a thread that nobody joins: it lasts as long as the process.
+// start_thread runs `body` on a thread that nobody joins: it lasts as long as the process. Not for
+// who impersonates a client: the thread would be that client for good.
 bool start_thread(const char* name, void* (*body)(void*), void* argument) noexcept {
+  if (users::server_identity() != nullptr) {
+    return false;
+  }
   const SignalsBlocked blocked;
   pthread_t thread{};
   if (::pthread_create(&thread, nullptr, body, argument) != 0) {

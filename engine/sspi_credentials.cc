@@ -15,6 +15,7 @@
 #include "engine/sspi_async_system.h"
 #include "engine/sspi_internal.h"
 #include "engine/sspi_memory.h"
+#include "engine/users/impersonation.h"
 
 namespace usher::sspi {
 namespace {
@@ -181,6 +182,12 @@ SECURITY_STATUS acquire(Package package, const std::string& principal, const voi
   acceptor->credential.policy = options.policy;
   acceptor->credential.target = std::move(options.target);
   if (acceptor->sources.ntlm && options.authority.winbind) {
+    if (users::server_identity() != nullptr) {
+      return refuse(
+          SEC_E_OUT_OF_SEQUENCE,
+          "Authority: a thread that impersonates a client starts no others: they would be "
+          "that client for good");
+    }
     const char* const fault = auth::take_domain_names(acceptor->credential.target);
     if (fault != nullptr) {
       return refuse(SEC_E_NO_AUTHENTICATING_AUTHORITY, fault);

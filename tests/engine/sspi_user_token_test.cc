@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <pwd.h>
+#include <usher/async.h>
 
 #include <algorithm>
 #include <cstring>
@@ -329,6 +330,19 @@ TEST_F(SspiImpersonation, ActsAsTheClientAndComesBack) {
     EXPECT_EQ(thread_status(), before);
     EXPECT_GE(::open(secret.c_str(), O_RDONLY | O_CLOEXEC), 0);
     EXPECT_EQ(RevertSecurityContext(&context), SEC_E_NO_IMPERSONATION) << "once";
+  });
+}
+
+// A thread of the library's would be the client for good.
+TEST_F(SspiImpersonation, StartsNoThreads) {
+  in_child([this] {
+    CtxtHandle context = door->kerberos("alice@EXAMPLE.TEST");
+    ASSERT_EQ(ImpersonateSecurityContext(&context), SEC_E_OK) << usher_last_refusal();
+    EXPECT_EQ(SspiCreateAsyncContext(), nullptr);
+    ASSERT_EQ(RevertSecurityContext(&context), SEC_E_OK) << usher_last_refusal();
+    SspiAsyncContext* const made = SspiCreateAsyncContext();
+    EXPECT_NE(made, nullptr) << usher_last_refusal();
+    SspiFreeAsyncContext(made);
   });
 }
 
