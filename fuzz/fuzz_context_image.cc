@@ -1,6 +1,7 @@
 // engine/auth/context_image.h: what is read is a context, which is written the same again, and can
 // do with its messages what any can.
 #include <array>
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -58,10 +59,13 @@ void check_messages(const ContextImage& image, const Store& store, Bytes input) 
   const Octets second = written(store, &again);
   check(std::ranges::equal(second, input), "which is the same");
   Octets token(session->sizes().signature);
-  const auto made = session->sign({}, token);
-  check(made.outcome == (token.empty() ? protect::MessageOutcome::kNotNegotiated
-                                       : protect::MessageOutcome::kGood),
-        "it makes messages if they were negotiated");
+  using enum protect::MessageOutcome;
+  const bool used_up = !terms.ntlm && protect::repeats_key_stream(terms) &&
+                       state.sent_count >= std::numeric_limits<std::uint32_t>::max();
+  check(session->sign({}, token).outcome == (token.empty() ? kNotNegotiated
+                                             : used_up     ? kStopped
+                                                           : kGood),
+        "it makes messages if they were negotiated, and have numbers");
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <limits>
 #include <new>
 #include <utility>
 
@@ -17,6 +18,14 @@ using gss::ContextFlags;
 // RC4 has 32 bits for its numbers (RFC 4757 7.2), AES 64 (RFC 4121 4.2.6).
 unsigned number_bits(const SessionTerms& terms) noexcept {
   return !terms.ntlm && terms.kerberos.profile->family != crypto::Family::kRc4 ? 64 : 32;
+}
+
+// sends_max is how many messages one side may make. With RC4 a message's key follows from its
+// number (RFC 4757 7.3), which may not come again, nor that of a mechListMIC before the first.
+// Everywhere else a message is encrypted with what does not come again with its number.
+std::uint64_t sends_max(const SessionTerms& terms) noexcept {
+  return !terms.ntlm && number_bits(terms) == 32 ? std::numeric_limits<std::uint32_t>::max()
+                                                 : std::numeric_limits<std::uint64_t>::max();
 }
 
 //= MS-NLMP 3.4.4.1 is what an NTLM session without extended session security would need: nobody
@@ -71,6 +80,7 @@ SessionBase::SessionBase(const SessionTerms& terms, SessionTools tools) noexcept
                                        has(terms.flags, ContextFlags::kSequence))),
       keeps_order_(!terms.ntlm && has(terms.flags, ContextFlags::kSequence)),
       send_first_(terms.send_sequence),
+      sends_max_(sends_max(terms)),
       send_number_(terms.send_sequence),
       window_(terms.receive_sequence, number_bits(terms)) {
   if (terms.state != nullptr) {
@@ -128,7 +138,7 @@ Session::Sealed SessionBase::seal(std::span<const Part> parts, bool encrypt, Mut
     return {.outcome = MessageOutcome::kStopped};
   }
   const std::lock_guard turn(sending_);
-  if (stopped_) {
+  if (!may_send()) {
     return {.outcome = MessageOutcome::kStopped};
   }
   const Sealed sealed = write_wrap(parts, encrypt, send_number_, token, padding);
@@ -206,7 +216,7 @@ Session::Sealed SessionBase::sign(std::span<const Part> parts, MutableBytes toke
     return {.outcome = MessageOutcome::kStopped};
   }
   const std::lock_guard turn(sending_);
-  if (stopped_) {
+  if (!may_send()) {
     return {.outcome = MessageOutcome::kStopped};
   }
   if (!write_mic(covered_by(parts).view(), send_number_, token.first(size))) {

@@ -104,6 +104,10 @@ class SessionBase : public Session {
   // is_of_another says whether the Session was made by the process that forked this one, whose
   // threads may have held its locks.
   [[nodiscard]] bool is_of_another() const noexcept { return made_in_ != fork_number(); }
+  // may_send says whether there is a next message of ours; under sending_.
+  [[nodiscard]] bool may_send() const noexcept {
+    return !stopped_ && send_number_ - send_first_ < sends_max_;
+  }
 
   const std::uint32_t made_in_ = fork_number();
   SessionTools tools_;
@@ -112,6 +116,8 @@ class SessionBase : public Session {
   const bool detects_replays_;
   const bool keeps_order_;
   const std::uint64_t send_first_;
+  const std::uint64_t
+      sends_max_;  // Messages that have a number, and so a key stream, of their own.
   std::mutex sending_;
   std::uint64_t send_number_;  // Under sending_.
   bool stopped_ = false;       // Likewise.

@@ -141,6 +141,28 @@ TEST(SequenceWindowPlace, AnotherWindowJudgesAlikeFromThere) {
   }
 }
 
+// RC4's key of a message follows from its number, of which there are 2^32.
+TEST_P(MessageState, NoNumberComesTwiceWhereItMakesTheKey) {
+  SessionState state;
+  ASSERT_TRUE(server_->save(state, Session::Stop::kNothing));
+  for (const std::uint64_t made : {std::uint64_t{0xfffffffd}, std::uint64_t{0xfffffffe},
+                                   std::uint64_t{0xffffffff}, std::uint64_t{1} << 40}) {
+    state.sent_count = made;
+    const std::shared_ptr<Session> late = make(Sender::kAcceptor, &state);
+    std::uint64_t more = 0;
+    while (more < 2 && sign(*late, text(16)).sealed.outcome == kGood) {
+      ++more;
+    }
+    const std::uint64_t left = made < 0xffffffff ? 0xffffffff - made : 0;
+    EXPECT_EQ(more, GetParam().rc4() ? left : 2u) << made;
+    const MessageOutcome expected = GetParam().rc4() ? kStopped : kGood;
+    EXPECT_EQ(sign(*late, text(16)).sealed.outcome, expected) << made;
+    Message message = seal(*late, {text(100)});
+    EXPECT_EQ(message.sealed.outcome, expected) << made;
+    EXPECT_EQ(message.parts[0] == text(100), expected == kStopped) << "nothing was done";
+  }
+}
+
 // A thread that still has it takes no message that is fresh to whoever goes on.
 TEST_P(MessageState, WhatIsDeletedReceivesNoMoreEither) {
   SessionState state;
