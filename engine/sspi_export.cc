@@ -30,50 +30,54 @@ bool has_expired(std::int64_t expires_s, std::int64_t now) noexcept {
 // Messages is the place of a context's messages, while the context is packed.
 class Messages {
  public:
-  // `context` stays pinned. What is not kept by the end of this object goes on as before.
-  Messages(Context& context, std::uint32_t flags) noexcept
-      : context_(context),
-        deletes_((flags & SECPKG_CONTEXT_EXPORT_DELETE_OLD) != 0),
+  // What is stopped and not kept by the end of this object goes on as before.
+  explicit Messages(std::uint32_t flags) noexcept
+      : deletes_((flags & SECPKG_CONTEXT_EXPORT_DELETE_OLD) != 0),
         resets_((flags & SECPKG_CONTEXT_EXPORT_RESET_NEW) != 0) {}
   Messages(const Messages&) = delete;
   Messages& operator=(const Messages&) = delete;
   ~Messages() {
     if (stopped_ && !kept_) {
-      context_.session->resume();
+      session_->resume();
     }
   }
 
-  // take finds where they are; SEC_E_OK, or the refusal. From then on the context sends no more, if
-  // it is to be deleted or could only repeat a key stream: no message of a thread that is sending
-  // comes behind what is packed.
-  [[nodiscard]] SECURITY_STATUS take() noexcept {
-    const protect::SessionTerms terms = context_.session_terms();
-    const bool repeats = protect::repeats_key_stream(terms);
-    if (context_.session == nullptr && repeats && !deletes_) {
-      context_.session = protect::Session::make(terms);  // To be stopped.
-      if (context_.session == nullptr) {
+  // find looks for the Session of a context that is pinned; SEC_E_OK, or the refusal.
+  [[nodiscard]] SECURITY_STATUS find(Context& context) noexcept {
+    const protect::SessionTerms terms = context.session_terms();
+    repeats_ = protect::repeats_key_stream(terms);
+    if (context.session == nullptr && repeats_ && !deletes_) {
+      context.session = protect::Session::make(terms);  // To be stopped.
+      if (context.session == nullptr) {
         return refuse(Status::kNoMemory);
       }
     }
-    if (context_.session == nullptr) {
-      return SEC_E_OK;
-    }
-    using Stop = protect::Session::Stop;
-    const Stop stop = deletes_ ? Stop::kEverything : repeats ? Stop::kSending : Stop::kNothing;
-    if (!context_.session->save(state_, stop)) {
-      return refuse(SEC_E_OUT_OF_SEQUENCE,
-                    "the context was packed before, or this process was forked, and its other "
-                    "copy goes on in its place");
-    }
-    stopped_ = stop != Stop::kNothing;
-    const bool begun = state_.sent_count != 0 || state_.received.next != 0;
-    if (resets_ && begun && repeats) {
-      return refuse(SEC_E_UNSUPPORTED_FUNCTION,
-                    "messages were made with this context's key stream already: beginning anew "
-                    "would use it twice");
-    }
-    has_state_ = begun && !resets_;
+    session_ = context.session;
+    state_.has_streams = protect::has_streams(terms);
     return SEC_E_OK;
+  }
+  // exist says whether there is a Session, whose threads have to be waited for. Without one, there
+  // is none for as long as the context stays pinned.
+  [[nodiscard]] bool exist() const noexcept { return session_ != nullptr; }
+  [[nodiscard]] bool are_of(const Context& context) const noexcept {
+    return context.session == session_;
+  }
+  // largest has the size that state will have at most.
+  [[nodiscard]] const protect::SessionState* largest() const noexcept {
+    return exist() ? &state_ : nullptr;
+  }
+
+  // take waits until no message is in hand and finds where they are; SEC_E_OK, or the refusal. From
+  // then on the context sends no more, if it is to be deleted or could only repeat a key stream: no
+  // message of a thread that is sending comes behind what is packed. A refusal stops nobody.
+  [[nodiscard]] SECURITY_STATUS take() noexcept {
+    using Stop = protect::Session::Stop;
+    const Stop stop = deletes_ ? Stop::kEverything : repeats_ ? Stop::kSending : Stop::kNothing;
+    SECURITY_STATUS status = resets_ ? save(Stop::kNothing) : SEC_E_OK;
+    if (status == SEC_E_OK && (!resets_ || stop != Stop::kNothing)) {
+      status = save(stop);
+    }
+    return status;
   }
 
   [[nodiscard]] const protect::SessionState* state() const noexcept {
@@ -83,10 +87,28 @@ class Messages {
   void keep() noexcept { kept_ = true; }
 
  private:
-  Context& context_;
+  [[nodiscard]] SECURITY_STATUS save(protect::Session::Stop stop) noexcept {
+    if (!session_->save(state_, stop)) {
+      return refuse(SEC_E_OUT_OF_SEQUENCE,
+                    "the context was packed before, or this process was forked, and its other "
+                    "copy goes on in its place");
+    }
+    stopped_ = stop != protect::Session::Stop::kNothing;
+    const bool begun = state_.sent_count != 0 || state_.received.next != 0;
+    if (resets_ && begun && repeats_) {
+      return refuse(SEC_E_UNSUPPORTED_FUNCTION,
+                    "messages were made with this context's key stream already: beginning anew "
+                    "would use it twice");
+    }
+    has_state_ = begun && !resets_;
+    return SEC_E_OK;
+  }
+
   const bool deletes_;
   const bool resets_;
+  protect::SessionShare session_;
   protect::SessionState state_;
+  bool repeats_ = false;
   bool has_state_ = false;
   bool stopped_ = false;
   bool kept_ = false;
@@ -111,6 +133,14 @@ class Blob {
   }
   [[nodiscard]] bool empty() const noexcept { return bytes_.empty(); }
   [[nodiscard]] MutableBytes bytes() const noexcept { return bytes_; }
+  // cut leaves the first `size` bytes; false if there are not as many.
+  [[nodiscard]] bool cut(std::size_t size) noexcept {
+    if (size > bytes_.size()) {
+      return false;
+    }
+    bytes_ = bytes_.first(size);
+    return true;
+  }
   void hand_over(SecBuffer& out) noexcept {
     out = {static_cast<std::uint32_t>(bytes_.size()), SECBUFFER_TOKEN, bytes_.data()};
     bytes_ = {};
@@ -140,6 +170,37 @@ SECURITY_STATUS seal_context(const Engine& engine, const Context& context,
              : refuse(Status::kInternal);
 }
 
+// check_packable says whether a context can be packed now; SEC_E_OK, or the refusal.
+SECURITY_STATUS check_packable(const Context& context, std::int64_t now) noexcept {
+  if (context.state != auth::State::kEstablished) {
+    return refuse(SEC_E_OUT_OF_SEQUENCE, "the context is not complete yet");
+  }
+  if (has_expired(context.expires_s, now)) {
+    return refuse(SEC_E_CONTEXT_EXPIRED, "the context's time has passed");
+  }
+  return auth::image_fits(context)
+             ? SEC_E_OK
+             : refuse(SEC_E_CANNOT_PACK, "the client's PAC is too large to be packed");
+}
+
+// take_unpinned takes the place of messages while others may use their context: a message in hand
+// can be long.
+SECURITY_STATUS take_unpinned(auth::ContextPool& contexts, Messages& messages,
+                              Pinned<Context>& context) noexcept {
+  const ContextHandle handle = context.handle();
+  context.reset();
+  const SECURITY_STATUS taken = messages.take();
+  if (taken != SEC_E_OK) {
+    return taken;
+  }
+  Status status = Status::kEstablished;
+  context = contexts.pin_patiently(handle, status);
+  if (!context) {
+    return refuse(status);
+  }
+  return messages.are_of(*context) ? SEC_E_OK : refuse(Status::kInternal);
+}
+
 SECURITY_STATUS pack(const Engine& engine, const SecHandle* handle, std::uint32_t flags,
                      SecBuffer& out) noexcept {
   auth::ContextPool& contexts = engine.environment().contexts;
@@ -148,29 +209,27 @@ SECURITY_STATUS pack(const Engine& engine, const SecHandle* handle, std::uint32_
   if (!context) {
     return refuse(status);
   }
-  if (context->state != auth::State::kEstablished) {
-    return refuse(SEC_E_OUT_OF_SEQUENCE, "the context is not complete yet");
+  SECURITY_STATUS result = check_packable(*context, now_s(engine));
+  Messages messages(flags);
+  result = result == SEC_E_OK ? messages.find(*context) : result;
+  if (result != SEC_E_OK) {
+    return result;
   }
-  const std::int64_t now = now_s(engine);
-  if (has_expired(context->expires_s, now)) {
-    return refuse(SEC_E_CONTEXT_EXPIRED, "the context's time has passed");
-  }
-  if (!auth::image_fits(*context)) {
-    return refuse(SEC_E_CANNOT_PACK, "the client's PAC is too large to be packed");
-  }
-  Messages messages(*context, flags);
-  const SECURITY_STATUS taken = messages.take();
-  if (taken != SEC_E_OK) {
-    return taken;
-  }
-  Blob blob(auth::image_size(*context, messages.state()) + auth::kSealedOverhead);
+  // Before anything is stopped, and so for the most there may be.
+  Blob blob(auth::image_size(*context, messages.largest()) + auth::kSealedOverhead);
   if (blob.empty()) {
     return refuse(Status::kNoMemory);
   }
-  const SECURITY_STATUS sealed =
-      seal_context(engine, *context, messages.state(), now, blob.bytes());
-  if (sealed != SEC_E_OK) {
-    return sealed;
+  result = messages.exist() ? take_unpinned(contexts, messages, context) : SEC_E_OK;
+  if (result != SEC_E_OK) {
+    return result;
+  }
+  if (!blob.cut(auth::image_size(*context, messages.state()) + auth::kSealedOverhead)) {
+    return refuse(Status::kInternal);
+  }
+  result = seal_context(engine, *context, messages.state(), now_s(engine), blob.bytes());
+  if (result != SEC_E_OK) {
+    return result;
   }
   messages.keep();
   blob.hand_over(out);

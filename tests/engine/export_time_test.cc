@@ -4,8 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <functional>
 #include <memory>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "engine/sspi_internal.h"
 #include "tools/mint/pac_mint.h"
@@ -44,16 +47,16 @@ class ExportTime : public ::testing::Test {
   ~ExportTime() override { EXPECT_EQ(engine_->environment().contexts.live(), 0u); }
 
   // established makes a complete context out of nothing.
-  CtxtHandle established(std::int64_t expires_s = kUnixNever) {
+  CtxtHandle established(std::int64_t expires_s = kUnixNever, std::int32_t etype = 18) {
     const auth::Environment& here = engine_->environment();
     Status status = Status::kEstablished;
     Pinned<Context> context = here.contexts.open(here.clock.steady_us(), status);
     EXPECT_TRUE(context);
     context->mechanism = gss::Mechanism::kKerberos;
-    context->key_etype = 18;
+    context->key_etype = etype;
     context->flags = gss::ContextFlags::kIntegrity;
     context->expires_s = expires_s;
-    context->key.assign(std::array<std::uint8_t, 32>{1});
+    context->key.assign(Octets(etype == 18 ? 32 : 16, 1));
     EXPECT_TRUE(context->keep(0, std::array<std::uint8_t, 1>{'a'}));
     enter(context->state, auth::State::kEstablished);
     here.contexts.establish(context);
@@ -61,10 +64,10 @@ class ExportTime : public ::testing::Test {
     write_handle(handle, context.handle());
     return handle;
   }
-  static SECURITY_STATUS pack(CtxtHandle context, Octets& blob) {
+  static SECURITY_STATUS pack(CtxtHandle context, Octets& blob,
+                              std::uint32_t flags = SECPKG_CONTEXT_EXPORT_DELETE_OLD) {
     SecBuffer buffer{};
-    const SECURITY_STATUS status =
-        ExportSecurityContext(&context, SECPKG_CONTEXT_EXPORT_DELETE_OLD, &buffer, nullptr);
+    const SECURITY_STATUS status = ExportSecurityContext(&context, flags, &buffer, nullptr);
     const auto* const bytes = static_cast<const std::uint8_t*>(buffer.pvBuffer);
     blob.assign(bytes, bytes + buffer.cbBuffer);
     FreeContextBuffer(buffer.pvBuffer);
@@ -191,6 +194,100 @@ TEST_F(ExportTime, WhoHoldsASessionSendsNothingBehindWhatWasPacked) {
   const Octets blob = packed(context);  // Deletes it.
   EXPECT_EQ(held->sign({}, token).outcome, protect::MessageOutcome::kStopped);
   EXPECT_EQ(takes(blob), SEC_E_OK);
+}
+
+// Watched is a Session that tells what is asked of it.
+class Watched final : public protect::Session {
+ public:
+  Watched(protect::SessionShare whole, std::function<void(Stop)> told)
+      : whole_(std::move(whole)), told_(std::move(told)) {}
+  [[nodiscard]] protect::MessageSizes sizes() const noexcept override { return whole_->sizes(); }
+  Sealed seal(std::span<const protect::Part> parts, bool encrypt, MutableBytes token,
+              MutableBytes padding) noexcept override {
+    return whole_->seal(parts, encrypt, token, padding);
+  }
+  Opened open(std::span<const protect::Part> parts, MutableBytes token,
+              Bytes padding) noexcept override {
+    return whole_->open(parts, token, padding);
+  }
+  OpenedStream open_stream(MutableBytes message) noexcept override {
+    return whole_->open_stream(message);
+  }
+  Sealed sign(std::span<const protect::Part> parts, MutableBytes token) noexcept override {
+    return whole_->sign(parts, token);
+  }
+  protect::MessageOutcome verify(std::span<const protect::Part> parts,
+                                 Bytes token) noexcept override {
+    return whole_->verify(parts, token);
+  }
+  bool save(protect::SessionState& out, Stop stop) noexcept override {
+    told_(stop);
+    return whole_->save(out, stop);
+  }
+  void resume() noexcept override { whole_->resume(); }
+
+ private:
+  protect::SessionShare whole_;
+  std::function<void(Stop)> told_;
+};
+
+class ExportWatched : public ExportTime {
+ protected:
+  using Stop = protect::Session::Stop;
+
+  // watch has `told` called with all that is saved of a context.
+  void watch(const CtxtHandle& handle, std::function<void(Stop)> told) {
+    protect::SessionShare whole;
+    ASSERT_EQ(find_session(&handle, whole), SEC_E_OK);
+    Status status = Status::kEstablished;
+    const Pinned<Context> context =
+        engine_->environment().contexts.pin(read_context_handle(&handle), status);
+    ASSERT_TRUE(context);
+    context->session = std::make_shared<Watched>(whole, std::move(told));
+  }
+  static protect::MessageOutcome sign(const CtxtHandle& handle) {
+    protect::SessionShare session;
+    EXPECT_EQ(find_session(&handle, session), SEC_E_OK);
+    Octets token(session->sizes().signature);
+    return session->sign({}, token).outcome;
+  }
+};
+
+// To take the place of messages, all that are in hand are waited for, and one may be long.
+TEST_F(ExportWatched, OthersUseTheContextWhileItsMessagesAreWaitedFor) {
+  const CtxtHandle context = established();
+  int looked = 0;
+  watch(context, [&](Stop) {
+    Status status = Status::kEstablished;
+    EXPECT_TRUE(engine_->environment().contexts.pin(read_context_handle(&context), status));
+    ++looked;
+  });
+  EXPECT_EQ(takes(packed(context)), SEC_E_OK);
+  EXPECT_EQ(looked, 1);
+}
+
+TEST_F(ExportWatched, WhoEndsTheContextMeanwhileHasEndedIt) {
+  CtxtHandle context = established();
+  watch(context, [&](Stop) { EXPECT_EQ(DeleteSecurityContext(&context), SEC_E_OK); });
+  Octets none;
+  EXPECT_EQ(pack(context, none), SEC_E_INVALID_HANDLE);
+  EXPECT_TRUE(none.empty());
+}
+
+// Not even for a moment, in which another thread's message would be refused.
+TEST_F(ExportWatched, ARefusedResetStopsNobody) {
+  const CtxtHandle context = established(kUnixNever, 23);
+  std::vector<Stop> told;
+  watch(context, [&](Stop stop) { told.push_back(stop); });
+  ASSERT_EQ(sign(context), protect::MessageOutcome::kGood);
+  Octets none;
+  constexpr std::uint32_t kReset =
+      SECPKG_CONTEXT_EXPORT_DELETE_OLD | SECPKG_CONTEXT_EXPORT_RESET_NEW;
+  EXPECT_EQ(pack(context, none, kReset), SEC_E_UNSUPPORTED_FUNCTION);
+  EXPECT_EQ(told, std::vector<Stop>{Stop::kNothing});
+  EXPECT_EQ(sign(context), protect::MessageOutcome::kGood);
+  EXPECT_EQ(takes(packed(context)), SEC_E_OK);
+  EXPECT_EQ(told.back(), Stop::kEverything);
 }
 
 TEST_F(ExportTime, ThatItWasImportedIsKnownForAsLongAsItIsGood) {
