@@ -170,6 +170,9 @@ Session::Opened SessionBase::open(std::span<const Part> parts, MutableBytes toke
       taken.outcome = judge(taken);
     }
   }
+  if (taken.outcome == MessageOutcome::kStopped) {
+    return {.outcome = taken.outcome};  // Nobody has looked at it, and somebody else may.
+  }
   if (taken.outcome != MessageOutcome::kGood) {
     wipe_sealed(parts);
     return {.outcome = taken.outcome};
@@ -193,6 +196,9 @@ Session::OpenedStream SessionBase::open_stream(MutableBytes message) noexcept {
       taken = read_stream(message);
       taken.outcome = judge(taken);
     }
+  }
+  if (taken.outcome == MessageOutcome::kStopped) {
+    return {.outcome = taken.outcome, .data = {}};
   }
   if (taken.outcome != MessageOutcome::kGood) {
     wipe(message);

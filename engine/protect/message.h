@@ -18,8 +18,8 @@
 namespace usher::protect {
 
 // What may come of a message. Nothing of one that is not kGood may be used: its kSealed parts are
-// wiped, except where sealing refuses to begin (kNotNegotiated, kNoRoom, kMalformed, kStopped,
-// kNoSuchForm).
+// wiped, except where nobody has looked at it (kStopped), and where sealing refuses to begin
+// (kNotNegotiated, kNoRoom, kMalformed, kNoSuchForm).
 enum class MessageOutcome : std::uint8_t {
   kGood,
   kMalformed,      // No token of this context's mechanism, its sizes do not fit, too many parts.

@@ -168,7 +168,13 @@ TEST_P(MessageState, WhatIsDeletedReceivesNoMoreEither) {
   SessionState state;
   ASSERT_TRUE(server_->save(state, Session::Stop::kEverything));
   Message message = seal(*client_, {text(40)});
+  const Message sent = message;
   EXPECT_EQ(open(*server_, message).outcome, MessageOutcome::kStopped);
+  Octets stream = message.stream();
+  EXPECT_EQ(server_->open_stream(stream).outcome, MessageOutcome::kStopped);
+  EXPECT_EQ(stream, sent.stream()) << "it is whole, for who goes on";
+  EXPECT_EQ(open(*make(Sender::kAcceptor, &state), message).outcome, kGood);
+  EXPECT_EQ(message.parts[0], text(40));
   const Mic mic = sign(*client_, text(40));
   EXPECT_EQ(verify(*server_, text(40), mic.token), MessageOutcome::kStopped);
   server_->resume();
