@@ -266,7 +266,9 @@ USHER_API SECURITY_STATUS SEC_ENTRY QueryContextAttributesExW(PCtxtHandle phCont
 // Any number of threads may call these functions on one context at once; those that send take
 // turns, and so do those that receive. A context's first message, or its first question for
 // SECPKG_ATTR_SIZES, takes 14 KiB from the heap, which go with the context. A context's end
-// (ptsExpiry) does not end its messages: a caller that wants that looks at the clock.
+// (ptsExpiry) does not end its messages: a caller that wants that looks at the clock. With RC4 and
+// Kerberos each side makes 2^32-1 messages at most, then SEC_E_OUT_OF_SEQUENCE: a message's key
+// follows from its number.
 //
 // On an error nothing was sent or taken: buffers are as they were, no number is used up, and the
 // call may be made again. But what was received and did not verify, or came out of its order, is
@@ -322,7 +324,8 @@ USHER_API SECURITY_STATUS SEC_ENTRY DecryptMessage(PCtxtHandle phContext, PSecBu
 // Without DELETE_OLD both copies count messages from where they are now: one of them must be idle.
 // Of a context with a key stream - NTLM's, or Kerberos's with RC4, whose message keys follow from
 // the messages' numbers alone (RFC 4757 7.3) - the old one is, by the library: its MakeSignature,
-// EncryptMessage and ExportSecurityContext are SEC_E_OUT_OF_SEQUENCE from now on.
+// EncryptMessage and ExportSecurityContext are SEC_E_OUT_OF_SEQUENCE from now on. It still
+// receives, as does the new one: only one of the two may be given the peer's messages.
 // SEC_E_OUT_OF_SEQUENCE also if the context is not complete; SEC_E_INVALID_HANDLE;
 // SEC_E_INVALID_PARAMETER for other flags or no pPackedContext; SEC_E_INSUFFICIENT_MEMORY;
 // SEC_E_CONTEXT_EXPIRED if its time has passed; SEC_E_CANNOT_PACK if its PAC has more than 96 KiB.
