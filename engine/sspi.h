@@ -311,12 +311,10 @@ USHER_API SECURITY_STATUS SEC_ENTRY DecryptMessage(PCtxtHandle phContext, PSecBu
 //   phContext       The context.
 //   fFlags          SECPKG_CONTEXT_EXPORT_DELETE_OLD: the context is deleted once it is packed; on
 //                   an error it stays as it was.
-//                   SECPKG_CONTEXT_EXPORT_RESET_NEW: the packed one begins its messages anew, at
-//                   the numbers the exchange agreed on: for a context whose old copy sends none any
-//                   more and whose peer begins anew, too; what the peer has sent before would be
-//                   taken again. Of a context with a key stream (below)
-//                   that is SEC_E_UNSUPPORTED_FUNCTION once a message was made or taken: the same
-//                   stream would be used twice. _TO_KERNEL is SEC_E_UNSUPPORTED_FUNCTION.
+//                   SECPKG_CONTEXT_EXPORT_RESET_NEW: the packed one begins its messages at the
+//                   numbers the exchange agreed on. SEC_E_UNSUPPORTED_FUNCTION once a message was
+//                   made or taken: the same key stream would be used twice, or what the peer has
+//                   sent before be taken again. _TO_KERNEL is SEC_E_UNSUPPORTED_FUNCTION.
 //   pPackedContext  pvBuffer receives memory for FreeContextBuffer, cbBuffer its size, BufferType
 //                   SECBUFFER_TOKEN: at most USHER_PACKED_CONTEXT_SIZE_MAX bytes. What is in it
 //                   before the call is not looked at, and on an error not changed.

@@ -94,13 +94,12 @@ class Messages {
                     "copy goes on in its place");
     }
     stopped_ = stop != protect::Session::Stop::kNothing;
-    const bool begun = state_.sent_count != 0 || state_.received.next != 0;
-    if (resets_ && begun && repeats_) {
+    if (resets_ && state_.begun) {
       return refuse(SEC_E_UNSUPPORTED_FUNCTION,
-                    "messages were made with this context's key stream already: beginning anew "
-                    "would use it twice");
+                    "the context's messages have begun: anew, it would use key streams twice, or "
+                    "take messages that were recorded");
     }
-    has_state_ = begun && !resets_;
+    has_state_ = state_.begun && !resets_;
     return SEC_E_OK;
   }
 

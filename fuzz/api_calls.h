@@ -264,10 +264,9 @@ inline void pack(Exchange& exchange, Messages& known, Packed& kept, Script& scri
   if (expected == SEC_E_OK) {
     anew = make_peer(exchange.handle);
     const Messages& messages = messages_of(exchange, known);
-    const bool repeats = exchange.ntlm();
-    expected = messages.stopped                                     ? SEC_E_OUT_OF_SEQUENCE
-               : repeats && (flags & kReset) != 0 && messages.begun ? SEC_E_UNSUPPORTED_FUNCTION
-                                                                    : SEC_E_OK;
+    expected = messages.stopped                          ? SEC_E_OUT_OF_SEQUENCE
+               : (flags & kReset) != 0 && messages.begun ? SEC_E_UNSUPPORTED_FUNCTION
+                                                         : SEC_E_OK;
   }
   if ((flags & ~(kDelete | kReset)) != 0) {
     expected = flags == SECPKG_CONTEXT_EXPORT_TO_KERNEL ? SEC_E_UNSUPPORTED_FUNCTION

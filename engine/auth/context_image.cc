@@ -310,7 +310,8 @@ void fill_context(const ContextImage& image, Context& context) noexcept {
 
 protect::SessionState session_state(const ContextImage& image) noexcept {
   assert(image.has_session);
-  protect::SessionState state{.sent_count = image.sent_count, .received = image.received};
+  protect::SessionState state{
+      .begun = true, .sent_count = image.sent_count, .received = image.received};
   if (!image.streams.empty()) {
     const Bytes ours = image.streams.first(Rc4Stream::kStateSize);
     const Bytes theirs = image.streams.subspan(Rc4Stream::kStateSize);

@@ -79,6 +79,7 @@ SessionBase::SessionBase(const SessionTerms& terms, SessionTools tools) noexcept
       detects_replays_(!terms.ntlm && (has(terms.flags, ContextFlags::kReplay) ||
                                        has(terms.flags, ContextFlags::kSequence))),
       keeps_order_(!terms.ntlm && has(terms.flags, ContextFlags::kSequence)),
+      goes_on_(terms.state != nullptr && terms.state->begun),
       send_first_(terms.send_sequence),
       sends_max_(sends_max(terms)),
       send_number_(terms.send_sequence),
@@ -103,13 +104,16 @@ MessageOutcome SessionBase::judge(const Taken& taken) noexcept {
     return MessageOutcome::kNotNegotiated;
   }
   if (!detects_replays_) {
+    has_taken_ = true;
     return MessageOutcome::kGood;
   }
   switch (window_.note(taken.number)) {
     case SequenceVerdict::kNext:
+      has_taken_ = true;
       return MessageOutcome::kGood;
     case SequenceVerdict::kGap:
     case SequenceVerdict::kLate:
+      has_taken_ = true;
       return keeps_order_ ? MessageOutcome::kGap : MessageOutcome::kGood;
     case SequenceVerdict::kReplayed:
       return MessageOutcome::kReplayed;
@@ -260,6 +264,7 @@ bool SessionBase::save(SessionState& out, Stop stop) noexcept {
   }
   stopped_ = stop != Stop::kNothing;
   receives_no_more_ = stop == Stop::kEverything;
+  out.begun = goes_on_ || has_taken_ || send_number_ != send_first_;
   out.sent_count = send_number_ - send_first_;
   out.received = window_.place();
   save_streams(out);

@@ -57,6 +57,7 @@ struct MessageSizes {
 // SessionState is how far a Session has come: what another one of the same terms needs to go on in
 // its place. It holds NTLM's streams, which are as secret as keys.
 struct SessionState {
+  bool begun = false;              // A message was made or taken; who goes on has begun, too.
   std::uint64_t sent_count = 0;    // Messages made.
   SequenceWindow::Place received;  // The peer's. NTLM takes only the next one: `seen` is empty.
   bool has_streams = false;        // NTLM with extended session security has them, and nobody else.

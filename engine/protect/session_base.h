@@ -115,6 +115,7 @@ class SessionBase : public Session {
   const bool integral_;
   const bool detects_replays_;
   const bool keeps_order_;
+  const bool goes_on_;  // In another's place.
   const std::uint64_t send_first_;
   const std::uint64_t
       sends_max_;  // Messages that have a number, and so a key stream, of their own.
@@ -124,6 +125,7 @@ class SessionBase : public Session {
   std::mutex receiving_;
   SequenceWindow window_;          // Under receiving_.
   bool receives_no_more_ = false;  // Likewise.
+  bool has_taken_ = false;         // Likewise: a message of the peer's, also if no window tells.
 };
 
 // The mechanisms' sessions: AES for Kerberos, RC4 for Kerberos, NTLM. They may throw bad_alloc.

@@ -70,6 +70,7 @@ TEST_P(MessageState, WithoutItsStateTheNumbersDoNotFit) {
 TEST_P(MessageState, OfAFreshSessionIsTheStart) {
   SessionState state;
   ASSERT_TRUE(server_->save(state, Session::Stop::kNothing));
+  EXPECT_FALSE(state.begun);
   EXPECT_EQ(state.sent_count, 0u);
   EXPECT_EQ(state.received, SequenceWindow::Place{});
   const std::shared_ptr<Session> next = make(Sender::kAcceptor, &state);
@@ -138,6 +139,25 @@ TEST(SequenceWindowPlace, AnotherWindowJudgesAlikeFromThere) {
       ASSERT_EQ(one.note(number), other.note(number)) << number;
     }
     EXPECT_EQ(one.place(), other.place());
+  }
+}
+
+// Also where nobody looks for replays, and so no window tells.
+TEST_P(MessageState, HasBegunWithTheFirstMessageOfEitherSide) {
+  for (const gss::ContextFlags flags : {kUsual, gss::ContextFlags::kIntegrity}) {
+    for (const bool sends : {true, false}) {
+      const auto one = Session::make(terms_of(GetParam(), Sender::kAcceptor, flags));
+      const auto peer = Session::make(terms_of(GetParam(), Sender::kInitiator, flags));
+      const Mic first = sign(*peer, text(5));
+      ASSERT_NE(verify(*one, text(6), first.token), kGood);
+      SessionState state;
+      ASSERT_TRUE(one->save(state, Session::Stop::kNothing));
+      EXPECT_FALSE(state.begun) << "it was of another message";
+      ASSERT_EQ(sends ? sign(*one, text(5)).sealed.outcome : verify(*one, text(5), first.token),
+                kGood);
+      ASSERT_TRUE(one->save(state, Session::Stop::kNothing));
+      EXPECT_TRUE(state.begun) << sends;
+    }
   }
 }
 
