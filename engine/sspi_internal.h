@@ -25,7 +25,7 @@ namespace usher::sspi {
 
 // refuse remembers why, for usher_last_refusal on this thread, and returns the status to report. No
 // allocation. refuse takes a literal, or a row of status.h; refuse_copying copies `text`, up to
-// 511 bytes of it.
+// 511 bytes of it, control characters as question marks.
 SECURITY_STATUS refuse(SECURITY_STATUS status, const char* text) noexcept;
 SECURITY_STATUS refuse_copying(SECURITY_STATUS status, std::string_view text) noexcept;
 SECURITY_STATUS refuse(Status status, ParseFault fault = {}) noexcept;

@@ -37,12 +37,15 @@ const char* text_of(ParseCode code) noexcept {
   return "";
 }
 
-// Words fills the refusal's own text, as far as there is room.
+// Words fills the refusal's own text, as far as there is room. Control characters become question
+// marks: names that others have chosen are not to write lines of their own into a log.
 class Words {
  public:
   void add(std::string_view text) noexcept {
     text = text.substr(0, refusal.text.size() - 1 - size_);
-    std::ranges::copy(text, refusal.text.begin() + static_cast<std::ptrdiff_t>(size_));
+    std::ranges::transform(
+        text, refusal.text.begin() + static_cast<std::ptrdiff_t>(size_),
+        [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f ? '?' : c; });
     size_ += text.size();
   }
   void add(std::uint32_t number) noexcept {

@@ -34,7 +34,8 @@ extern "C" {
 //
 // A name is looked up in the machine's name services (getpwnam, getgrouplist), off the threads that
 // accept. Where it is none of theirs, and where a source fails, the search ends: the next source
-// might know somebody else by that name.
+// might know somebody else by that name. Only the map can say that a client is root (uid 0): one
+// whom another source takes for root is nobody.
 typedef struct _USHER_TOKEN {
   uint32_t Size;  // sizeof(USHER_TOKEN)
   uint32_t Uid;

@@ -84,12 +84,7 @@ Outcome ask_krb5(const NameServices& services, const Client& client, Account& ac
   }
   const Outcome outcome =
       outcome_of(services.local_name(client.user, client.realm, account.name), Outcome::kUnknown);
-  const auto is_odd = [](char c) {
-    return static_cast<unsigned char>(c) <= ' ' || c == 0x7f || c == '@' || c == '\\' || c == '/' ||
-           c == ':';
-  };
-  if (outcome == Outcome::kFound && (account.name.empty() || account.name.starts_with('-') ||
-                                     std::ranges::any_of(account.name, is_odd))) {
+  if (outcome == Outcome::kFound && !is_plain_name(account.name)) {
     why = "the rules of krb5.conf make no plain user name of the client's";
     return Outcome::kRefused;
   }
@@ -181,6 +176,10 @@ void find_user(const Settings& settings, const Client& client, Sought& out) noex
       out.source = source;
       if (out.outcome == Outcome::kFound) {
         out.outcome = look_up(*settings.services, source, said, out.user);
+        if (out.outcome == Outcome::kFound && out.user.account.uid == 0 && source != Source::kMap) {
+          out.outcome = Outcome::kRefused;
+          out.why = "only the map of users can say that a client is root";
+        }
       }
       if (out.outcome != Outcome::kUnknown) {
         return;

@@ -186,6 +186,9 @@ std::string_view read_line(std::string_view text, Line& line) {
   if (!utf16_of(client, false) || !utf16_of(line.user, false)) {
     return "expected names in UTF-8";
   }
+  if (line.user != "-" && !is_plain_name(line.user)) {
+    return "expected a local user's plain name, without @ \\ / : and no - in front";
+  }
   return read_key(client, line.key);
 }
 
@@ -262,6 +265,14 @@ std::string wrong_with(const FileImage& file, int error) {
 }
 
 }  // namespace
+
+bool is_plain_name(std::string_view name) noexcept {
+  const auto is_odd = [](char c) {
+    return static_cast<unsigned char>(c) <= ' ' || c == 0x7f ||
+           std::string_view("@\\/:").find(c) != std::string_view::npos;
+  };
+  return !name.empty() && !name.starts_with('-') && std::ranges::none_of(name, is_odd);
+}
 
 bool name_is_its_own(const Client& client) noexcept {
   const auto folded = [](char c) {

@@ -26,6 +26,11 @@ struct Client {
 // to be the one of that name, in any case of ASCII.
 [[nodiscard]] bool name_is_its_own(const Client& client) noexcept;
 
+// is_plain_name says whether `name` may be asked of the machine's name services as a local user's:
+// not empty, without "@", "\", "/", ":", blanks and control characters, and "-" not in front. Some
+// would read a realm or a domain in it, others an option or a field.
+[[nodiscard]] bool is_plain_name(std::string_view name) noexcept;
+
 // UserMap is immutable once made; any number of threads may read it.
 class UserMap {
  public:
@@ -39,7 +44,8 @@ class UserMap {
 
   // load_file reads one client a line: a name or a SID, white space, and the last word is the local
   // user, or "-" for nobody (user_token.h). '#' at the beginning of a line or behind white space
-  // begins a comment. Names are UTF-8 without control characters. Refused is also a file that
+  // begins a comment. Names are UTF-8 without control characters, local users' plain
+  // (is_plain_name). Refused is also a file that
   // somebody may write besides its owner, and an owner who is neither root nor this process's
   // effective user, and a second line for a client. parse does the same for a text; `name` stands
   // for the file in errors. At start only: they allocate, and throw std::bad_alloc.

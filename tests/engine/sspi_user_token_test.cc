@@ -463,6 +463,8 @@ class UserOptions : public ::testing::Test {
 TEST_F(UserOptions, ThatMeanNothingAreRefused) {
   options.Users = "krb5,ldap";
   expect_refused("USHER_OPTIONS: Users: \"ldap\" is none of map, winbind and krb5");
+  options.Users = "ld\nap\x1b";
+  expect_refused("Users: \"ld?ap?\" is none of");
   options.Users = "map";
   expect_refused("\"map\" needs a UserMap");
   options.Users = nullptr;

@@ -128,6 +128,22 @@ TEST_F(LocalUserTest, Krb5sRulesAreForPlainNames) {
       services.asked(), [](const std::string& what) { return what.starts_with("name "); }));
 }
 
+// Whoever may name accounts could name one "root".
+TEST_F(LocalUserTest, OnlyTheMapSaysWhoIsRoot) {
+  services.accounts = {{"root", {"root", 0, 0}}};
+  services.groups = {{"root", {0}}};
+  services.locals = {{"alice@R", "root"}};
+  services.sids[kSid] = 0;
+  for (const Source source : {Source::kKrb5, Source::kWinbind}) {
+    settings.order = {source};
+    EXPECT_EQ(find().outcome, Outcome::kRefused);
+    EXPECT_STREQ(find().why, "only the map of users can say that a client is root");
+  }
+  use_map("alice@R root\n");
+  settings.order = {Source::kMap};
+  EXPECT_EQ(find().outcome, Outcome::kFound);
+}
+
 TEST_F(LocalUserTest, IsNobodyIfTheMapSaysSo) {
   use_map("alice@R -\n");
   settings.order = {Source::kMap, Source::kWinbind, Source::kKrb5};
