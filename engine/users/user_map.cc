@@ -45,27 +45,30 @@ Bytes bytes_of(std::string_view text) noexcept {
 }
 
 // utf16_of is nothing if the text is not UTF-8, holds a NUL, or is longer than any name.
-std::optional<std::string> utf16_of(std::string_view utf8, bool upper) {
-  std::array<std::uint8_t, 2 * kClientNameSizeMax> wide;
-  std::array<std::uint8_t, 2 * kClientNameSizeMax> raised;
-  std::optional<Bytes> utf16 = auth::utf8_to_utf16(bytes_of(utf8), wide);
-  if (utf16 && upper) {
-    utf16 = auth::upper_utf16(*utf16, raised);
-  }
+std::optional<std::string> utf16_of(std::string_view utf8) {
+  std::array<std::uint8_t, 2 * kClientNameSizeMax> room;
+  const std::optional<Bytes> utf16 = auth::utf8_to_utf16(bytes_of(utf8), room);
   return utf16 ? std::optional<std::string>(std::in_place, utf16->begin(), utf16->end())
                : std::nullopt;
 }
 
-// folds_into_ascii says whether upper case has made ASCII of what was none, such as of a dotless i
-// (U+0131) or a long s (U+017F): no domain takes that for the same name.
-bool folds_into_ascii(std::string_view utf8, std::string_view upper_utf16) noexcept {
-  const auto is_ascii = [](char c) { return (static_cast<unsigned char>(c) & 0x80) == 0; };
-  const auto before = std::ranges::count_if(utf8, is_ascii);
-  std::ptrdiff_t after = 0;
-  for (std::size_t i = 0; i + 1 < upper_utf16.size(); i += 2) {
-    after += upper_utf16[i + 1] == 0 && is_ascii(upper_utf16[i]) ? 1 : 0;
+// raise puts UTF-16LE into upper case. What would become ASCII without having been any, such as a
+// dotless i (U+0131) or a long s (U+017F), stays as it is: no domain takes it for the same name.
+// False, and the text means nothing, if upper case is longer or shorter.
+bool raise(std::string& utf16) {
+  std::array<std::uint8_t, 2 * kClientNameSizeMax> room;
+  const std::optional<Bytes> upper = auth::upper_utf16(bytes_of(utf16), room);
+  if (!upper || upper->size() != utf16.size()) {
+    return false;
   }
-  return after != before;
+  const auto is_ascii = [](auto low, auto high) { return high == 0 && (low & 0x80) == 0; };
+  for (std::size_t i = 0; i + 1 < utf16.size(); i += 2) {
+    if (!is_ascii((*upper)[i], (*upper)[i + 1]) || is_ascii(utf16[i], utf16[i + 1])) {
+      utf16[i] = static_cast<char>((*upper)[i]);
+      utf16[i + 1] = static_cast<char>((*upper)[i + 1]);
+    }
+  }
+  return true;
 }
 
 bool has_control(std::string_view text) noexcept {
@@ -143,8 +146,8 @@ std::string_view read_key(std::string_view client, Key& key) {
   if (backslash == client.npos || backslash + 1 == client.size()) {
     return "expected name@REALM, DOMAIN\\name or a SID";
   }
-  std::optional<std::string> upper = utf16_of(client, true);
-  if (!upper) {
+  std::optional<std::string> upper = utf16_of(client);
+  if (!upper || !raise(*upper)) {
     return "expected a name in UTF-8";
   }
   key = {Kind::kNtlm, std::move(*upper)};
@@ -183,7 +186,7 @@ std::string_view read_line(std::string_view text, Line& line) {
   if (client.size() > kClientNameSizeMax || line.user.size() > UserMap::kUserSizeMax) {
     return "expected a client of at most 769 bytes and a local user of at most 255";
   }
-  if (!utf16_of(client, false) || !utf16_of(line.user, false)) {
+  if (!utf16_of(client) || !utf16_of(line.user)) {
     return "expected names in UTF-8";
   }
   if (line.user != "-" && !is_plain_name(line.user)) {
@@ -229,10 +232,8 @@ class SortedMap final : public UserMap {
     if (!client.ntlm) {
       return name_is_its_own(client) ? find_key({Kind::kKerberos, client.name}) : nullptr;
     }
-    std::optional<std::string> upper = utf16_of(client.name, true);
-    return upper && !folds_into_ascii(client.name, *upper)
-               ? find_key({Kind::kNtlm, std::move(*upper)})
-               : nullptr;
+    std::optional<std::string> upper = utf16_of(client.name);
+    return upper && raise(*upper) ? find_key({Kind::kNtlm, std::move(*upper)}) : nullptr;
   }
   [[nodiscard]] const Line* find_key(const Key& key) const noexcept {
     const auto at = std::ranges::lower_bound(lines_, key, {}, &Line::key);

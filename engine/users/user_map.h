@@ -59,7 +59,8 @@ class UserMap {
   // find returns the local user of the first line that names the client, by name or by SID: "-" for
   // nobody, null if there is none. A name of which not even the account is sure counts for nothing
   // (name_is_its_own). Names of Kerberos are compared octet by octet (RFC 4120 6),
-  // those of NTLM in upper case, as a domain compares them; a line is for one of the two.
+  // those of NTLM in upper case, as a domain compares them, in which nothing becomes ASCII that was
+  // none; a line is for one of the two.
   // Allocates.
   [[nodiscard]] virtual const std::string* find(const Client& client) const = 0;
 

@@ -66,6 +66,31 @@ TEST_F(SspiUserServices, WinbindKnowsTheSid) {
   });
 }
 
+// A domain has given the account "alice$" a ticket as "alice".
+TEST_F(SspiUserServices, AreNotAskedForANameThatIsNotTheAccounts) {
+  in_child([this] {
+    start({Source::kKrb5}, 600'000);
+    EXPECT_EQ(Token(alice).status, SEC_E_OK) << "this one's is";
+    const std::size_t asked = services.asked().size();
+    alice = door->kerberos_with_pac("alice$");
+    expect_refused(SEC_E_NO_IMPERSONATION,
+                   "the client's name is not its account's, which its PAC tells");
+    EXPECT_EQ(ImpersonateSecurityContext(&alice), SEC_E_NO_IMPERSONATION);
+    EXPECT_EQ(services.asked().size(), asked);
+  });
+}
+
+TEST_F(SspiUserServices, AreNotAskedWithoutASidWhereSidsCount) {
+  in_child([this] {
+    start({Source::kKrb5, Source::kWinbind}, 600'000);
+    EXPECT_EQ(Token(alice).status, SEC_E_OK);
+    const std::size_t asked = services.asked().size();
+    alice = door->kerberos("alice@EXAMPLE.TEST");
+    expect_refused(SEC_E_NO_IMPERSONATION, "the client has come without a PAC");
+    EXPECT_EQ(services.asked().size(), asked);
+  });
+}
+
 TEST_F(SspiUserServices, TellsOfAUserWhoHasOnlyANumber) {
   in_child([this] {
     services.accounts.clear();

@@ -31,12 +31,14 @@ class Door {
     ticket.client = mint::Principal::of(principal);
     return kerberos(ticket);
   }
-  // kerberos_with_pac is alice, of whom a domain controller tells more.
-  CtxtHandle kerberos_with_pac() {
+  // kerberos_with_pac is alice, of whom a domain controller tells more: the account's name, too.
+  CtxtHandle kerberos_with_pac(const std::string& account = "alice") {
     mint::TicketFields ticket;
     ticket.auth_time = unix_now() - 60;
     ticket.end_time = unix_now() + 3600;
     mint::PacFields fields;
+    fields.logon_info->effective_name = {account};
+    fields.upn_dns->sam_name = account;
     fields.logon_info->extra_sids = {{mint::make_sid(18, {1})}};
     mint::add_pac(*realm.kit, *realm.random, realm.service, realm.krbtgt, ticket, fields);
     return kerberos(ticket);

@@ -81,6 +81,22 @@ TEST(UserMap, ComparesNtlmNamesInUpperCaseAndPrincipalsAsTheyAre) {
   EXPECT_EQ(found(*map, kerberos("alice", "example.org")), "(none)");
 }
 
+// Upper case as utf8proc has it makes I of a dotless i and S of a long s; no domain does.
+TEST(UserMap, DoesNotMakeAsciiOfWhatIsNone) {
+  const auto [map, error] = UserMap::parse(
+      "E\\SIM\tsim\nE\\\xc4\xb1rmak\tirmak\nE\\kelvin\tkelvin\nE\\\xc3\xa9x\tex\n", "map");
+  ASSERT_NE(map, nullptr) << error;
+  EXPECT_EQ(found(*map, ntlm("e", "sim")), "sim");
+  EXPECT_EQ(found(*map, ntlm("E", "\xc5\xbfim")), "(none)") << "U+017F";
+  EXPECT_EQ(found(*map, ntlm("E", "s\xc4\xb1m")), "(none)") << "U+0131";
+  EXPECT_EQ(found(*map, ntlm("E", std::string("\xe2\x84\xaa") + "elvin")), "(none)") << "U+212A";
+  EXPECT_EQ(found(*map, ntlm("E", "KELVIN")), "kelvin");
+  EXPECT_EQ(found(*map, ntlm("E", "irmak")), "(none)") << "nor in a line";
+  EXPECT_EQ(found(*map, ntlm("E", "IRMAK")), "(none)");
+  EXPECT_EQ(found(*map, ntlm("e", "\xc4\xb1RMAK")), "irmak") << "it is itself";
+  EXPECT_EQ(found(*map, ntlm("e", "\xc3\x89X")), "ex") << "others fold";
+}
+
 TEST(UserMap, TheFirstLineThatNamesAClientStands) {
   const std::string sid = kSid;
   const auto name_first = UserMap::parse("a@R one\n" + sid + " two\n", "map");
