@@ -20,49 +20,73 @@ constexpr std::size_t kTextSizeMax = 4096;  // More lines of the same teach noth
 
 bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
-// Line is one that names a client: what is before the last run of blanks, and behind it.
+// Line is one that says something, as far as it can be taken apart.
 struct Line {
   std::string client;
   std::string user;
   std::size_t number = 0;
   bool has_two_parts = false;
+  bool has_tab_or_quotes = false;
 };
 
-// each_line calls visit(Line) for every line that is not empty.
+// take_apart reads a line that begins with neither a blank nor a comment.
+Line take_apart(std::string_view line, std::size_t number) {
+  Line found{.client = {}, .user = {}, .number = number};
+  std::size_t at = 0;
+  if (line[0] == '"') {
+    at = 1;
+    while (at < line.size() && line[at] != '"') {
+      found.client.push_back(line[at++]);
+    }
+    if (at == line.size() || ++at == line.size() || !is_blank(line[at])) {
+      return found;
+    }
+    found.has_tab_or_quotes = true;
+  }
+  std::string rest;
+  for (; at < line.size() && (line[at] != '#' || (!rest.empty() && !is_blank(rest.back()))); ++at) {
+    rest.push_back(line[at]);
+  }
+  while (!rest.empty() && is_blank(rest.back())) {
+    rest.pop_back();
+  }
+  if (!found.has_tab_or_quotes) {
+    const std::size_t tab = rest.find('\t');
+    const std::size_t end = std::min(tab == rest.npos ? rest.find(' ') : tab, rest.size());
+    found.has_tab_or_quotes = tab != rest.npos;
+    found.client = rest.substr(0, end);
+    while (!found.client.empty() && is_blank(found.client.back())) {
+      found.client.pop_back();
+    }
+    rest.erase(0, end);
+  }
+  found.user.assign(std::ranges::find_if_not(rest, is_blank), rest.end());
+  found.has_two_parts = !found.client.empty() && !found.user.empty();
+  return found;
+}
+
+// each_line calls visit(Line) for every line that says something.
 template <class Visit>
 void each_line(std::string_view text, Visit visit) {
   for (std::size_t number = 1; !text.empty(); ++number) {
     const std::size_t end = std::min(text.find('\n'), text.size());
-    std::string line;
-    bool comment = false;
-    for (const char c : text.substr(0, end)) {
-      comment = comment || (c == '#' && (line.empty() || is_blank(line.back())));
-      if (!comment) {
-        line.push_back(c);
-      }
-    }
+    std::string_view line = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
     if (line.ends_with('\r')) {
-      line.pop_back();
+      line.remove_suffix(1);
     }
-    while (!line.empty() && is_blank(line.back())) {
-      line.pop_back();
+    line.remove_prefix(
+        static_cast<std::size_t>(std::ranges::find_if_not(line, is_blank) - line.begin()));
+    if (!line.empty() && line[0] != '#') {
+      visit(take_apart(line, number));
     }
-    const auto begin = std::find_if_not(line.begin(), line.end(), is_blank);
-    const auto user = std::find_if(line.rbegin(), line.rend(), is_blank).base();
-    if (begin == line.end()) {
-      continue;
-    }
-    Line found{.client = {}, .user = {user, line.end()}, .number = number, .has_two_parts = false};
-    if (user > begin) {
-      found.client.assign(begin, user);
-      while (is_blank(found.client.back())) {
-        found.client.pop_back();
-      }
-      found.has_two_parts = true;
-    }
-    visit(found);
   }
+}
+
+// written is a line for the same client and user, written another way where there is one.
+std::string written(const Line& line) {
+  const bool quotable = line.client.find('"') == line.client.npos;
+  return quotable ? '"' + line.client + "\" " + line.user : line.client + "\t " + line.user;
 }
 
 bool finds(const UserMap& map, const Client& client, std::string_view user) {
@@ -75,7 +99,13 @@ Client named(bool ntlm, const std::string& name) {
 }
 
 void check_line(const UserMap& map, const Line& line) {
-  check(line.has_two_parts && !line.user.empty(), "a line has two parts");
+  check(line.has_two_parts, "a line has two parts");
+  check(std::ranges::none_of(line.user, is_blank), "a user has no blanks");
+  check(line.has_tab_or_quotes || std::ranges::none_of(line.client, is_blank),
+        "where a name with blanks ends is clear");
+  check(line.user == "-" ||
+            (line.user[0] != '-' && line.user.find_first_of("@\\/:") == line.user.npos),
+        "users' names are plain");
   for (const std::string_view part : {std::string_view(line.client), std::string_view(line.user)}) {
     check(std::ranges::none_of(part, [](char c) { return (c >= 0 && c < ' ') || c == 0x7f; }),
           "names have no control characters");
@@ -99,6 +129,7 @@ void check_line(const UserMap& map, const Line& line) {
     c = lower >= 'a' && lower <= 'z' ? static_cast<char>(c ^ 0x20) : c;
   }
   if (by_ntlm) {
+    check(line.has_tab_or_quotes, "a name of NTLM is never one that could go on");
     check(finds(map, named(true, other_case), line.user), "in any case, of NTLM");
   }
 }
@@ -108,7 +139,7 @@ void check_accepted(const UserMap& map, std::string_view text) {
   std::string backwards;  // Behind an empty line: a name may begin with a byte order mark.
   each_line(text, [&](const Line& line) {
     check_line(map, line);
-    backwards = line.client + "\t " + line.user + " # as it was\r\n" + backwards;
+    backwards = written(line) + " # as it was\r\n" + backwards;
     ++count;
   });
   check(map.size() == count, "no line is lost or invented");
@@ -131,7 +162,7 @@ void check_refused(const std::string& error, std::string_view text) {
   each_line(text, [&](const Line& line) {
     is_a_line = is_a_line || line.number == wrong;
     if (line.number < wrong) {
-      before += line.client + " " + line.user + "\n";
+      before += written(line) + "\n";
     }
   });
   check(is_a_line, "the line exists");

@@ -156,43 +156,100 @@ std::string_view read_key(std::string_view client, Key& key) {
 
 constexpr std::string_view kBlanks = " \t";
 
-// strip takes a comment, and blanks at either end, off a line.
-std::string_view strip(std::string_view line) noexcept {
-  for (std::size_t i = line.find('#'); i != line.npos; i = line.find('#', i + 1)) {
-    if (i == 0 || kBlanks.find(line[i - 1]) != kBlanks.npos) {
-      line = line.substr(0, i);
-      break;
-    }
-  }
-  if (line.ends_with('\r')) {
-    line.remove_suffix(1);
-  }
-  line.remove_prefix(std::min(line.find_first_not_of(kBlanks), line.size()));
-  return line.substr(0, line.find_last_not_of(kBlanks) + 1);
+// trim takes blanks off both ends.
+std::string_view trim(std::string_view text) noexcept {
+  text.remove_prefix(std::min(text.find_first_not_of(kBlanks), text.size()));
+  return text.substr(0, text.find_last_not_of(kBlanks) + 1);
 }
 
-// read_line reads what strip has left; what is wrong with it, or "".
-std::string_view read_line(std::string_view text, Line& line) {
-  const std::size_t blank = text.find_last_of(kBlanks);
-  if (blank == text.npos) {
-    return "expected a client, white space and a local user";
+// strip takes a comment, and blanks at either end, off what is not in quotes.
+std::string_view strip(std::string_view text) noexcept {
+  for (std::size_t i = text.find('#'); i != text.npos; i = text.find('#', i + 1)) {
+    if (i == 0 || kBlanks.find(text[i - 1]) != kBlanks.npos) {
+      return trim(text.substr(0, i));
+    }
   }
-  std::string_view client = text.substr(0, blank);
-  client = client.substr(0, client.find_last_not_of(kBlanks) + 1);
-  line.user = text.substr(blank + 1);
-  if (has_control(client) || has_control(line.user)) {
+  return trim(text);
+}
+
+constexpr std::string_view kNoUser = "expected a client, white space and a local user";
+constexpr std::string_view kUnclear =
+    "expected a tab or quotes, as it is not clear where the client's name ends: "
+    "name<tab>user or \"name\" user";
+
+// Parts are a line's two. Of some lines it can be seen where the name ends.
+struct Parts {
+  std::string_view client;
+  std::string_view user;
+  bool is_clear = false;
+};
+
+// split_quoted takes a line apart that begins with a quote; what is wrong with it, or "".
+std::string_view split_quoted(std::string_view line, Parts& out) noexcept {
+  const std::size_t end = line.find('"', 1);
+  if (end == line.npos) {
+    return "expected a quote at the end of the client's name, too";
+  }
+  out = {.client = line.substr(1, end - 1), .user = line.substr(end + 1), .is_clear = true};
+  if (out.user.empty() || kBlanks.find(out.user.front()) == kBlanks.npos) {
+    return kNoUser;
+  }
+  out.user = strip(out.user);
+  return out.client == trim(out.client) ? std::string_view()
+                                        : "expected no blanks at the ends of a name";
+}
+
+// split does so with a stripped line that does not: at its first tab, or else its first blank.
+std::string_view split(std::string_view line, Parts& out) noexcept {
+  const std::size_t tab = line.find('\t');
+  const std::size_t end = tab != line.npos ? tab : line.find(' ');
+  if (end == line.npos) {
+    return kNoUser;
+  }
+  out = {.client = trim(line.substr(0, end)),
+         .user = trim(line.substr(end)),
+         .is_clear = tab != line.npos};
+  return {};
+}
+
+// read_line reads a line; what is wrong with it, or "". A line of nothing leaves the user empty.
+std::string_view read_line(std::string_view text, Line& line) {
+  if (text.ends_with('\r')) {
+    text.remove_suffix(1);
+  }
+  text = trim(text);
+  const bool quoted = text.starts_with('"');
+  text = quoted ? text : strip(text);
+  if (text.empty()) {
+    return {};
+  }
+  Parts parts;
+  const std::string_view wrong = quoted ? split_quoted(text, parts) : split(text, parts);
+  if (!wrong.empty()) {
+    return wrong;
+  }
+  if (parts.user.empty()) {
+    return kNoUser;
+  }
+  if (parts.user.find_first_of(kBlanks) != parts.user.npos) {
+    return kUnclear;
+  }
+  if (has_control(parts.client) || has_control(parts.user)) {
     return "expected names without control characters";
   }
-  if (client.size() > kClientNameSizeMax || line.user.size() > UserMap::kUserSizeMax) {
+  if (parts.client.size() > kClientNameSizeMax || parts.user.size() > UserMap::kUserSizeMax) {
     return "expected a client of at most 769 bytes and a local user of at most 255";
   }
-  if (!utf16_of(client) || !utf16_of(line.user)) {
+  if (!utf16_of(parts.client) || !utf16_of(parts.user)) {
     return "expected names in UTF-8";
   }
-  if (line.user != "-" && !is_plain_name(line.user)) {
+  if (parts.user != "-" && !is_plain_name(parts.user)) {
     return "expected a local user's plain name, without @ \\ / : and no - in front";
   }
-  return read_key(client, line.key);
+  line.user = parts.user;
+  const std::string_view bad_key = read_key(parts.client, line.key);
+  // NTLM's names may have blanks in them: "EXAMPLE\John Smith" could be one without a user.
+  return bad_key.empty() && line.key.kind == Kind::kNtlm && !parts.is_clear ? kUnclear : bad_key;
 }
 
 class SortedMap final : public UserMap {
@@ -294,16 +351,14 @@ UserMap::Loaded UserMap::parse(std::string_view text, std::string_view name) {
   std::vector<Line> lines;
   for (std::size_t number = 1; !text.empty(); ++number) {
     const std::size_t end = std::min(text.find('\n'), text.size());
-    const std::string_view stripped = strip(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-    if (stripped.empty()) {
-      continue;
-    }
     Line line{.key = {}, .user = {}, .number = number};
-    if (const std::string_view wrong = read_line(stripped, line); !wrong.empty()) {
+    if (const std::string_view wrong = read_line(text.substr(0, end), line); !wrong.empty()) {
       return fail(number, wrong);
     }
-    lines.push_back(std::move(line));
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (!line.user.empty()) {
+      lines.push_back(std::move(line));
+    }
   }
   auto map = std::make_unique<SortedMap>();
   if (const std::size_t repeated = map->take(std::move(lines)); repeated != 0) {

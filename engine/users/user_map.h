@@ -42,13 +42,14 @@ class UserMap {
   static constexpr std::size_t kFileSizeMax = std::size_t{16} * 1024 * 1024;
   static constexpr std::size_t kUserSizeMax = 255;  // Of a local user's name, as LOGIN_NAME_MAX.
 
-  // load_file reads one client a line: a name or a SID, white space, and the last word is the local
-  // user, or "-" for nobody (user_token.h). '#' at the beginning of a line or behind white space
-  // begins a comment. Names are UTF-8 without control characters, local users' plain
-  // (is_plain_name). Refused is also a file that
-  // somebody may write besides its owner, and an owner who is neither root nor this process's
-  // effective user, and a second line for a client. parse does the same for a text; `name` stands
-  // for the file in errors. At start only: they allocate, and throw std::bad_alloc.
+  // load_file reads one client a line: a name or a SID, white space, and a local user, or "-" for
+  // nobody (user_token.h). Behind a name of NTLM, and any with blanks in it, the white space has a
+  // tab, or the name is in quotes: else a line whose user was forgotten would be read as another.
+  // '#' at the beginning of a line or behind white space, and not in quotes, begins a comment.
+  // Names are UTF-8 without control characters, local users' plain (is_plain_name). Refused is also
+  // a file that somebody may write besides its owner, and an owner who is neither root nor this
+  // process's effective user, and a second line for a client. parse does the same for a text;
+  // `name` stands for the file in errors. At start only: they allocate, and throw std::bad_alloc.
   [[nodiscard]] static Loaded load_file(const std::string& path);
   [[nodiscard]] static Loaded parse(std::string_view text, std::string_view name);
 

@@ -48,7 +48,7 @@ struct World {
     }
     const std::string text = "alice@EXAMPLE.TEST " + users[0].name +
                              "\n"
-                             "EXAMPLE\\alice " +
+                             "EXAMPLE\\alice\t" +
                              users[0].name +
                              "\n"
                              "bob@EXAMPLE.TEST " +

@@ -37,20 +37,24 @@ TEST(UserMap, FindsClientsByNameAndBySid) {
       "\n"
       "alice@EXAMPLE.ORG   alice\r\n"
       "\t EXAMPLE\\Bob \t bob   # of the old domain\n"
-      "\\carol carol\n"
+      "\\carol\tcarol\n"
       "S-1-5-21-1004336348-1177238915-682003330-1104 dave\n"
       "HTTP/web.example.org@EXAMPLE.ORG www-data\n"
       "eve@EXAMPLE.ORG -\n"
-      "EXAMPLE\\John Smith john\n"
-      "EXAMPLE\\a#b hash\n"
-      "\\frank@example.org frank\n"
+      "EXAMPLE\\John Smith\tjohn\n"
+      "EXAMPLE\\a#b\thash\n"
+      "\\frank@example.org\tfrank\n"
+      " \"EXAMPLE\\Jane #2 Smith\" jane # in quotes\n"
+      "\"Jim Smith@EXAMPLE.ORG\"\tjim\r\n"
+      "Joe Smith@EXAMPLE.ORG \t joe\n"
+      "\"S-1-5-18\" system\n"
       "a\\@b.org@EXAMPLE.ORG enterprise\n"
       "S-1-0x123456789abc-1 hex\n"
       "   # nothing",
       "map");
   ASSERT_NE(map, nullptr) << error;
   EXPECT_EQ(error, "");
-  EXPECT_EQ(map->size(), 11u);
+  EXPECT_EQ(map->size(), 15u);
   EXPECT_EQ(found(*map, kerberos("alice", "EXAMPLE.ORG")), "alice");
   EXPECT_EQ(found(*map, ntlm("EXAMPLE", "Bob")), "bob");
   EXPECT_EQ(found(*map, ntlm("", "carol")), "carol");
@@ -63,6 +67,11 @@ TEST(UserMap, FindsClientsByNameAndBySid) {
   EXPECT_EQ(found(*map, ntlm("", "frank@example.org")), "frank");
   EXPECT_EQ(found(*map, kerberos("a\\@b.org", "EXAMPLE.ORG")), "enterprise");
   EXPECT_EQ(found(*map, kerberos("x", "Y", "S-1-0x123456789abc-1")), "hex");
+  EXPECT_EQ(found(*map, ntlm("EXAMPLE", "Jane #2 Smith")), "jane");
+  EXPECT_EQ(found(*map, kerberos("Jim Smith", "EXAMPLE.ORG")), "jim");
+  EXPECT_EQ(found(*map, kerberos("Joe Smith", "EXAMPLE.ORG")), "joe");
+  EXPECT_EQ(found(*map, kerberos("x", "Y", "S-1-5-18")), "system");
+  EXPECT_EQ(found(*map, ntlm("EXAMPLE", "John")), "(none)");
   EXPECT_EQ(found(*map, kerberos("mallory", "EXAMPLE.ORG")), "(none)");
   EXPECT_EQ(found(*map, kerberos("alice", "EXAMPLE.ORG.")), "(none)");
   EXPECT_EQ(found(*map, kerberos("x", "Y", "S-1-5-21-1004336348-1177238915-682003330-110")),
@@ -72,7 +81,7 @@ TEST(UserMap, FindsClientsByNameAndBySid) {
 // Windows compares names without regard to case; RFC 4120 6 does not.
 TEST(UserMap, ComparesNtlmNamesInUpperCaseAndPrincipalsAsTheyAre) {
   const auto [map, error] = UserMap::parse(
-      "EXAMPLE\\J\xc3\xbcrgen juergen\nalice@EXAMPLE.ORG alice\nAlice@EXAMPLE.ORG other\n", "map");
+      "EXAMPLE\\J\xc3\xbcrgen\tjuergen\nalice@EXAMPLE.ORG alice\nAlice@EXAMPLE.ORG other\n", "map");
   ASSERT_NE(map, nullptr) << error;
   EXPECT_EQ(found(*map, ntlm("example", "J\xc3\x9cRGEN")), "juergen");
   EXPECT_EQ(found(*map, kerberos("alice", "EXAMPLE.ORG")), "alice");
@@ -111,7 +120,7 @@ TEST(UserMap, TheFirstLineThatNamesAClientStands) {
 
 // A principal whose text is spelled like an NTLM name is not that client, nor the other way round.
 TEST(UserMap, KeepsTheTwoKindsOfNamesApart) {
-  const auto [map, error] = UserMap::parse("EXAMPLE\\nobody@R ntlm\nX\\\\y@R kerberos\n", "map");
+  const auto [map, error] = UserMap::parse("EXAMPLE\\nobody@R\tntlm\nX\\\\y@R kerberos\n", "map");
   ASSERT_NE(map, nullptr) << error;
   EXPECT_EQ(found(*map, ntlm("EXAMPLE", "nobody@R")), "ntlm");
   EXPECT_EQ(found(*map, kerberos("EXAMPLE\\nobody", "R")), "(none)") << "a line feed in its name";
@@ -153,10 +162,10 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"EmptyRealm", "alice@ alice", "map:1: expected name@REALM"},
         Bad{"EmptyPrincipal", "@REALM alice", "map:1: expected name@REALM"},
         Bad{"EmptyNtlmUser", "EXAMPLE\\ alice", "map:1: expected name@REALM"},
-        Bad{"EscapedAtSignOnly", "alice\\@ alice\n# \\@ is an NTLM name, but of nobody\n@ x",
+        Bad{"EscapedAtSignOnly", "alice\\@\talice\n# \\@ is an NTLM name, but of nobody\n@ x",
             "map:3: expected name@REALM"},
         Bad{"Repeated", "a@R one\nb@R two\na@R three\nb@R four\n", "map:3: an earlier line"},
-        Bad{"RepeatedInAnotherCase", "D\\a one\nd\\A two\n", "map:2: an earlier line"},
+        Bad{"RepeatedInAnotherCase", "D\\a\tone\nd\\A\ttwo\n", "map:2: an earlier line"},
         Bad{"RepeatedSid", "S-1-5-18 a\nS-1-5-18 b\n", "map:2: an earlier line"},
         Bad{"SidWithoutSubAuthority", "S-1-5 a", "map:1: expected a SID"},
         Bad{"SidEndsEarly", "S-1-5- a", "map:1: expected a SID"},
@@ -171,7 +180,24 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"NotUtf8User", "alice@R \xc3\x28", "map:1: expected names in UTF-8"},
         Bad{"Nul", std::string("a\0@R a", 6), "map:1: expected names without control"},
         Bad{"ControlCharacter", "a@R a\x01", "map:1: expected names without control"},
-        Bad{"TabInside", "D\\a\tb c", "map:1: expected names without control"},
+        Bad{"TabInside", "D\\a\tb c", "map:1: expected a tab or quotes"},
+        Bad{"TabInQuotes", "\"D\\a\tb\" c", "map:1: expected names without control"},
+        Bad{"UserForgotten", "a@R a\nD\\John Smith", "map:2: expected a tab or quotes"},
+        Bad{"UserForgottenBeforeATab", "D\\John Smith\t", "map:1: expected a tab or quotes"},
+        Bad{"UserForgottenInQuotes", "\"D\\John Smith\"", "map:1: expected a client, white"},
+        Bad{"BlankInAName", "John Smith@R john", "map:1: expected a tab or quotes"},
+        Bad{"BlankInAnNtlmName", "D\\John Smith john", "map:1: expected a tab or quotes"},
+        Bad{"BlankInAUser", "a@R\ta b", "map:1: expected a tab or quotes"},
+        Bad{"BlankInAQuotedOnesUser", "\"a@R\" a b", "map:1: expected a tab or quotes"},
+        Bad{"HashBehindABlank", "D\\John #2\tjohn", "map:1: expected a client, white"},
+        Bad{"HashBehindTwo", "D\\John Smith #2\tjohn", "map:1: expected a tab or quotes"},
+        Bad{"TwoCarriageReturns", "a@R a\r\r", "map:1: expected names without control"},
+        Bad{"HashBehindTheDomain", "D\\ #2\tjohn", "map:1: expected a client, white"},
+        Bad{"QuoteOpen", "\"D\\a b", "map:1: expected a quote"},
+        Bad{"QuoteThenNoBlank", "\"D\\a\"b", "map:1: expected a client, white"},
+        Bad{"QuotedNothing", "\"\" a", "map:1: expected name@REALM"},
+        Bad{"QuotedBlankInFront", "\" D\\a\" a", "map:1: expected no blanks"},
+        Bad{"QuotedBlankBehind", "\"D\\a \" a", "map:1: expected no blanks"},
         Bad{"UserAtRealm", "a@R a@R", "map:1: expected a local user's plain name"},
         Bad{"UserOfADomain", "a@R R\\a", "map:1: expected a local user's plain name"},
         Bad{"UserWithSlash", "a@R a/b", "map:1: expected a local user's plain name"},
