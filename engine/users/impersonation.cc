@@ -91,18 +91,36 @@ int read_identity(ThreadIdentity& out) {
   return error != 0 ? error : read_capabilities(out);
 }
 
-// has_every_number says whether a map of the user namespace leaves no id out, as the first one's.
-bool has_every_number(const char* path) noexcept {
-  std::array<char, 64> text{};
+using Line = std::array<char, 64>;
+
+// read_line reads the beginning of a file of the kernel's; "" if it cannot.
+Line read_line(const char* path) noexcept {
+  Line text{};
   const Descriptor file(::open(path, O_RDONLY | O_CLOEXEC));
   if (file.get() < 0 || ::read(file.get(), text.data(), text.size() - 1) <= 0) {
-    return false;
+    text[0] = '\0';
   }
+  return text;
+}
+
+// has_every_number says whether a map of the user namespace leaves no id out, as the first one's.
+bool has_every_number(const char* path) noexcept {
+  Line text = read_line(path);
   char* at = text.data();
   const unsigned long first = std::strtoul(at, &at, 10);
   static_cast<void>(std::strtoul(at, &at, 10));  // What it is outside.
   const unsigned long count = std::strtoul(at, &at, 10);
   return first == 0 && count == kNoId;
+}
+
+// number_for_none is the one that the kernel tells for ids without a number (proc_sys_kernel(5));
+// where it does not say, the one that it begins with.
+std::uint32_t number_for_none(const char* path) noexcept {
+  constexpr std::uint32_t kDefault = 65'534;
+  const Line text = read_line(path);
+  char* end = nullptr;
+  const unsigned long number = std::strtoul(text.data(), &end, 10);
+  return end != text.data() ? static_cast<std::uint32_t>(number) : kDefault;
 }
 
 // These are what one system call sets together.
@@ -178,13 +196,15 @@ int become_surely(const ThreadIdentity& target, ThreadIdentity& seen, const char
 }
 
 // can_be_told says whether every number of `who` stands for itself. In a user namespace that has
-// none for some id, the kernel tells this one instead, and there is no way back to what it was.
+// none for some id, the kernel tells another instead, and there is no way back to what it was.
 bool can_be_told(const ThreadIdentity& who) noexcept {
-  constexpr std::uint32_t kNoNumber = 65'534;  // /proc/sys/kernel/overflowuid, overflowgid
-  const std::array ids = {who.real_uid, who.effective_uid, who.saved_uid, who.file_uid,
-                          who.real_gid, who.effective_gid, who.saved_gid, who.file_gid};
-  return (std::ranges::find(ids, kNoNumber) == ids.end() &&
-          std::ranges::find(who.groups, kNoNumber) == who.groups.end()) ||
+  const std::uint32_t no_user = number_for_none("/proc/sys/kernel/overflowuid");
+  const std::uint32_t no_group = number_for_none("/proc/sys/kernel/overflowgid");
+  const std::array users = {who.real_uid, who.effective_uid, who.saved_uid, who.file_uid};
+  const std::array groups = {who.real_gid, who.effective_gid, who.saved_gid, who.file_gid};
+  return (std::ranges::find(users, no_user) == users.end() &&
+          std::ranges::find(groups, no_group) == groups.end() &&
+          std::ranges::find(who.groups, no_group) == who.groups.end()) ||
          (has_every_number("/proc/self/uid_map") && has_every_number("/proc/self/gid_map"));
 }
 

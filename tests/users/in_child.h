@@ -9,18 +9,30 @@
 
 namespace usher::testing {
 
-// in_child runs `body` in a child, whose end must be in order.
+inline constexpr int kSkippedInChild = 77;
+
+// how_it_ended is what a child that has run a part of a test ends with.
+inline int how_it_ended() {
+  return ::testing::Test::HasFailure() ? 1 : ::testing::Test::IsSkipped() ? kSkippedInChild : 0;
+}
+
+// in_child runs `body` in a child, whose end must be in order. If that skips the test, the test is
+// skipped.
 template <class Body>
 void in_child(Body body) {
   const pid_t child = ::fork();
   ASSERT_GE(child, 0);
   if (child == 0) {
     body();
-    ::_exit(::testing::Test::HasFailure() ? 1 : 0);
+    ::_exit(how_it_ended());
   }
   int status = 0;
   ASSERT_EQ(::waitpid(child, &status, 0), child);
-  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+  ASSERT_TRUE(WIFEXITED(status)) << status;
+  if (WEXITSTATUS(status) == kSkippedInChild) {
+    GTEST_SKIP() << "as its child said";
+  }
+  EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
 }  // namespace usher::testing
