@@ -220,23 +220,6 @@ TEST_F(Impersonation, NeedsBothCapabilities) {
   }
 }
 
-TEST_F(Impersonation, IsNeverOfRootOrOfNobody) {
-  in_child([] {
-    const std::string before = thread_status();
-    EXPECT_EQ(impersonate({.uid = 0, .gid = 54322, .groups = {54322}}, kFirst).outcome,
-              Outcome::kRoot);
-    // To the kernel these mean "as it is", and that would be root.
-    for (const User& user : {User{UINT32_MAX, 54322, {}}, User{54321, UINT32_MAX, {}},
-                             User{54321, 54322, {54322, UINT32_MAX}}}) {
-      const Changed changed = impersonate(user, kFirst);
-      EXPECT_EQ(changed.outcome, Outcome::kRefused);
-      EXPECT_EQ(changed.error, EINVAL);
-    }
-    EXPECT_EQ(thread_status(), before);
-    EXPECT_EQ(server_identity(), nullptr);
-  });
-}
-
 TEST_F(Impersonation, OnlyTheOneThereIsIsReverted) {
   in_child([this] {
     EXPECT_EQ(revert(kFirst).outcome, Outcome::kNotThat);
@@ -531,14 +514,40 @@ TEST_F(Impersonation, WorksForAServerOfTheGroupNogroup) {
   });
 }
 
-// Without root, and without any privilege.
-TEST(ImpersonationUnprivileged, IsRefused) {
+// Whoever runs this: no privilege is needed to be told so.
+TEST(ImpersonationByAnybody, IsNeverOfRootOrOfNobody) {
+  in_child([] {
+    const std::string before = thread_status();
+    EXPECT_EQ(impersonate({.uid = 0, .gid = 54322, .groups = {54322}}, kFirst).outcome,
+              Outcome::kRoot);
+    // To the kernel these mean "as it is", and that would be root.
+    for (const User& user : {User{UINT32_MAX, 54322, {}}, User{54321, UINT32_MAX, {}},
+                             User{54321, 54322, {54322, UINT32_MAX}}}) {
+      const Changed changed = impersonate(user, kFirst);
+      EXPECT_EQ(changed.outcome, Outcome::kRefused);
+      EXPECT_EQ(changed.error, EINVAL);
+    }
+    EXPECT_EQ(thread_status(), before);
+    EXPECT_EQ(server_identity(), nullptr);
+  });
+}
+
+TEST(ImpersonationByAnybody, IsNotRevertedWhereThereIsNone) {
+  in_child([] {
+    const std::string before = thread_status();
+    EXPECT_EQ(revert(kFirst).outcome, Outcome::kNotThat);
+    EXPECT_EQ(thread_status(), before);
+  });
+}
+
+TEST(ImpersonationByAnybody, IsRefusedWithoutPrivilege) {
   in_child([] {
     if (::geteuid() == 0) {
       ASSERT_TRUE(become_user(1000, 1000, 0));
     }
     const std::string before = thread_status();
     EXPECT_EQ(impersonate(kAlice, kFirst).outcome, Outcome::kNoPrivilege);
+    EXPECT_EQ(revert(kFirst).outcome, Outcome::kNotThat);
     EXPECT_EQ(thread_status(), before);
   });
 }
