@@ -385,17 +385,22 @@ USHER_API SECURITY_STATUS SEC_ENTRY QuerySecurityContextToken(PCtxtHandle phCont
 // nothing may run in the thread that the client could have chosen. Threads and processes that it
 // starts meanwhile inherit all of it, so a program for the client is to be started some other way.
 // The library starts none then: the first asynchronous call, and an acceptor with Authority
-// "winbind", are refused. access(2), system(3), kill(2) and what else goes by the real user see the
-// server: use faccessat with AT_EACCESS. libc's setuid and its like, which change all threads,
-// abort the process meanwhile. Once a thread has impersonated, the process is not dumpable any
-// more: so the kernel wants it (PR_SET_DUMPABLE).
+// "winbind", are refused. What goes by something else than the effective user is the server's:
+//   access(2)        asks for the real user: use faccessat with AT_EACCESS.
+//   system(3), popen(3) and any shell: the shell puts the effective user back to the real one.
+//   kill(2)          reaches the server's processes, and the client's too.
+//   io_uring         With IORING_SETUP_SQPOLL, requests are done as whoever made the ring.
+//   keyrings(7)      The session keyring is the server's.
+// libc's setuid and its like, which change all threads, abort the process meanwhile. Once a thread
+// has impersonated, the process is not dumpable any more: so the kernel wants it (PR_SET_DUMPABLE).
 USHER_API SECURITY_STATUS SEC_ENTRY ImpersonateSecurityContext(PCtxtHandle phContext);
 
 // RevertSecurityContext makes the calling thread what it was before it began to impersonate, to the
 // last group and capability. phContext must be the one that the thread impersonates, else
 // SEC_E_NO_IMPERSONATION; it may have been deleted meanwhile. SEC_E_INVALID_HANDLE for what is no
 // context's handle. SEC_E_INTERNAL_ERROR if the kernel refuses: the thread still impersonates, or
-// is half the way, without a capability in effect, and it can be tried again.
+// is half the way, without a capability in effect, and it can be tried again. Look at the status:
+// a thread that impersonated goes on as the client after whatever is refused here.
 USHER_API SECURITY_STATUS SEC_ENTRY RevertSecurityContext(PCtxtHandle phContext);
 
 // QueryCredentialsAttributes fills in *pBuffer: SECPKG_CRED_ATTR_NAMES, the principal that
