@@ -1,7 +1,6 @@
 // engine/async.h, "Overload": who waits for answers is never turned away while he keeps no more
 // than half of all queues full, however many workers there are. Each case runs in a process of its
 // own, for a process has one set of workers.
-#include <sys/wait.h>
 #include <unistd.h>
 #include <usher/async.h>
 
@@ -19,6 +18,7 @@
 #include <vector>
 
 #include "tests/engine/sspi_caller.h"
+#include "tests/in_child.h"
 
 namespace usher {
 namespace {
@@ -166,20 +166,6 @@ USHER_ASYNC_COUNTS counts_now() {
   counts.Size = sizeof counts;
   EXPECT_EQ(usher_async_counts(&counts), SEC_E_OK);
   return counts;
-}
-
-// in_child runs `body` in a process of its own.
-template <class Body>
-void in_child(Body body) {
-  const pid_t child = ::fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
-    body();
-    ::_exit(::testing::Test::HasFailure() ? 1 : 0);
-  }
-  int status = 0;
-  ASSERT_EQ(::waitpid(child, &status, 0), child);
-  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
 }
 
 class AsyncCrowd : public ::testing::TestWithParam<std::uint32_t> {};

@@ -1,7 +1,6 @@
 // engine/acceptor.h: usher_start sizes asynchronous calls, so it comes before the first of them.
 // Each case runs in a process of its own, for a process is started once.
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include <usher/async.h>
 
@@ -9,6 +8,8 @@
 #include <cstdint>
 #include <thread>
 #include <vector>
+
+#include "tests/in_child.h"
 
 namespace usher {
 namespace {
@@ -31,30 +32,17 @@ std::uint32_t count_contexts() {
   return count;
 }
 
-template <class Body>
-void in_child(Body body) {
-  const pid_t child = ::fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
-    body();
-    ::_exit(::testing::Test::HasFailure() ? 1 : 0);
-  }
-  int status = 0;
-  ASSERT_EQ(::waitpid(child, &status, 0), child);
-  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
-}
-
 TEST(AsyncStart, ComesBeforeTheFirstAsynchronousCall) {
-  in_child([] {
+  testing::in_child([] {
     EXPECT_EQ(start(), SEC_E_OK) << "the positive twin";
     EXPECT_EQ(count_contexts(), kContexts);
   });
-  in_child([] {
+  testing::in_child([] {
     SspiFreeAsyncContext(SspiCreateAsyncContext());
     EXPECT_EQ(start(), SEC_E_OUT_OF_SEQUENCE);
     EXPECT_STREQ(usher_last_refusal(), "usher_start comes before the first asynchronous call");
   });
-  in_child([] {
+  testing::in_child([] {
     usher_free_completions(usher_create_completions());
     EXPECT_EQ(start(), SEC_E_OUT_OF_SEQUENCE);
   });
@@ -63,7 +51,7 @@ TEST(AsyncStart, ComesBeforeTheFirstAsynchronousCall) {
 // Another thread's first call either finds what usher_start was told, or has usher_start refused.
 TEST(AsyncStart, MeetsTheFirstAsynchronousCall) {
   for (int round = 0; round < 50; ++round) {
-    in_child([&] {
+    testing::in_child([&] {
       std::atomic<int> ready{0};
       const auto together = [&ready] {
         ready += 1;

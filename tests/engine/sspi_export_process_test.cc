@@ -12,25 +12,13 @@
 #include <string>
 
 #include "tests/engine/context_answers.h"
+#include "tests/in_child.h"
 
 namespace usher::testing {
 namespace {
 
 class SspiExportProcess : public ::testing::Test {
  protected:
-  // in_process runs `body` in a process that has no engine yet, and whose checks are this one's.
-  static void in_process(const std::function<void()>& body) {
-    const pid_t child = ::fork();
-    ASSERT_GE(child, 0);
-    if (child == 0) {
-      body();
-      ::_exit(HasFailure() ? 1 : 0);
-    }
-    int status = 0;
-    ASSERT_EQ(::waitpid(child, &status, 0), child);
-    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
-  }
-
   struct Files {
     std::string key{};
     std::string replays{};
@@ -46,7 +34,7 @@ class SspiExportProcess : public ::testing::Test {
   }
   // in_engine runs `body` in a process with an engine.
   static void in_engine(const Files& files, const std::function<void()>& body) {
-    in_process([&] {
+    in_child([&] {
       const USHER_OPTIONS wanted = options(files);
       ASSERT_EQ(usher_start(&wanted), SEC_E_OK) << usher_last_refusal();
       body();
@@ -122,7 +110,7 @@ TEST_F(SspiExportProcess, ThoseWithAnotherKeyDoNot) {
   in_engine({.key = other_key, .replays = path("replays")},
             [&] { EXPECT_EQ(take("packed"), SEC_E_MESSAGE_ALTERED); });
   in_engine({}, [&] { EXPECT_EQ(take("packed"), SEC_E_MESSAGE_ALTERED); });
-  in_process([&] { EXPECT_EQ(take("packed"), SEC_E_MESSAGE_ALTERED) << "without any engine"; });
+  in_child([&] { EXPECT_EQ(take("packed"), SEC_E_MESSAGE_ALTERED) << "without any engine"; });
   in_engine({.key = key, .replays = path("replays")},
             [&] { EXPECT_EQ(take("packed"), SEC_E_OK) << usher_last_refusal(); });
 }
@@ -130,7 +118,7 @@ TEST_F(SspiExportProcess, ThoseWithAnotherKeyDoNot) {
 TEST_F(SspiExportProcess, WithoutAKeyFileEachHasAKeyOfItsOwnAndItsChildrensIsIts) {
   in_engine({.replays = path("replays")}, [&] {
     pack_into("packed");
-    in_process([&] { EXPECT_EQ(take("packed"), SEC_E_OK) << usher_last_refusal(); });
+    in_child([&] { EXPECT_EQ(take("packed"), SEC_E_OK) << usher_last_refusal(); });
   });
   in_engine({}, [&] { EXPECT_EQ(take("packed"), SEC_E_MESSAGE_ALTERED); });
 }
@@ -143,7 +131,7 @@ TEST_F(SspiExportProcess, ThoseWithOneReplayFileTakeOneOnceBetweenThem) {
 }
 
 TEST_F(SspiExportProcess, StartRefusesAKeyFileThatIsNoneAndSaysWhy) {
-  in_process([&] {
+  in_child([&] {
     const auto start = [&](const std::string& file) {
       const Files files{.key = file, .replays = path("replays")};
       const USHER_OPTIONS wanted = options(files);
@@ -162,7 +150,7 @@ TEST_F(SspiExportProcess, StartRefusesAKeyFileThatIsNoneAndSaysWhy) {
 }
 
 TEST_F(SspiExportProcess, StartRefusesSecondsThatAreTooMany) {
-  in_process([&] {
+  in_child([&] {
     const Files none;
     USHER_OPTIONS wanted = options(none);
     const auto start = [&](std::uint32_t seconds, std::uint32_t skew) {
@@ -177,7 +165,7 @@ TEST_F(SspiExportProcess, StartRefusesSecondsThatAreTooMany) {
     EXPECT_NE(std::string(usher_last_refusal()).find("ClockSkewSecondsMax"), std::string::npos);
     EXPECT_EQ(start(300, 0), SEC_E_OK) << usher_last_refusal();
   });
-  in_process([&] {
+  in_child([&] {
     const Files none;
     USHER_OPTIONS wanted = options(none);
     wanted.ClockSkewSecondsMax = 5;  // Less than the default: that is what is clamped.
@@ -187,7 +175,7 @@ TEST_F(SspiExportProcess, StartRefusesSecondsThatAreTooMany) {
 
 // A program that was built before there was any of this.
 TEST_F(SspiExportProcess, AnOlderProgramGetsTheDefaults) {
-  in_process([&] {
+  in_child([&] {
     const Files none;
     USHER_OPTIONS wanted = options(none);
     wanted.Size = USHER_OPTIONS_SIZE_2;
@@ -200,7 +188,7 @@ TEST_F(SspiExportProcess, AnOlderProgramGetsTheDefaults) {
 }
 
 TEST_F(SspiExportProcess, AKeyForSeveralNeedsAReplayFileForAll) {
-  in_process([&] {
+  in_child([&] {
     const Files alone{.key = key};
     USHER_OPTIONS wanted = options(alone);
     EXPECT_EQ(usher_start(&wanted), SEC_E_INVALID_PARAMETER);
@@ -214,12 +202,12 @@ TEST_F(SspiExportProcess, AKeyForSeveralNeedsAReplayFileForAll) {
 TEST_F(SspiExportProcess, AChildOfForkImportsWithAReplayFileOnly) {
   in_engine({}, [&] {
     pack_into("packed");
-    in_process([&] { EXPECT_EQ(take("packed"), SEC_E_OUT_OF_SEQUENCE); });
+    in_child([&] { EXPECT_EQ(take("packed"), SEC_E_OUT_OF_SEQUENCE); });
     EXPECT_EQ(take("packed"), SEC_E_OK) << usher_last_refusal();
   });
   in_engine({.replays = path("replays")}, [&] {
     pack_into("packed");
-    in_process([&] { EXPECT_EQ(take("packed"), SEC_E_OK) << usher_last_refusal(); });
+    in_child([&] { EXPECT_EQ(take("packed"), SEC_E_OK) << usher_last_refusal(); });
     EXPECT_EQ(take("packed"), SEC_E_OUT_OF_SEQUENCE);
   });
 }

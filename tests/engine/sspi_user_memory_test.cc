@@ -9,8 +9,8 @@
 
 #include "engine/sspi_users.h"
 #include "tests/engine/user_caller.h"
+#include "tests/in_child.h"
 #include "tests/users/fake_name_services.h"
-#include "tests/users/in_child.h"
 #include "tests/users/thread_status.h"
 
 namespace usher::testing {

@@ -13,7 +13,7 @@
 
 #include "tests/engine/async_caller.h"
 #include "tests/engine/user_caller.h"
-#include "tests/users/in_child.h"
+#include "tests/in_child.h"
 #include "tests/users/system_call_filter.h"
 #include "tests/users/thread_status.h"
 

@@ -22,7 +22,7 @@
 #include <string>
 #include <thread>
 
-#include "tests/users/in_child.h"
+#include "tests/in_child.h"
 #include "tests/users/system_call_filter.h"
 #include "tests/users/thread_status.h"
 

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "engine/users/impersonation.h"
-#include "tests/users/in_child.h"
+#include "tests/in_child.h"
 #include "tests/users/system_call_filter.h"
 #include "tests/users/thread_status.h"
 
