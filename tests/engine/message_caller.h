@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "engine/protect/message.h"
-#include "tests/engine/sspi_caller.h"
+#include "tests/engine/signed_on.h"
 
 namespace usher::testing {
 
@@ -40,61 +40,20 @@ class SspiMessage : public SspiTest {
  protected:
   void TearDown() override { DeleteSecurityContext(&context); }
 
-  // sign_on_with_kerberos makes both ends of a context.
-  void sign_on_with_kerberos(std::int32_t etype = 18, std::uint32_t flags = 0) {
-    mint::TicketFields fields;
-    fields.auth_time = unix_now() - 60;
-    fields.end_time = unix_now() + 3600;
-    fields.session_etype = etype;
-    const mint::Ticket ticket = realm.mint.ticket(realm.service, fields);
-    mint::AuthenticatorFields authenticator;
-    authenticator.seq_number = 0xfffffffe;  // Numbers of AES have 64 bits, and go on behind 32.
-    if (flags != 0) {
-      authenticator.context_flags = flags;
-    }
-    const mint::ApReq request = realm.ap_req(ticket, authenticator);
-    const Called leg = accept(credential.handle, mint::gss_token(request.message));
-    ASSERT_EQ(leg.status, SEC_E_OK) << usher_last_refusal();
-    context = leg.context;
-    const mint::KerberosMint::Answer answer = realm.mint.check_ap_rep(ticket, request, leg.reply);
-    ASSERT_EQ(answer.error, "");
-    const bool subkey = answer.subkey_etype != 0;  // RC4 has none.
-    client_terms = {.kerberos = {.profile = crypto::profile_of(etype),
-                                 .key = subkey ? answer.subkey : ticket.session_key,
-                                 .key_is_acceptor_subkey = subkey},
-                    .flags = gss::ContextFlags(authenticator.context_flags),
-                    .send_sequence = request.seq_number,
-                    .receive_sequence = answer.seq_number.value(),
-                    .self = Sender::kInitiator};
-    peer = Session::make(client_terms);
-    ASSERT_NE(peer, nullptr);
+  // These make both ends of a context.
+  void sign_on_with_kerberos(std::int32_t etype = 18,
+                             std::uint32_t flags = mint::kContextFlagsUsual) {
+    mint::AuthenticatorFields fields;
+    fields.seq_number = 0xfffffffe;  // Numbers of AES have 64 bits, and go on behind 32.
+    fields.context_flags = flags;
+    begin(testing::sign_on_with_kerberos(realm, credential.handle, etype, fields));
   }
-
   void sign_on_with_ntlm(bool in_spnego) {
-    Called leg = accept(credential.handle, in_spnego ? client.first_in_spnego() : client.first());
-    const Octets challenge =
-        in_spnego ? mint::read_neg_token_resp(leg.reply).response_token.value() : leg.reply;
-    const mint::Authenticated done =
-        mint::ntlm_authenticate(*realm.kit, client.negotiate, challenge, client.fields);
-    Octets last = done.message;
-    if (in_spnego) {
-      mint::NegTokenRespFields resp;
-      resp.response_token = done.message;
-      resp.mech_list_mic =
-          mint::ntlm_mech_list_mic(*realm.kit, done, mint::mech_type_list({gss::Mechanism::kNtlm}));
-      last = mint::neg_token_resp(resp);
-    }
-    leg = accept(credential.handle, last, &leg.context);
-    ASSERT_EQ(leg.status, SEC_E_OK) << usher_last_refusal();
-    context = leg.context;
-    // mechListMICs took the first number of both sides.
-    peer = Session::make(
-        {.ntlm = true,
-         .ntlm_key = {.exported_session_key = done.exported_session_key, .flags = done.flags},
-         .flags = gss::ContextFlags(mint::kContextFlagsUsual),
-         .send_sequence = in_spnego ? 1u : 0u,
-         .receive_sequence = in_spnego ? 1u : 0u,
-         .self = Sender::kInitiator});
+    begin(testing::sign_on_with_ntlm(realm, client, credential.handle, in_spnego));
+  }
+  void begin(const SignedOn& both) {
+    context = both.context;
+    peer = Session::make(both.terms());
     ASSERT_NE(peer, nullptr);
   }
 
@@ -180,7 +139,6 @@ class SspiMessage : public SspiTest {
   }
 
   CtxtHandle context = no_handle();
-  protect::SessionTerms client_terms;
   SessionShare peer;
 };
 

@@ -11,6 +11,7 @@
 
 #include "engine/protect/message.h"
 #include "tests/engine/context_answers.h"
+#include "tests/engine/signed_on.h"
 
 namespace usher::testing {
 namespace {
@@ -47,7 +48,10 @@ class SspiExportMessage : public SspiTest, public ::testing::WithParamInterface<
  protected:
   void SetUp() override {
     SspiTest::SetUp();
-    GetParam().etype == 0 ? sign_on_with_ntlm() : sign_on_with_kerberos();
+    both = GetParam().etype == 0
+               ? sign_on_with_ntlm(realm, client, own.handle, GetParam().in_spnego)
+               : sign_on_with_kerberos(realm, own.handle, GetParam().etype);
+    context = both.context;
     peer = Session::make(terms());
     ASSERT_NE(peer, nullptr);
   }
@@ -61,61 +65,7 @@ class SspiExportMessage : public SspiTest, public ::testing::WithParamInterface<
     out.Policy = "kerberos.rc4=allow,kerberos.weaker-keys=allow";
     return out;
   }
-  void sign_on_with_kerberos() {
-    mint::TicketFields fields;
-    fields.auth_time = unix_now() - 60;
-    fields.end_time = unix_now() + 3600;
-    fields.session_etype = GetParam().etype;
-    const mint::Ticket ticket = realm.mint.ticket(realm.service, fields);
-    const mint::ApReq request = realm.ap_req(ticket);
-    const Called leg = accept(own.handle, mint::gss_token(request.message));
-    ASSERT_EQ(leg.status, SEC_E_OK) << usher_last_refusal();
-    context = leg.context;
-    const mint::KerberosMint::Answer answer = realm.mint.check_ap_rep(ticket, request, leg.reply);
-    ASSERT_EQ(answer.error, "");
-    is_subkey = answer.subkey_etype != 0;
-    key = is_subkey ? answer.subkey : ticket.session_key;
-    first = {request.seq_number, answer.seq_number.value()};
-  }
-  void sign_on_with_ntlm() {
-    const bool in_spnego = GetParam().in_spnego;
-    Called leg = accept(own.handle, in_spnego ? client.first_in_spnego() : client.first());
-    const Octets challenge =
-        in_spnego ? mint::read_neg_token_resp(leg.reply).response_token.value() : leg.reply;
-    const mint::Authenticated done =
-        mint::ntlm_authenticate(*realm.kit, client.negotiate, challenge, client.fields);
-    Octets last = done.message;
-    if (in_spnego) {
-      mint::NegTokenRespFields resp;
-      resp.response_token = done.message;
-      resp.mech_list_mic =
-          mint::ntlm_mech_list_mic(*realm.kit, done, mint::mech_type_list({gss::Mechanism::kNtlm}));
-      last = mint::neg_token_resp(resp);
-    }
-    leg = accept(own.handle, last, &leg.context);
-    ASSERT_EQ(leg.status, SEC_E_OK) << usher_last_refusal();
-    context = leg.context;
-    key = done.exported_session_key;
-    ntlm_flags = done.flags;
-    // The two mechListMICs are of the sequence, too.
-    first = {in_spnego ? 1u : 0u, in_spnego ? 1u : 0u};
-  }
-  // terms are the client's.
-  protect::SessionTerms terms() const {
-    protect::SessionTerms out{.ntlm = GetParam().etype == 0,
-                              .flags = gss::ContextFlags(mint::kContextFlagsUsual),
-                              .send_sequence = first[0],
-                              .receive_sequence = first[1],
-                              .self = Sender::kInitiator};
-    if (out.ntlm) {
-      out.ntlm_key = {.exported_session_key = key, .flags = ntlm_flags};
-    } else {
-      out.kerberos = {.profile = crypto::profile_of(GetParam().etype),
-                      .key = key,
-                      .key_is_acceptor_subkey = is_subkey};
-    }
-    return out;
-  }
+  protect::SessionTerms terms() const { return both.terms(); }  // The client's.
 
   // seal and sign are the server's, through the API.
   static Sent seal(CtxtHandle from) {
@@ -188,10 +138,7 @@ class SspiExportMessage : public SspiTest, public ::testing::WithParamInterface<
 
   OwnCredential own{lax()};
   CtxtHandle context = no_handle();
-  Octets key;
-  bool is_subkey = false;
-  ntlm::NegotiateFlags ntlm_flags{};
-  std::array<std::uint32_t, 2> first{};  // The client's number and ours.
+  SignedOn both;
   SessionShare peer;
 };
 INSTANTIATE_TEST_SUITE_P(All, SspiExportMessage,
