@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include <cstdlib>
+#include <cstring>
 
 namespace usher {
 namespace {
@@ -32,15 +33,16 @@ TEST(LocalTime, IsUtcUnlessSomebodySaysOtherwise) {
 
 TEST(LocalTime, IsWhatTheLibrarySaysInEveryHour) {
   // No summer time; half hours; both halves of the year; a change at an odd time of day.
-  for (const char* const zone : {"XXX-5:30", "EST5EDT,M3.2.0,M11.1.0", "CET-1CEST,M3.5.0,M10.5.0/3",
-                                 "AEST-10AEDT,M10.1.0,M4.1.0/3", "YYY11"}) {
+  for (const char* const zone : {"IST-5:30", "EST5EDT,M3.2.0,M11.1.0", "CET-1CEST,M3.5.0,M10.5.0/3",
+                                 "AEST-10AEDT,M10.1.0,M4.1.0/3", "SST11"}) {
     const LocalTime local = local_in(zone);
     std::int64_t changes = 0;
     for (std::int64_t at = kNow - 24 * kHour; at < kNow + 10 * kYear; at += kHour) {
       ASSERT_EQ(local.ahead_s(at), asked(at)) << zone << " at " << at;
       changes += asked(at) != asked(at - kHour) ? 1 : 0;
     }
-    EXPECT_EQ(changes, zone[0] == 'X' || zone[0] == 'Y' ? 0 : 20) << zone;
+    const bool has_summer_time = std::strchr(zone, ',') != nullptr;
+    EXPECT_EQ(changes, has_summer_time ? 20 : 0) << zone;
   }
 }
 

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::int64_t kAhead = 19'800;  // +5:30 all the year.
 [[maybe_unused]] const bool g_zone_is_set = [] {
-  test_zone = "XXX-5:30";
+  test_zone = "IST-5:30";
   return true;
 }();
 

@@ -223,16 +223,16 @@ TEST_F(SspiMessage, AreOnlyWhatWasNegotiated) {
   EXPECT_EQ(EncryptMessage(&context, SECQOP_WRAP_NO_ENCRYPT, &message, 0), SEC_E_OK);
 }
 
-// DCE/RPC's way: a header and a trailer that are signed only, the stub between them sealed.
+// DCE/RPC's way: a header and a trailer that are signed only, the body between them sealed.
 TEST_F(SspiMessage, PartsMayBeSignedOnlyOrPassedOver) {
   sign_on_with_kerberos();
   Octets header = text(24);
-  Octets stub = text(100);
+  Octets body = text(100);
   Octets unseen = text(5);
   Octets trailer = text(8);
   Octets token(sizes().cbSecurityTrailer);
   std::array buffers = {buffer(SECBUFFER_DATA | SECBUFFER_READONLY_WITH_CHECKSUM, header),
-                        buffer(SECBUFFER_DATA, stub),
+                        buffer(SECBUFFER_DATA, body),
                         buffer(SECBUFFER_DATA | SECBUFFER_READONLY, unseen),
                         buffer(SECBUFFER_DATA | SECBUFFER_READONLY_WITH_CHECKSUM, trailer),
                         buffer(SECBUFFER_TOKEN, token),
@@ -242,13 +242,13 @@ TEST_F(SspiMessage, PartsMayBeSignedOnlyOrPassedOver) {
   EXPECT_EQ(header, text(24));
   EXPECT_EQ(unseen, text(5));
   EXPECT_EQ(trailer, text(8));
-  EXPECT_NE(stub, text(100));
+  EXPECT_NE(body, text(100));
   const std::array<Part, 3> parts = {Part{.use = Part::Use::kSigned, .bytes = header},
-                                     Part{.bytes = stub},
+                                     Part{.bytes = body},
                                      Part{.use = Part::Use::kSigned, .bytes = trailer}};
   EXPECT_EQ(peer->open(parts, MutableBytes(token).first(buffers[4].cbBuffer), {}).outcome,
             MessageOutcome::kGood);
-  EXPECT_EQ(stub, text(100));
+  EXPECT_EQ(body, text(100));
 }
 
 // Every list of buffers that is none, and that the next right one is taken all the same.
