@@ -107,6 +107,7 @@ typedef void(SEC_ENTRY* SEC_GET_KEY_FN)(void* Arg, void* Principal, uint32_t Key
 //   ptsExpiry       Receives SECURITY_TIME_NEVER; may be NULL.
 // SEC_E_NO_CREDENTIALS if a keytab or an accounts file cannot be used, or nothing is left to
 // accept; SEC_E_NO_AUTHENTICATING_AUTHORITY if winbindd is to be asked and does not answer;
+// SEC_E_OUT_OF_SEQUENCE if it is, and the calling thread impersonates a client;
 // SEC_E_INSUFFICIENT_MEMORY if memory or all credential handles are used up.
 USHER_API SECURITY_STATUS SEC_ENTRY AcquireCredentialsHandleA(
     const SEC_CHAR* pszPrincipal, const SEC_CHAR* pszPackage, uint32_t fCredentialUse,
@@ -306,7 +307,7 @@ USHER_API SECURITY_STATUS SEC_ENTRY DecryptMessage(PCtxtHandle phContext, PSecBu
 // ExportSecurityContext packs a complete context for another process, or for later: everything that
 // ImportSecurityContext needs to go on with it, its keys, its place in the sequence of messages,
 // its PAC and what was delegated. It is sealed (AES-256-GCM) with a key of the engine's: a random
-// one, which only this process and its children have, or that of the file
+// one, which this process has, and its children if it has a ReplayFile, or that of the file
 // USHER_OPTIONS.ContextKeyFile, for processes and machines that share it.
 //   phContext       The context.
 //   fFlags          SECPKG_CONTEXT_EXPORT_DELETE_OLD: the context is deleted once it is packed; on

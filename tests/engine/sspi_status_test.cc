@@ -390,6 +390,8 @@ struct Elsewhere {
   const char* word;
 };
 constexpr Elsewhere kElsewhere[] = {
+    {"AcquireCredentialsHandle", "SEC_E_OUT_OF_SEQUENCE", "engine/sspi_user_token_test.cc",
+     "acquire(), SEC_E_OUT_OF_SEQUENCE"},
     {"ExportSecurityContext", "SEC_E_CONTEXT_EXPIRED", "engine/export_time_test.cc",
      "SEC_E_CONTEXT_EXPIRED"},
     {"ExportSecurityContext", "SEC_E_CANNOT_PACK", "auth/context_image_test.cc", "image_fits"},
