@@ -135,7 +135,7 @@ using CredentialTable = HandleTable<Acceptor, kCredentialCountMax>;
 // credentials is the process's table of them.
 [[nodiscard]] CredentialTable& credentials() noexcept;
 
-// replace_keys loads what `sources(copy)` makes of a copy of a credential's sources, and puts it,
+// replace_keys loads what `change` makes of a copy of a credential's sources, and puts it,
 // and them, in place of what it had: one call at a time, of all credentials. SEC_E_OK, or the
 // refusal, and nothing has changed. Allocates.
 using ChangeSources = SECURITY_STATUS (*)(void* context, const Acceptor& acceptor,

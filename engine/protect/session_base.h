@@ -117,8 +117,7 @@ class SessionBase : public Session {
   const bool keeps_order_;
   const bool goes_on_;  // In another's place.
   const std::uint64_t send_first_;
-  const std::uint64_t
-      sends_max_;  // Messages that have a number, and so a key stream, of their own.
+  const std::uint64_t sends_max_;  // So many messages have a number of their own.
   std::mutex sending_;
   std::uint64_t send_number_;  // Under sending_.
   bool stopped_ = false;       // Likewise.
