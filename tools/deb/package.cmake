@@ -102,6 +102,10 @@ install(CODE "execute_process(COMMAND ${CMAKE_STRIP} --strip-debug --remove-sect
   COMPONENT development EXCLUDE_FROM_ALL)
 
 # Since which version libusher.so.0 has each function: all of the version script's node of 0.1.0.
+file(STRINGS ${PROJECT_SOURCE_DIR}/engine/libusher.map usher_deb_nodes REGEX "^[A-Z_0-9]+ \\{$")
+if(NOT usher_deb_nodes STREQUAL "USHER_0 {")
+  message(FATAL_ERROR "engine/libusher.map has other nodes than USHER_0: say here since when its functions are there")
+endif()
 file(STRINGS ${PROJECT_SOURCE_DIR}/engine/libusher.map usher_deb_lines REGEX "^    [A-Za-z_]+;$")
 set(usher_deb_symbols "libusher.so.0 libusher0 #MINVER#\n USHER_0@USHER_0 0.1.0\n")
 foreach(line ${usher_deb_lines})
