@@ -73,6 +73,7 @@ class Connection {
         SspiGetAsyncCallStatus(async_.get());  // The words are those of the operation then.
         say(refusal("refused", status).what());
       } else if (status == SEC_E_OK) {
+        must_protect(granted_);
         say("signed on as " + context_.client());
         signed_on_ = true;
       }

@@ -20,11 +20,19 @@ namespace sample {
 inline constexpr std::size_t kMessageMax = 65536;             // Bytes of plaintext.
 inline constexpr std::size_t kFrameMax = kMessageMax + 1024;  // A sealed message, or a token.
 
-// Asking for protection requires it: a client that does not negotiate it is refused. With an
-// extended error it is told why.
+// What is asked for, and what has to be granted. Here, asking for protection requires it, and a
+// client that does not negotiate it is refused; elsewhere it only asks. With an extended error the
+// client is told why it is refused.
 inline constexpr ULONG kRequest = ASC_REQ_CONFIDENTIALITY | ASC_REQ_INTEGRITY |
                                   ASC_REQ_REPLAY_DETECT | ASC_REQ_SEQUENCE_DETECT |
                                   ASC_REQ_EXTENDED_ERROR;
+inline constexpr ULONG kNeeded =
+    ASC_RET_CONFIDENTIALITY | ASC_RET_INTEGRITY | ASC_RET_REPLAY_DETECT | ASC_RET_SEQUENCE_DETECT;
+inline void must_protect(ULONG granted) {
+  if ((granted & kNeeded) != kNeeded) {
+    throw std::runtime_error("refused: its messages would not be protected");
+  }
+}
 
 // refusal is an error in the library's own words. To be called at once: they are those of the
 // thread's last refusal.

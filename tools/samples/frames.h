@@ -17,6 +17,9 @@ static inline BOOL send_all(int socket, const void* bytes, DWORD size, int flags
   while (size > 0) {
     const ssize_t sent = send(socket, next, size, flags | MSG_NOSIGNAL);
     if (sent < 0) {
+      if (errno == EINTR) {
+        continue;
+      }
       return FALSE;
     }
     next += sent;
@@ -48,6 +51,9 @@ static inline ssize_t receive_all(int socket, BYTE* bytes, DWORD size) {
   DWORD have = 0;
   while (have < size) {
     const ssize_t got = recv(socket, bytes + have, size - have, 0);
+    if (got < 0 && errno == EINTR) {
+      continue;
+    }
     if (got <= 0) {
       return got < 0 ? -1 : (ssize_t)have;
     }
@@ -57,8 +63,7 @@ static inline ssize_t receive_all(int socket, BYTE* bytes, DWORD size) {
 }
 
 // receive_frame takes the next frame, whose contents go to `frame` and their size to *size. NULL;
-// or
-// "" if the peer has closed the connection between two frames; or what is wrong, and then the
+// or "" if the peer has closed the connection between two frames; or what is wrong, and then the
 // connection is of no use any more.
 static inline const char* receive_frame(int socket, BYTE* frame, DWORD room, DWORD* size) {
   BYTE head[FRAME_HEAD_SIZE];

@@ -70,9 +70,10 @@ static BOOL take_frame(Client* client, DWORD* size) {
 
 // sign_on passes tokens on until the client is known, or refused.
 static BOOL sign_on(Client* client) {
-  // Asking for protection requires it: a client that does not negotiate it is refused.
   const ULONG request = ASC_REQ_CONFIDENTIALITY | ASC_REQ_INTEGRITY | ASC_REQ_REPLAY_DETECT |
                         ASC_REQ_SEQUENCE_DETECT | ASC_REQ_EXTENDED_ERROR;
+  const ULONG needed =
+      ASC_RET_CONFIDENTIALITY | ASC_RET_INTEGRITY | ASC_RET_REPLAY_DETECT | ASC_RET_SEQUENCE_DETECT;
   SECURITY_STATUS status = SEC_I_CONTINUE_NEEDED;
   while (status == SEC_I_CONTINUE_NEEDED) {
     DWORD size = 0;
@@ -92,6 +93,11 @@ static BOOL sign_on(Client* client) {
       say(client, "refused: %s (0x%08X)", usher_last_refusal(), (unsigned)status);
     } else {
       client->has_context = TRUE;
+    }
+    // Here, asking for protection requires it. Elsewhere it only asks: a look costs nothing.
+    if (status == SEC_E_OK && (granted & needed) != needed) {
+      say(client, "refused: its messages would not be protected");
+      return FALSE;
     }
     // Whatever the status: there may be a last token, and for a client that is refused one, too.
     if (reply.cbBuffer > 0 && !went_well(client, send_frame(client->socket, &reply, 1))) {

@@ -86,6 +86,9 @@ class Client {
         AcceptSecurityContext(credential_.get(), context.old(), &input, kRequest,
                               SECURITY_NATIVE_DREP, context.fresh(), &output, &granted, nullptr);
     const std::runtime_error why = refusal("refused", status);
+    if (status == SEC_E_OK) {
+      must_protect(granted);
+    }
     if (out.cbBuffer > 0) {  // Whatever the status: a refused client may get a token, too.
       send({&out, 1});
     }
