@@ -4,7 +4,6 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -13,6 +12,7 @@
 #include <span>
 
 #include "engine/secret.h"
+#include "engine/wiped_on_fork.h"
 
 namespace usher {
 namespace {
@@ -48,8 +48,8 @@ struct Layout {
 };
 
 Layout layout() noexcept {
-  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-  const std::size_t state_size = (sizeof(State) + page - 1) / page * page;
+  const std::size_t page = whole_pages(1);
+  const std::size_t state_size = whole_pages(sizeof(State));
   return {.state_offset = page, .state_size = state_size, .size = page + state_size};
 }
 
@@ -82,15 +82,12 @@ class SystemRandom final : public RandomSource {
 
 std::unique_ptr<RandomSource> SystemRandom::make() noexcept {
   const Layout parts = layout();
-  void* const memory =
-      ::mmap(nullptr, parts.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) {
+  void* const memory = map_wiped_on_fork(parts.state_offset, parts.state_size);
+  if (memory == nullptr) {
     return nullptr;
   }
   void* const state = static_cast<std::uint8_t*>(memory) + parts.state_offset;
-  // A kernel that cannot empty memory on fork (before 4.14) cannot keep the promise in random.h.
-  if (::madvise(state, parts.state_size, MADV_WIPEONFORK) != 0 ||
-      ::madvise(state, parts.state_size, MADV_DONTDUMP) != 0) {
+  if (::madvise(state, parts.state_size, MADV_DONTDUMP) != 0) {
     ::munmap(memory, parts.size);
     return nullptr;
   }

@@ -260,8 +260,9 @@ USHER_API SECURITY_STATUS SEC_ENTRY QueryContextAttributesExW(PCtxtHandle phCont
 //                  is written or opened; SEC_E_INVALID_PARAMETER if one has a size and no memory.
 //   MessageSeqNo   Not used: messages are numbered here, as Windows does it for these packages.
 //   fQOP, pfQOP    0, or SECQOP_WRAP_NO_ENCRYPT: signed, in the form of an encrypted message.
-// A child of fork has none of the messages of contexts that its parent has sent or received on
-// (SEC_E_OUT_OF_SEQUENCE): its parent goes on, or packs the context for it (ExportSecurityContext).
+// A child of fork, or of _Fork or clone with a memory of its own, has none of the messages of
+// contexts that its parent has sent or received on (SEC_E_OUT_OF_SEQUENCE), not even while handlers
+// of pthread_atfork run: its parent goes on, or packs the context for it (ExportSecurityContext).
 // Of other contexts from before the fork, one of the two may use messages, and the other must not.
 //
 // Any number of threads may call these functions on one context at once; those that send take

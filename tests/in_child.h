@@ -2,12 +2,25 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <string>
 
 namespace usher::testing {
+
+// Fork is a way to make a process with a copy of this one's memory. Handlers of pthread_atfork run
+// in the first one's child only.
+struct Fork {
+  const char* name;
+  pid_t (*make)();
+};
+inline const Fork kForks[] = {
+    {"fork", [] { return ::fork(); }},
+    {"_Fork", [] { return ::_Fork(); }},
+    {"clone", [] { return static_cast<pid_t>(::syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0)); }}};
 
 inline constexpr int kSkippedInChild = 77;
 
@@ -19,8 +32,8 @@ inline int how_it_ended() {
 // in_child runs `body` in a child, whose end must be in order. If that skips the test, the test is
 // skipped.
 template <class Body>
-void in_child(Body body) {
-  const pid_t child = ::fork();
+void in_child(Body body, const Fork& fork = kForks[0]) {
+  const pid_t child = fork.make();
   ASSERT_GE(child, 0);
   if (child == 0) {
     body();

@@ -26,7 +26,7 @@ MAY_INCLUDE = {
 }
 # engine/ from the bottom up: leaf headers, one row per subfolder, then the files that compose them.
 ENGINE_LEAVES = {"clock", "descriptor", "file_image", "fork_number", "limits", "random", "secret",
-                 "signals_blocked", "status"}
+                 "signals_blocked", "status", "wiped_on_fork"}
 ENGINE_LAYERS = ["slots", "crypto", "protect", "auth", "users", "io"]
 LEAF, TOP = -1, len(ENGINE_LAYERS)
 

@@ -161,8 +161,9 @@ class Session {
   // that whoever goes on from `out` does so alone. resume takes that back if nobody will. False: it
   // was stopped before, somebody else has gone on, and `out` is as it was.
   //
-  // In a child of fork everything of a Session that is older is kStopped: its parent goes on, and
-  // two could only repeat each other's key streams and numbers.
+  // In a child of fork, _Fork or clone everything of a Session that is older is kStopped, from the
+  // first moment on: its parent goes on, and two could only repeat each other's key streams and
+  // numbers.
   enum class Stop : std::uint8_t { kNothing, kSending, kEverything };
   [[nodiscard]] virtual bool save(SessionState& out, Stop stop) noexcept = 0;
   virtual void resume() noexcept = 0;

@@ -1,11 +1,11 @@
 // engine/protect/message.h: a Session that is made from another one's state goes on where that one
 // was, and one that was stopped sends nothing any more.
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include <pthread.h>
 
 #include <thread>
 
+#include "tests/in_child.h"
 #include "tests/protect/session_pair.h"
 
 namespace usher::protect {
@@ -204,27 +204,45 @@ TEST_P(MessageState, WhatIsDeletedReceivesNoMoreEither) {
 
 // Parent and child would both send with one key stream, and a lock may have been held by a thread
 // that the child does not have.
-TEST_P(MessageState, AChildOfForkHasNoneOfItsParentsMessages) {
+TEST_P(MessageState, AChildHasNoneOfItsParentsMessages) {
   Message mine = seal(*client_, {text(40)});
-  const pid_t child = ::fork();
-  if (child == 0) {
-    Octets data = text(8);
-    Octets token(100);
-    Octets padding(1);
-    SessionState state;
-    const Part part{.bytes = data};
-    const bool stopped =
-        server_->seal(std::span(&part, 1), true, token, padding).outcome ==
-            MessageOutcome::kStopped &&
-        server_->sign(std::span(&part, 1), token).outcome == MessageOutcome::kStopped &&
-        open(*server_, mine).outcome == MessageOutcome::kStopped &&
-        !server_->save(state, Session::Stop::kNothing) && server_->sizes().signature > 0;
-    ::_exit(stopped ? 0 : 1);
+  for (const usher::testing::Fork& fork : usher::testing::kForks) {
+    SCOPED_TRACE(fork.name);
+    const auto body = [&] {
+      Octets data = text(8);
+      Octets token(100);
+      Octets padding(1);
+      SessionState state;
+      const Part part{.bytes = data};
+      EXPECT_EQ(server_->seal({&part, 1}, true, token, padding).outcome, kStopped);
+      EXPECT_EQ(server_->sign({&part, 1}, token).outcome, kStopped);
+      EXPECT_EQ(open(*server_, mine).outcome, kStopped);
+      EXPECT_FALSE(server_->save(state, Session::Stop::kNothing));
+      EXPECT_GT(server_->sizes().signature, 0u);
+      EXPECT_EQ(sign(*make(Sender::kAcceptor), text(8)).sealed.outcome, kGood) << "its own are";
+    };
+    usher::testing::in_child(body, fork);
   }
-  int ended = 1;
-  ASSERT_EQ(::waitpid(child, &ended, 0), child);
-  EXPECT_EQ(ended, 0);
-  EXPECT_EQ(open(*server_, mine).outcome, MessageOutcome::kGood) << "and its parent goes on";
+  EXPECT_EQ(open(*server_, mine).outcome, kGood) << "and its parent goes on";
+}
+
+// Handlers of pthread_atfork run in the order they came in, and the program's may come before any
+// of a library's.
+Session* g_signs_in_handler = nullptr;
+MessageOutcome g_signed_in_handler = kFailed;
+const int g_handler = ::pthread_atfork(nullptr, nullptr, [] {
+  if (g_signs_in_handler != nullptr) {
+    g_signed_in_handler = sign(*g_signs_in_handler, text(8)).sealed.outcome;
+  }
+});
+
+TEST_P(MessageState, NorHasAChildInAHandlerThatRunsBeforeOthers) {
+  ASSERT_EQ(g_handler, 0);
+  ASSERT_EQ(sign(*server_, text(8)).sealed.outcome, kGood);
+  g_signs_in_handler = server_.get();
+  usher::testing::in_child([] { EXPECT_EQ(g_signed_in_handler, kStopped); });
+  g_signs_in_handler = nullptr;
+  EXPECT_EQ(sign(*server_, text(8)).sealed.outcome, kGood);
 }
 
 }  // namespace
