@@ -15,7 +15,7 @@ enum class SequenceVerdict : std::uint8_t {
   kGap,       // Later than that: what lies between is lost or still on its way.
   kLate,      // One of those that were missing.
   kReplayed,  // Seen before.
-  kOld,       // So far back that nobody knows any more, or from before the first.
+  kOld,       // So far back that nobody knows any more, from before the first, or after the last.
 };
 
 // SequenceWindowOf tells fresh numbers from replayed and old ones, and whether they come in order,
@@ -25,7 +25,8 @@ template <unsigned kReach>
 class SequenceWindowOf {
  public:
   // `first` is the number the peer begins with; numbers are `number_bits` wide (64 with AES, 32
-  // with RC4) and wrap. kReach is at most half of what there are.
+  // with RC4) and wrap, but none comes twice: the last is the second before `first`, for the one
+  // before it may be a mechListMIC's. kReach is at most half of what there are.
   SequenceWindowOf(std::uint64_t first, unsigned number_bits) noexcept
       : mask_(number_bits == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << number_bits) - 1),
         first_(first) {
@@ -36,6 +37,10 @@ class SequenceWindowOf {
   [[nodiscard]] SequenceVerdict note(std::uint64_t number) noexcept {
     const std::uint64_t ahead = (number - first_ - place_.next) & mask_;
     if (ahead <= mask_ / 2) {
+      // Behind the last the numbers begin again, and with them what was recorded.
+      if (place_.next >= mask_ || ahead >= mask_ - place_.next) {
+        return SequenceVerdict::kOld;
+      }
       pass(ahead);
       mark(place_.next++);
       return ahead == 0 ? SequenceVerdict::kNext : SequenceVerdict::kGap;

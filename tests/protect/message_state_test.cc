@@ -183,6 +183,27 @@ TEST_P(MessageState, NoNumberComesTwiceWhereItMakesTheKey) {
   }
 }
 
+// Not even where all bits of the window say that nothing is missing.
+TEST_P(MessageState, ARecordedMessageIsNotTakenAgainHoweverManyHaveCome) {
+  const Mic mics[] = {sign(*client_, text(16)), sign(*client_, text(16))};
+  SessionState state;
+  ASSERT_TRUE(server_->save(state, Session::Stop::kNothing));
+  state.begun = true;
+  for (const std::uint64_t next :
+       {std::uint64_t{2}, std::uint64_t{0x7fffffff}, std::uint64_t{0x80000000},
+        std::uint64_t{0x80000001}, std::uint64_t{0x80000002}, std::uint64_t{0xfffffffe},
+        std::uint64_t{0xffffffff}}) {
+    state.received.next = next;
+    if (!GetParam().ntlm()) {
+      state.received.seen.fill(~std::uint64_t{0});
+    }
+    const std::shared_ptr<Session> late = make(Sender::kAcceptor, &state);
+    for (const Mic& mic : mics) {
+      EXPECT_NE(verify(*late, text(16), mic.token), kGood) << next;
+    }
+  }
+}
+
 // A thread that still has it takes no message that is fresh to whoever goes on.
 TEST_P(MessageState, WhatIsDeletedReceivesNoMoreEither) {
   SessionState state;

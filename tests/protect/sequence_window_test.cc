@@ -25,6 +25,9 @@ class Model {
     if (wrapped > mask_ / 2) {
       count -= static_cast<std::int64_t>(mask_) + 1;
     }
+    if (count >= static_cast<std::int64_t>(mask_)) {
+      return kOld;  // The numbers have come round: there are counts up to here only.
+    }
     if (count >= next_) {
       seen_.insert(count);
       const bool expected = count == next_;
@@ -67,9 +70,11 @@ TEST(SequenceWindow, AgreesWithAListOfAllNumbersWhateverComes) {
 
 TEST(SequenceWindow, AgreesForLongWithSmallSteps) {
   std::uint64_t state = 88172645463325252u;
-  SequenceWindowOf<100> window(250, 8);
+  constexpr unsigned kBits = 15;  // Few enough that all are used up.
+  constexpr std::uint64_t kMask = (1u << kBits) - 1;
+  SequenceWindowOf<100> window(250, kBits);
   SequenceWindowOf<100> wide(~std::uint64_t{0} - 40, 64);
-  Model model(250, 255, 100);
+  Model model(250, kMask, 100);
   std::int64_t highest = 0;
   Model wide_model(~std::uint64_t{0} - 40, (std::uint64_t{1} << 62) - 1, 100);
   for (int i = 0; i < 200000; ++i) {
@@ -78,11 +83,69 @@ TEST(SequenceWindow, AgreesForLongWithSmallSteps) {
     state ^= state << 17;
     const std::int64_t count = highest + static_cast<std::int64_t>(state % 128) - 120;
     highest = std::max(highest, count);
-    const auto number = static_cast<std::uint64_t>(count + 250) & 255;
+    const auto number = static_cast<std::uint64_t>(count + 250) & kMask;
     ASSERT_EQ(window.note(number), model.note(number)) << i;
     const std::uint64_t wide_number = ~std::uint64_t{0} - 40 + static_cast<std::uint64_t>(count);
     const std::uint64_t mask62 = (std::uint64_t{1} << 62) - 1;
     ASSERT_EQ(wide.note(wide_number), wide_model.note(wide_number & mask62)) << i;
+  }
+  EXPECT_EQ(window.place().next, kMask) << "it came to the end";
+  EXPECT_GT(highest, static_cast<std::int64_t>(kMask + kMask / 4)) << "and others came after it";
+}
+
+// A peer that has sent so many could be made to say its first ones again.
+TEST(SequenceWindow, WhatWasRecordedNeverComesRound) {
+  for (const unsigned bits : {32u, 64u}) {
+    const std::uint64_t mask = ~std::uint64_t{0} >> (64 - bits);
+    const std::uint64_t half = mask / 2;
+    for (const std::uint64_t first : {std::uint64_t{0}, std::uint64_t{100}, mask}) {
+      for (const std::uint64_t next :
+           {half - 1, half, half + 1, half + 2, half + 3, mask - 2000, mask - 1, mask}) {
+        for (const std::uint64_t recorded : {std::uint64_t{0}, std::uint64_t{1}, half - 2000}) {
+          SequenceWindow window(first, bits);
+          window.go_on_from({.next = next});
+          EXPECT_EQ(window.note(first + recorded), kOld) << bits << ' ' << next << ' ' << recorded;
+          EXPECT_EQ(window.note(first - 1), kOld) << "a mechListMIC's is none either: " << next;
+          EXPECT_EQ(window.place().next, next);
+        }
+      }
+    }
+  }
+}
+
+TEST(SequenceWindow, TheLastNumberIsTheSecondBeforeTheFirst) {
+  for (const unsigned bits : {32u, 64u}) {
+    const std::uint64_t mask = ~std::uint64_t{0} >> (64 - bits);
+    SequenceWindow window(7, bits);
+    window.go_on_from({.next = mask - 2});
+    EXPECT_EQ(window.note(7 + mask - 2), kNext);
+    EXPECT_EQ(window.note(7 + mask - 1), kNext) << "the last";
+    EXPECT_EQ(window.place().next, mask);
+    EXPECT_EQ(window.note(7 + mask), kOld) << "a mechListMIC's";
+    EXPECT_EQ(window.note(7), kOld) << "the first";
+    EXPECT_EQ(window.note(8), kOld);
+    EXPECT_EQ(window.note(7 + mask - 1), kReplayed);
+    EXPECT_EQ(window.note(7 + mask - 2), kReplayed);
+    EXPECT_EQ(window.note(7 + mask - 3), kLate) << "those that are missing may come";
+    EXPECT_EQ(window.note(7 + mask - 3), kReplayed);
+    EXPECT_EQ(window.place().next, mask);
+
+    SequenceWindow skips(7, bits);
+    skips.go_on_from({.next = mask - 2});
+    EXPECT_EQ(skips.note(7 + mask), kOld);
+    EXPECT_EQ(skips.note(7 + mask - 1), kGap);
+    EXPECT_EQ(skips.note(7 + mask - 2), kLate);
+  }
+}
+
+// Any values are a place.
+TEST(SequenceWindow, APlaceBehindTheLastNumberTakesNothingNew) {
+  SequenceWindow window(7, 32);
+  for (const std::uint64_t next : {std::uint64_t{1} << 32, std::uint64_t{1} << 40, UINT64_MAX}) {
+    window.go_on_from({.next = next});
+    EXPECT_EQ(window.note(7 + next), kOld);
+    EXPECT_EQ(window.note(8 + next), kOld);
+    EXPECT_EQ(window.place().next, next);
   }
 }
 
