@@ -269,8 +269,8 @@ USHER_API SECURITY_STATUS SEC_ENTRY QueryContextAttributesExW(PCtxtHandle phCont
 // turns, and so do those that receive. A context's first message, or its first question for
 // SECPKG_ATTR_SIZES, takes 14 KiB from the heap, which go with the context. A context's end
 // (ptsExpiry) does not end its messages: a caller that wants that looks at the clock. With RC4 and
-// Kerberos each side makes 2^32-1 messages at most, then SEC_E_OUT_OF_SEQUENCE: a message's key
-// follows from its number.
+// Kerberos a message's key follows from its number, so ours end where the client's begin, after
+// 2^28 at least, or with the last number, after 2^32-1: SEC_E_OUT_OF_SEQUENCE.
 //
 // On an error nothing was sent or taken: buffers are as they were, no number is used up, and the
 // call may be made again. But what was received and did not verify, or came out of its order, is

@@ -63,6 +63,20 @@ const crypto::EtypeProfile* our_subkey(const Exchange& exchange) noexcept {
 // 30 bits, so that no peer reads it as negative and none sees it wrap.
 constexpr std::uint32_t kSequenceMax = 0x3fffffff;
 
+// choose_sequence makes the number that our messages begin with of random bits.
+//= RFC 4757 7.3: a message's key follows from the context's key and the message's number, whichever
+//= side's it is
+// So with RC4 ours begin far from where the client's do, on either side: at least kFar. Of the two
+// numbers that differ in their highest bit alone, by 2 * kFar, one is.
+std::uint32_t choose_sequence(std::uint32_t random, std::uint32_t clients,
+                              const crypto::EtypeProfile& key) noexcept {
+  constexpr std::uint32_t kFar = 1u << 28;
+  static_assert(2 * kFar <= kSequenceMax && 4 * kFar > kSequenceMax);
+  const std::uint32_t ours = random & kSequenceMax;
+  const bool is_near = ours - clients < kFar || clients - ours < kFar;
+  return key.family == crypto::Family::kRc4 && is_near ? ours ^ (2 * kFar) : ours;
+}
+
 // error_code_of translates a refusal into RFC 4120 7.5.9; kNone if it has no code there, or is none
 // of the client's business.
 //= MS-KILE 3.4.5: a message that is not well-formed or not supported gets a zero-length reply.
@@ -222,7 +236,8 @@ bool stage_reply(Turn& turn, Exchange& exchange) noexcept {
   }
   const Bytes confounder = fresh.first(profile.confounder_size);
   const Bytes subkey = fresh.subspan(profile.confounder_size, subkey_size);
-  context.acceptor_sequence = load_le<std::uint32_t>(fresh.last(kSequenceSize)) & kSequenceMax;
+  context.acceptor_sequence = choose_sequence(load_le<std::uint32_t>(fresh.last(kSequenceSize)),
+                                              context.initiator_sequence, reply_key(exchange));
   if (has_subkey) {
     context.key.assign(subkey);
     context.key_etype = std::int32_t(subkey_profile->etype);

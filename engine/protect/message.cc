@@ -20,12 +20,18 @@ unsigned number_bits(const SessionTerms& terms) noexcept {
   return !terms.ntlm && terms.kerberos.profile->family != crypto::Family::kRc4 ? 64 : 32;
 }
 
-// sends_max is how many messages one side may make. With RC4 a message's key follows from its
-// number (RFC 4757 7.3), which may not come again, nor that of a mechListMIC before the first.
-// Everywhere else a message is encrypted with what does not come again with its number.
+// sends_max is how many messages we may make. With RC4 a message's key follows from its number
+// (RFC 4757 7.3), whichever side's it is. So none of ours may come again, nor be that of a
+// mechListMIC before the first, nor one of the peer's: ours end before its first. Where both begin
+// with one number (RFC 4121 2, when no AP-REP is sent) there is no such end. Everywhere else a
+// message is encrypted with what does not come again with its number.
 std::uint64_t sends_max(const SessionTerms& terms) noexcept {
-  return !terms.ntlm && number_bits(terms) == 32 ? std::numeric_limits<std::uint32_t>::max()
-                                                 : std::numeric_limits<std::uint64_t>::max();
+  if (terms.ntlm || number_bits(terms) != 32) {
+    return std::numeric_limits<std::uint64_t>::max();
+  }
+  const auto until_theirs =
+      static_cast<std::uint32_t>(terms.receive_sequence - terms.send_sequence);
+  return until_theirs != 0 ? until_theirs : std::numeric_limits<std::uint32_t>::max();
 }
 
 //= MS-NLMP 3.4.4.1 is what an NTLM session without extended session security would need: nobody

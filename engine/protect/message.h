@@ -30,7 +30,7 @@ enum class MessageOutcome : std::uint8_t {
   kNotNegotiated,  // Confidentiality or integrity that the context does not have.
   kNoRoom,         // Sealing: the token's buffer is too small. Nothing was done or counted.
   kStopped,        // Another copy of the context, or the process that forked, goes on in its place;
-                   // or all of RC4's 2^32-1 numbers are used up.
+                   // or all numbers that RC4 has for our messages are used up.
   kNoSuchForm,     // NTLM: a message in the form of a sealed one that stays readable.
   kFailed,         // OpenSSL or the random source failed; the message was not sent or taken.
 };

@@ -388,6 +388,67 @@ TEST_P(AcceptorSubkey, IsOfTheRightEtype) {
 INSTANTIATE_TEST_SUITE_P(Table, AcceptorSubkey, ::testing::ValuesIn(kSubkeys),
                          [](const auto& param_info) { return std::string(param_info.param.name); });
 
+// ---- AP-REP: the number that our messages begin with
+
+struct SequenceCase {
+  std::int32_t etype;
+  bool dce_style;
+};
+
+class AcceptorSequence : public ::testing::TestWithParam<SequenceCase> {
+ protected:
+  // ours is our number in answer to a client's.
+  std::uint32_t ours(std::uint32_t clients) {
+    mint::TicketFields ticket_fields = door.ticket_fields();
+    ticket_fields.session_etype = GetParam().etype;
+    mint::AuthenticatorFields fields = door.authenticator_fields();
+    fields.seq_number = clients;
+    if (GetParam().dce_style) {
+      fields.context_flags = mint::kContextFlagsDce;
+    }
+    const mint::Ticket ticket = door.client.ticket(door.services[0], ticket_fields);
+    const Octets message = door.client.ap_req(ticket, fields).message;
+    const auth::AcceptReply result =
+        door.offer(GetParam().dce_style ? message : mint::gss_token(message));
+    EXPECT_TRUE(succeeded(result.verdict.status)) << text_of(result.verdict.status);
+    EXPECT_FALSE(door.reply.empty());
+    const std::uint32_t number = door.look(result.context)->acceptor_sequence;
+    EXPECT_TRUE(door.end(result.context));
+    return number;
+  }
+
+  Door door;
+};
+
+// With RC4 two messages of one number have one key, whoever sends them (RFC 4757 7.3).
+TEST_P(AcceptorSequence, IsFarFromTheClientsWhereItMakesAKey) {
+  constexpr std::uint32_t kFar = 1u << 28;
+  door.credential.policy.allow_rc4 = true;
+  door.credential.policy.allow_weaker_keys = true;
+  int near = 0;
+  int high = 0;
+  for (const std::uint32_t clients :
+       {0u, 1u, kFar - 1, kFar, kFar + 1, 2 * kFar - 1, 2 * kFar, 3 * kFar, 4 * kFar - 1, 4 * kFar,
+        5 * kFar - 1, 5 * kFar, 0x7fffffffu, 0x80000000u, 0u - kFar, 0u - kFar + 1, 0xffffffffu}) {
+    for (int n = 0; n < 16; ++n) {
+      const std::uint32_t number = ours(clients);
+      EXPECT_LE(number, 0x3fffffffu) << "no peer reads it as negative";
+      near += number - clients < kFar || clients - number < kFar ? 1 : 0;
+      high += number >= 2 * kFar ? 1 : 0;
+    }
+  }
+  EXPECT_EQ(near == 0, GetParam().etype == 23);
+  EXPECT_GT(high, 0) << "all 30 bits are random";
+  EXPECT_LT(high, 17 * 16);
+}
+INSTANTIATE_TEST_SUITE_P(All, AcceptorSequence,
+                         ::testing::Values(SequenceCase{23, false}, SequenceCase{23, true},
+                                           SequenceCase{18, false}, SequenceCase{18, true}),
+                         [](const auto& param_info) {
+                           return std::to_string(param_info.param.etype) +
+                                  (param_info.param.dce_style ? "Dce" : "");
+                         });
+
 TEST_F(KerberosReply, AListInTheTicketOrOneThatIsNoneChangesNothing) {
   Attempt in_ticket = attempt();
   in_ticket.ticket.authorization_data = mint::authorization_data(129, hex("3003 020114"));

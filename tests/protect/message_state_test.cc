@@ -161,25 +161,36 @@ TEST_P(MessageState, HasBegunWithTheFirstMessageOfEitherSide) {
   }
 }
 
-// RC4's key of a message follows from its number, of which there are 2^32.
+// RC4's key of a message follows from its number, of which there are 2^32, whichever side's it is:
+// one that does not come twice is no number of the peer's either.
 TEST_P(MessageState, NoNumberComesTwiceWhereItMakesTheKey) {
   SessionState state;
   ASSERT_TRUE(server_->save(state, Session::Stop::kNothing));
-  for (const std::uint64_t made : {std::uint64_t{0xfffffffd}, std::uint64_t{0xfffffffe},
-                                   std::uint64_t{0xffffffff}, std::uint64_t{1} << 40}) {
-    state.sent_count = made;
-    const std::shared_ptr<Session> late = make(Sender::kAcceptor, &state);
-    std::uint64_t more = 0;
-    while (more < 2 && sign(*late, text(16)).sealed.outcome == kGood) {
-      ++more;
+  SessionTerms terms = terms_of(GetParam(), Sender::kAcceptor);
+  terms.state = &state;
+  constexpr std::uint64_t kAll = 0xffffffff;
+  struct Case {
+    std::uint64_t peers_first;  // Counted from ours.
+    std::uint64_t messages;
+  };
+  for (const Case& c : {Case{0, kAll}, Case{1, 1}, Case{5, 5}, Case{0x80000000, 0x80000000},
+                        Case{kAll - 1, kAll - 1}, Case{kAll, kAll}}) {
+    for (const std::uint64_t first : {std::uint64_t{0x1234}, kAll}) {
+      terms.send_sequence = first;
+      terms.receive_sequence = first + c.peers_first;
+      for (const std::uint64_t made :
+           {std::uint64_t{0}, c.messages - 1, c.messages, c.messages + 1, std::uint64_t{1} << 40}) {
+        SCOPED_TRACE(::testing::Message() << c.peers_first << ' ' << made);
+        state.sent_count = made;
+        const std::shared_ptr<Session> late = Session::make(terms);
+        const bool any = !GetParam().rc4() || made < c.messages;
+        EXPECT_EQ(sign(*late, text(16)).sealed.outcome, any ? kGood : kStopped);
+        const bool more = !GetParam().rc4() || made + 1 < c.messages;
+        Message message = seal(*late, {text(100)});
+        EXPECT_EQ(message.sealed.outcome, more ? kGood : kStopped);
+        EXPECT_EQ(message.parts[0] == text(100), !more) << "nothing was done";
+      }
     }
-    const std::uint64_t left = made < 0xffffffff ? 0xffffffff - made : 0;
-    EXPECT_EQ(more, GetParam().rc4() ? left : 2u) << made;
-    const MessageOutcome expected = GetParam().rc4() ? kStopped : kGood;
-    EXPECT_EQ(sign(*late, text(16)).sealed.outcome, expected) << made;
-    Message message = seal(*late, {text(100)});
-    EXPECT_EQ(message.sealed.outcome, expected) << made;
-    EXPECT_EQ(message.parts[0] == text(100), expected == kStopped) << "nothing was done";
   }
 }
 
