@@ -263,14 +263,16 @@ USHER_API SECURITY_STATUS SEC_ENTRY QueryContextAttributesExW(PCtxtHandle phCont
 // A child of fork, or of _Fork or clone with a memory of its own, has none of the messages of
 // contexts that its parent has sent or received on (SEC_E_OUT_OF_SEQUENCE), not even while handlers
 // of pthread_atfork run: its parent goes on, or packs the context for it (ExportSecurityContext).
-// Of other contexts from before the fork, one of the two may use messages, and the other must not.
+// That holds too if all that the parent tried was refused, one of these calls or an
+// ExportSecurityContext. Of other contexts from before the fork, one of the two may use messages,
+// and the other must not.
 //
 // Any number of threads may call these functions on one context at once; those that send take
-// turns, and so do those that receive. A context's first message, or its first question for
-// SECPKG_ATTR_SIZES, takes 14 KiB from the heap, which go with the context. A context's end
-// (ptsExpiry) does not end its messages: a caller that wants that looks at the clock. With RC4 and
-// Kerberos a message's key follows from its number, so ours end where the client's begin, after
-// 2^28 at least, or with the last number, after 2^32-1: SEC_E_OUT_OF_SEQUENCE.
+// turns, and so do those that receive. A context's first message takes 14 KiB from the heap, which
+// go with the context. A context's end (ptsExpiry) does not end its messages: a caller that wants
+// that looks at the clock. With RC4 and Kerberos a message's key follows from its number, so ours
+// end where the client's begin, after 2^28 at least, or with the last number, after 2^32-1:
+// SEC_E_OUT_OF_SEQUENCE.
 //
 // On an error nothing was sent or taken: buffers are as they were, no number is used up, and the
 // call may be made again. But what was received and did not verify, or came out of its order, is

@@ -163,8 +163,8 @@ SECURITY_STATUS status_of(MessageOutcome outcome, SECURITY_STATUS failed) noexce
       return refuse(
           SEC_E_OUT_OF_SEQUENCE,
           "the context was packed (ExportSecurityContext), or this process was forked after its "
-          "first message: its other copy goes on in its place; or all numbers that RC4 has for "
-          "our messages are used up");
+          "first message, or an attempt at one: its other copy goes on in its place; or all "
+          "numbers that RC4 has for our messages are used up");
     case MessageOutcome::kFailed:
       break;
   }

@@ -20,6 +20,7 @@ struct Snapshot {
   Package package = Package::kNegotiate;
   gss::ContextFlags flags{};
   std::int32_t key_etype = 0;
+  protect::MessageSizes sizes;
   std::int64_t start_s = 0;
   std::int64_t expires_s = 0;
   std::size_t key_size = 0;
@@ -63,6 +64,7 @@ Status take_snapshot(const SecHandle* handle, Snapshot& out) noexcept {
     if (out.complete) {
       out.flags = context.flags;
       out.key_etype = context.key_etype;
+      out.sizes = protect::sizes_of(context.session_terms());
       out.start_s = context.start_s;
       out.expires_s = context.expires_s;
       out.key_size = context.key.bytes().size();
@@ -81,18 +83,12 @@ Status take_snapshot(const SecHandle* handle, Snapshot& out) noexcept {
   });
 }
 
-SECURITY_STATUS answer_sizes(const SecHandle* handle, const Snapshot& context,
-                             SecPkgContext_Sizes& out) noexcept {
-  protect::SessionShare session;
-  const SECURITY_STATUS status = find_session(handle, session);
-  if (status == SEC_E_OK) {
-    const protect::MessageSizes sizes = session->sizes();
-    out = {.cbMaxToken = package_row(context.package).token_size_max,
-           .cbMaxSignature = sizes.signature,
-           .cbBlockSize = sizes.block_size,
-           .cbSecurityTrailer = sizes.trailer};
-  }
-  return status;
+SECURITY_STATUS answer_sizes(const Snapshot& context, SecPkgContext_Sizes& out) noexcept {
+  out = {.cbMaxToken = package_row(context.package).token_size_max,
+         .cbMaxSignature = context.sizes.signature,
+         .cbBlockSize = context.sizes.block_size,
+         .cbSecurityTrailer = context.sizes.trailer};
+  return SEC_E_OK;
 }
 
 // copy_name copies a name as UTF-8 or UTF-16 with a terminator. One with a NUL in it would end
@@ -274,6 +270,8 @@ SECURITY_STATUS answer_complete(const Snapshot& context, std::uint32_t attribute
     return refuse(SEC_E_OUT_OF_SEQUENCE, "the context is not complete yet");
   }
   switch (attribute) {
+    case SECPKG_ATTR_SIZES:
+      return answer_sizes(context, *static_cast<SecPkgContext_Sizes*>(out));
     case SECPKG_ATTR_NAMES:
       return copy_name(context.client(), static_cast<typename Family::Names*>(out)->sUserName);
     case SECPKG_ATTR_AUTHORITY:
@@ -359,7 +357,7 @@ SECURITY_STATUS answer_access_token(const SecHandle* handle,
 }
 
 // From is where an attribute's answer comes from, which is also when there is one.
-enum class From : std::uint8_t { kAny, kComplete, kMessages, kSessionKey, kPac, kUser };
+enum class From : std::uint8_t { kAny, kComplete, kSessionKey, kPac, kUser };
 
 // AttributeRow is one attribute that is served, and its structure's size, which is the same in both
 // families.
@@ -369,7 +367,7 @@ struct AttributeRow {
   From from;
 };
 constexpr std::array kAttributes = {
-    AttributeRow{SECPKG_ATTR_SIZES, sizeof(SecPkgContext_Sizes), From::kMessages},
+    AttributeRow{SECPKG_ATTR_SIZES, sizeof(SecPkgContext_Sizes), From::kComplete},
     AttributeRow{SECPKG_ATTR_NAMES, sizeof(SecPkgContext_NamesW), From::kComplete},
     AttributeRow{SECPKG_ATTR_LIFESPAN, sizeof(SecPkgContext_Lifespan), From::kComplete},
     AttributeRow{SECPKG_ATTR_DCE_INFO, sizeof(SecPkgContext_DceInfo), From::kComplete},
@@ -417,8 +415,6 @@ SECURITY_STATUS query(const SecHandle* handle, std::uint32_t attribute, void* ou
       return answer_any<Family>(context, attribute, out);
     case From::kComplete:
       return answer_complete<Family>(context, attribute, out);
-    case From::kMessages:
-      return answer_sizes(handle, context, *static_cast<SecPkgContext_Sizes*>(out));
     case From::kSessionKey:
       return answer_session_key(handle, context, out);
     case From::kPac:

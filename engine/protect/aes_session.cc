@@ -21,6 +21,15 @@ constexpr std::size_t kAesHeaderSize = gss::kMessageHeaderSize;
 constexpr std::uint8_t kFiller = 0xff;  // Of EC; any value would do (RFC 4121 4.2.3).
 constexpr std::size_t kDceFillerSize = crypto::kAesBlockSize;
 
+std::size_t filler_size(const SessionTerms& terms) noexcept {
+  return terms.dce_style ? kDceFillerSize : 0;
+}
+
+// What a sealed message has besides header and data: filler, header, tag, confounder.
+std::size_t front_size(const EtypeProfile& profile, std::size_t filler_size) noexcept {
+  return filler_size + kAesHeaderSize + profile.overhead();
+}
+
 // AesSideKeys are what one side's messages are made with.
 struct AesSideKeys {
   std::uint8_t flags = 0;
@@ -141,18 +150,13 @@ class AesSession final : public SessionBase {
   AesSession(const SessionTerms& terms, SessionTools tools) noexcept
       : SessionBase(terms, std::move(tools)),
         profile_(*terms.kerberos.profile),
-        filler_size_(terms.dce_style ? kDceFillerSize : 0),
+        filler_size_(filler_size(terms)),
         dce_style_(terms.dce_style) {}
 
   bool derive(const SessionTerms& terms) noexcept override {
     const Sender peer = terms.self == Sender::kAcceptor ? Sender::kInitiator : Sender::kAcceptor;
     return ours_.derive(send_kit(), terms.kerberos, terms.self) &&
            theirs_.derive(send_kit(), terms.kerberos, peer);
-  }
-
-  MessageSizes token_sizes() const noexcept override {
-    return {.signature = static_cast<std::uint32_t>(kAesHeaderSize + profile_.checksum_size),
-            .trailer = static_cast<std::uint32_t>(kAesHeaderSize + front_size(filler_size_))};
   }
 
  protected:
@@ -181,11 +185,6 @@ class AesSession final : public SessionBase {
     std::uint64_t number = 0;
   };
 
-  // What a sealed message has besides header and data: filler, header, tag, confounder.
-  [[nodiscard]] std::size_t front_size(std::size_t filler_size) const noexcept {
-    return filler_size + kAesHeaderSize + profile_.overhead();
-  }
-
   [[nodiscard]] MessageOutcome examine(Bytes token, Wrapped& out) const noexcept;
   [[nodiscard]] bool make_checksum(Kit& kit, const ChecksumKey& key, std::span<const Part> parts,
                                    Bytes header, MutableBytes out) const noexcept;
@@ -213,8 +212,8 @@ bool AesSession::make_checksum(Kit& kit, const ChecksumKey& key, std::span<const
 Session::Sealed AesSession::write_wrap(std::span<const Part> parts, bool encrypt,
                                        std::uint64_t number, MutableBytes token,
                                        MutableBytes /*padding*/) noexcept {
-  const std::size_t front =
-      encrypt ? front_size(filler_size_) : static_cast<std::size_t>(profile_.checksum_size);
+  const std::size_t front = encrypt ? front_size(profile_, filler_size_)
+                                    : static_cast<std::size_t>(profile_.checksum_size);
   if (token.size() < kAesHeaderSize + front) {
     return {.outcome = MessageOutcome::kNoRoom};
   }
@@ -259,7 +258,7 @@ MessageOutcome AesSession::examine(Bytes token, Wrapped& out) const noexcept {
   if (out.sealed) {
     // Windows rotates by EC too, in DCE style (MS-KILE 3.4.5.4.1), and so do all others there.
     out.rotation += dce_style_ ? std::size_t{parsed->extra_count} : 0;
-    out.front_size = front_size(parsed->extra_count);
+    out.front_size = front_size(profile_, parsed->extra_count);
     out.trailer_size = out.front_size - profile_.confounder_size;
   } else if (parsed->extra_count == profile_.checksum_size) {
     out.front_size = profile_.checksum_size;
@@ -369,6 +368,13 @@ SessionBase::Taken AesSession::read_stream(MutableBytes message) noexcept {
 }
 
 }  // namespace
+
+MessageSizes aes_sizes(const SessionTerms& terms) noexcept {
+  const EtypeProfile& profile = *terms.kerberos.profile;
+  const std::size_t sealed = kAesHeaderSize + front_size(profile, filler_size(terms));
+  return {.signature = static_cast<std::uint32_t>(kAesHeaderSize + profile.checksum_size),
+          .trailer = static_cast<std::uint32_t>(sealed)};
+}
 
 std::shared_ptr<SessionBase> make_aes_session(const SessionTerms& terms, SessionTools tools) {
   return std::make_shared<AesSession>(terms, std::move(tools));

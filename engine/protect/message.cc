@@ -15,9 +15,13 @@ namespace {
 
 using gss::ContextFlags;
 
+bool is_rc4(const SessionTerms& terms) noexcept {
+  return !terms.ntlm && terms.kerberos.profile->family == crypto::Family::kRc4;
+}
+
 // RC4 has 32 bits for its numbers (RFC 4757 7.2), AES 64 (RFC 4121 4.2.6).
 unsigned number_bits(const SessionTerms& terms) noexcept {
-  return !terms.ntlm && terms.kerberos.profile->family != crypto::Family::kRc4 ? 64 : 32;
+  return terms.ntlm || is_rc4(terms) ? 32 : 64;
 }
 
 // sends_max is how many messages we may make. With RC4 a message's key follows from its number
@@ -26,7 +30,7 @@ unsigned number_bits(const SessionTerms& terms) noexcept {
 // with one number (RFC 4121 2, when no AP-REP is sent) there is no such end. Everywhere else a
 // message is encrypted with what does not come again with its number.
 std::uint64_t sends_max(const SessionTerms& terms) noexcept {
-  if (terms.ntlm || number_bits(terms) != 32) {
+  if (!is_rc4(terms)) {
     return std::numeric_limits<std::uint64_t>::max();
   }
   const auto until_theirs =
@@ -38,6 +42,17 @@ std::uint64_t sends_max(const SessionTerms& terms) noexcept {
 //= gets that here
 bool can_sign(const SessionTerms& terms) noexcept {
   return !terms.ntlm || has(terms.ntlm_key.flags, ntlm::NegotiateFlags::kExtendedSessionSecurity);
+}
+
+bool is_confidential(const SessionTerms& terms) noexcept {
+  return can_sign(terms) && has(terms.flags, ContextFlags::kConfidentiality);
+}
+
+bool is_integral(const SessionTerms& terms) noexcept {
+  return can_sign(terms) &&
+         (has(terms.flags, ContextFlags::kConfidentiality) ||
+          has(terms.flags, ContextFlags::kIntegrity) || has(terms.flags, ContextFlags::kReplay) ||
+          has(terms.flags, ContextFlags::kSequence));
 }
 
 void wipe_sealed(std::span<const Part> parts) noexcept {
@@ -77,10 +92,9 @@ std::size_t sealed_size(std::span<const Part> parts) noexcept {
 
 SessionBase::SessionBase(const SessionTerms& terms, SessionTools tools) noexcept
     : tools_(std::move(tools)),
-      confidential_(can_sign(terms) && has(terms.flags, ContextFlags::kConfidentiality)),
-      integral_(confidential_ || (can_sign(terms) && (has(terms.flags, ContextFlags::kIntegrity) ||
-                                                      has(terms.flags, ContextFlags::kReplay) ||
-                                                      has(terms.flags, ContextFlags::kSequence)))),
+      sizes_(sizes_of(terms)),
+      confidential_(is_confidential(terms)),
+      integral_(is_integral(terms)),
       // RFC 2743 1.2.3: what keeps the order notices replays, too.
       detects_replays_(!terms.ntlm && (has(terms.flags, ContextFlags::kReplay) ||
                                        has(terms.flags, ContextFlags::kSequence))),
@@ -127,13 +141,6 @@ MessageOutcome SessionBase::judge(const Taken& taken) noexcept {
       return MessageOutcome::kOld;
   }
   return MessageOutcome::kOld;
-}
-
-MessageSizes SessionBase::sizes() const noexcept {
-  MessageSizes sizes = token_sizes();
-  sizes.signature = integral_ ? sizes.signature : 0;
-  sizes.trailer = integral_ ? sizes.trailer : 0;
-  return sizes;
 }
 
 Session::Sealed SessionBase::seal(std::span<const Part> parts, bool encrypt, MutableBytes token,
@@ -282,11 +289,16 @@ void SessionBase::resume() noexcept {
   stopped_ = receives_no_more_ = false;
 }
 
+MessageSizes sizes_of(const SessionTerms& terms) noexcept {
+  if (!is_integral(terms)) {
+    return {};
+  }
+  return terms.ntlm ? ntlm_sizes() : is_rc4(terms) ? rc4_sizes(terms) : aes_sizes(terms);
+}
+
 bool has_streams(const SessionTerms& terms) noexcept { return terms.ntlm && can_sign(terms); }
 
-bool repeats_key_stream(const SessionTerms& terms) noexcept {
-  return terms.ntlm || terms.kerberos.profile->family == crypto::Family::kRc4;
-}
+bool repeats_key_stream(const SessionTerms& terms) noexcept { return terms.ntlm || is_rc4(terms); }
 
 std::shared_ptr<Session> make_session(const SessionTerms& terms, SessionTools tools) noexcept {
   assert(terms.state == nullptr || terms.state->has_streams == has_streams(terms));
@@ -295,7 +307,7 @@ std::shared_ptr<Session> make_session(const SessionTerms& terms, SessionTools to
   }
   try {
     std::shared_ptr<SessionBase> session = terms.ntlm ? make_ntlm_session(terms, std::move(tools))
-                                           : terms.kerberos.profile->family == crypto::Family::kRc4
+                                           : is_rc4(terms)
                                                ? make_rc4_session(terms, std::move(tools))
                                                : make_aes_session(terms, std::move(tools));
     return session->derive(terms) ? session : nullptr;

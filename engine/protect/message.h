@@ -85,6 +85,10 @@ struct SessionTerms {
   const SessionState* state = nullptr;  // Where to go on; null: at the start. While make runs only.
 };
 
+// sizes_of is what sizes() of a Session of such terms says. Nobody has to make one for that: no key
+// is looked at.
+[[nodiscard]] MessageSizes sizes_of(const SessionTerms& terms) noexcept;
+
 // has_streams says whether the state of such a Session has streams: make wants that to fit.
 [[nodiscard]] bool has_streams(const SessionTerms& terms) noexcept;
 

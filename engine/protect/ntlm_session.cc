@@ -32,10 +32,6 @@ class NtlmSession final : public SessionBase {
     return true;
   }
 
-  MessageSizes token_sizes() const noexcept override {
-    return {.signature = kNtlmMicSize, .trailer = kNtlmMicSize};
-  }
-
  protected:
   Sealed write_wrap(std::span<const Part> parts, bool encrypt, std::uint64_t number,
                     MutableBytes token, MutableBytes padding) noexcept override;
@@ -161,6 +157,8 @@ SessionBase::Taken NtlmSession::read_stream(MutableBytes message) noexcept {
 }
 
 }  // namespace
+
+MessageSizes ntlm_sizes() noexcept { return {.signature = kNtlmMicSize, .trailer = kNtlmMicSize}; }
 
 std::shared_ptr<SessionBase> make_ntlm_session(const SessionTerms& terms, SessionTools tools) {
   return std::make_shared<NtlmSession>(terms, std::move(tools));

@@ -70,12 +70,6 @@ class Rc4Session final : public SessionBase {
                              seal_);
   }
 
-  MessageSizes token_sizes() const noexcept override {
-    const LegacyFraming longest(kRc4InnerSize + (padding_size_ == 0 ? 0 : kRc4DataSizeMax));
-    return {.signature = kLegacyMicSize,
-            .trailer = static_cast<std::uint32_t>(longest.bytes().size() + kRc4InnerSize)};
-  }
-
  protected:
   Sealed write_wrap(std::span<const Part> parts, bool encrypt, std::uint64_t number,
                     MutableBytes token, MutableBytes padding) noexcept override;
@@ -254,6 +248,12 @@ SessionBase::Taken Rc4Session::read_stream(MutableBytes message) noexcept {
 }
 
 }  // namespace
+
+MessageSizes rc4_sizes(const SessionTerms& terms) noexcept {
+  const LegacyFraming longest(kRc4InnerSize + (terms.dce_style ? 0 : kRc4DataSizeMax));
+  return {.signature = kLegacyMicSize,
+          .trailer = static_cast<std::uint32_t>(longest.bytes().size() + kRc4InnerSize)};
+}
 
 std::shared_ptr<SessionBase> make_rc4_session(const SessionTerms& terms, SessionTools tools) {
   return std::make_shared<Rc4Session>(terms, std::move(tools));

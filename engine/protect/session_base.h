@@ -57,7 +57,7 @@ class SessionBase : public Session {
   // derive makes the keys; false if OpenSSL fails.
   [[nodiscard]] virtual bool derive(const SessionTerms& terms) noexcept = 0;
 
-  MessageSizes sizes() const noexcept final;
+  MessageSizes sizes() const noexcept final { return sizes_; }
   Sealed seal(std::span<const Part> parts, bool encrypt, MutableBytes token,
               MutableBytes padding) noexcept final;
   Opened open(std::span<const Part> parts, MutableBytes token, Bytes padding) noexcept final;
@@ -77,8 +77,6 @@ class SessionBase : public Session {
     MutableBytes data;  // read_stream's.
   };
 
-  // token_sizes are those of messages that may all be there.
-  [[nodiscard]] virtual MessageSizes token_sizes() const noexcept = 0;
   // write_wrap checks the room first: after kNoRoom nothing is written.
   virtual Sealed write_wrap(std::span<const Part> parts, bool encrypt, std::uint64_t number,
                             MutableBytes token, MutableBytes padding) noexcept = 0;
@@ -111,6 +109,7 @@ class SessionBase : public Session {
 
   const std::uint32_t made_in_ = fork_number();
   SessionTools tools_;
+  const MessageSizes sizes_;
   const bool confidential_;
   const bool integral_;
   const bool detects_replays_;
@@ -126,6 +125,11 @@ class SessionBase : public Session {
   bool receives_no_more_ = false;  // Likewise.
   bool has_taken_ = false;         // Likewise: a message of the peer's, also if no window tells.
 };
+
+// Sizes of a mechanism's tokens, where they may be made.
+[[nodiscard]] MessageSizes aes_sizes(const SessionTerms& terms) noexcept;
+[[nodiscard]] MessageSizes rc4_sizes(const SessionTerms& terms) noexcept;
+[[nodiscard]] MessageSizes ntlm_sizes() noexcept;
 
 // The mechanisms' sessions: AES for Kerberos, RC4 for Kerberos, NTLM. They may throw bad_alloc.
 [[nodiscard]] std::shared_ptr<SessionBase> make_aes_session(const SessionTerms& terms,

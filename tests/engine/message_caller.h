@@ -6,6 +6,7 @@
 #include <array>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/protect/message.h"
@@ -51,9 +52,14 @@ class SspiMessage : public SspiTest {
   void sign_on_with_ntlm(bool in_spnego) {
     begin(testing::sign_on_with_ntlm(realm, client, credential.handle, in_spnego));
   }
-  void begin(const SignedOn& both) {
-    context = both.context;
-    peer = Session::make(both.terms());
+  void begin(SignedOn both) {
+    ends = std::move(both);
+    context = ends.context;
+    peer_begins();
+  }
+  // peer_begins makes the client's end, with no message yet.
+  void peer_begins() {
+    peer = Session::make(ends.terms());
     ASSERT_NE(peer, nullptr);
   }
 
@@ -138,6 +144,7 @@ class SspiMessage : public SspiTest {
     }
   }
 
+  SignedOn ends;
   CtxtHandle context = no_handle();
   SessionShare peer;
 };

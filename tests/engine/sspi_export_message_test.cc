@@ -164,9 +164,11 @@ TEST_P(SspiExportMessage, BeginWithTheFirstIfNoneWasMade) {
   converse(context);
 }
 
-TEST_P(SspiExportMessage, GoOnAfterTheSizesWereAskedFor) {
-  SecPkgContext_Sizes sizes{};
-  ASSERT_EQ(QueryContextAttributesA(&context, SECPKG_ATTR_SIZES, &sizes), SEC_E_OK);
+TEST_P(SspiExportMessage, BeginWithTheFirstAfterOneThatWasRefused) {
+  Sent other = peer_signs();
+  other.data[0] ^= 1;
+  ASSERT_EQ(verify(context, other), SEC_E_MESSAGE_ALTERED);
+  peer = Session::make(terms());
   context = unpacked(pack(context, kDelete | kReset));
   converse(context);
 }

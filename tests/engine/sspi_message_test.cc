@@ -4,9 +4,11 @@
 
 #include <array>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tests/engine/message_caller.h"
+#include "tests/in_child.h"
 
 namespace usher::testing {
 namespace {
@@ -34,6 +36,26 @@ TEST_F(SspiMessage, AreSealedBothWaysWithNtlm) {
 TEST_F(SspiMessage, AreNumberedBehindTheMechListMics) {
   sign_on_with_ntlm(true);
   exchange_everything();
+}
+
+// Nothing was sent or taken yet, and the parent may leave the context to its child.
+TEST_F(SspiMessage, AChildSendsOnWhatItsParentHasOnlyAskedTheSizesOf) {
+  for (const bool ntlm : {false, true}) {
+    ntlm ? sign_on_with_ntlm(false) : sign_on_with_kerberos();
+    EXPECT_GT(sizes().cbMaxSignature, 0u);
+    in_child([&] {
+      peer_begins();
+      exchange_everything();
+    });
+    // What it has tried and was refused counts as begun.
+    Octets token = peer_signs(text(9));
+    EXPECT_EQ(verify(text(8), token), SEC_E_MESSAGE_ALTERED);
+    in_child([&] {
+      EXPECT_EQ(verify(text(9), token), SEC_E_OUT_OF_SEQUENCE);
+      EXPECT_NE(std::string_view(usher_last_refusal()).find("attempt"), std::string_view::npos);
+    });
+    DeleteSecurityContext(&context);
+  }
 }
 
 TEST_F(SspiMessage, SizesAreRightToTheByte) {
