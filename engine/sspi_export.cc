@@ -223,10 +223,16 @@ SECURITY_STATUS pack(const Engine& engine, const SecHandle* handle, std::uint32_
   if (result != SEC_E_OK) {
     return result;
   }
+  // Messages may have been waited for until the context's end, and nobody could import it.
+  const std::int64_t now = now_s(engine);
+  result = check_packable(*context, now);
+  if (result != SEC_E_OK) {
+    return result;
+  }
   if (!blob.cut(auth::image_size(*context, messages.state()) + auth::kSealedOverhead)) {
     return refuse(Status::kInternal);
   }
-  result = seal_context(engine, *context, messages.state(), now_s(engine), blob.bytes());
+  result = seal_context(engine, *context, messages.state(), now, blob.bytes());
   if (result != SEC_E_OK) {
     return result;
   }

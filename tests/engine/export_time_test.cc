@@ -274,6 +274,26 @@ TEST_F(ExportWatched, WhoEndsTheContextMeanwhileHasEndedIt) {
   EXPECT_TRUE(none.empty());
 }
 
+// Nobody could import what is packed then, and with DELETE_OLD nobody would have it any more.
+TEST_F(ExportWatched, WhatEndsMeanwhileIsNotPackedAndStays) {
+  for (const std::int32_t etype : {18, 23}) {
+    for (const std::int64_t waited_s : {2, 1}) {
+      const std::int64_t begin_s = test_clock.now_s;
+      CtxtHandle context = established(begin_s + 1, etype);
+      watch(context, [&](Stop) { test_clock.now_s = begin_s + waited_s; });
+      Octets blob;
+      ASSERT_EQ(pack(context, blob), waited_s > 1 ? SEC_E_CONTEXT_EXPIRED : SEC_E_OK);
+      if (waited_s > 1) {
+        EXPECT_TRUE(blob.empty());
+        EXPECT_EQ(sign(context), protect::MessageOutcome::kGood) << "nor stopped";
+        EXPECT_EQ(DeleteSecurityContext(&context), SEC_E_OK);
+      } else {
+        EXPECT_EQ(takes(blob), SEC_E_OK);
+      }
+    }
+  }
+}
+
 // Not even for a moment, in which another thread's message would be refused.
 TEST_F(ExportWatched, ARefusedResetStopsNobody) {
   const CtxtHandle context = established(kUnixNever, 23);
