@@ -270,9 +270,9 @@ USHER_API SECURITY_STATUS SEC_ENTRY QueryContextAttributesExW(PCtxtHandle phCont
 // Any number of threads may call these functions on one context at once; those that send take
 // turns, and so do those that receive. A context's first message takes 14 KiB from the heap, which
 // go with the context. A context's end (ptsExpiry) does not end its messages: a caller that wants
-// that looks at the clock. With RC4 and Kerberos a message's key follows from its number, so ours
-// end where the client's begin, after 2^28 at least, or with the last number, after 2^32-1:
-// SEC_E_OUT_OF_SEQUENCE.
+// that looks at the clock. With NTLM, and with RC4 and Kerberos, each side has 2^32-1 numbers for
+// messages, then SEC_E_OUT_OF_SEQUENCE. With RC4 and Kerberos, where a message's key follows from
+// its number, ours end where the client's begin, after 2^28 at least.
 //
 // On an error nothing was sent or taken: buffers are as they were, no number is used up, and the
 // call may be made again. But what was received and did not verify, or came out of its order, is

@@ -147,7 +147,9 @@ SECURITY_STATUS status_of(MessageOutcome outcome, SECURITY_STATUS failed) noexce
     case MessageOutcome::kReplayed:
       return refuse(SEC_E_OUT_OF_SEQUENCE, "the message was seen before");
     case MessageOutcome::kOld:
-      return refuse(SEC_E_OUT_OF_SEQUENCE, "the message is too old to tell whether it was seen");
+      return refuse(SEC_E_OUT_OF_SEQUENCE,
+                    "the message is too old to tell whether it was seen, or all numbers that the "
+                    "peer has for messages are used up");
     case MessageOutcome::kGap:
       return refuse(SEC_E_OUT_OF_SEQUENCE, "the message is not the next one");
     case MessageOutcome::kNotNegotiated:
@@ -164,7 +166,7 @@ SECURITY_STATUS status_of(MessageOutcome outcome, SECURITY_STATUS failed) noexce
           SEC_E_OUT_OF_SEQUENCE,
           "the context was packed (ExportSecurityContext), or this process was forked after its "
           "first message, or an attempt at one: its other copy goes on in its place; or all "
-          "numbers that RC4 has for our messages are used up");
+          "numbers for our messages are used up");
     case MessageOutcome::kFailed:
       break;
   }

@@ -19,23 +19,24 @@ bool is_rc4(const SessionTerms& terms) noexcept {
   return !terms.ntlm && terms.kerberos.profile->family == crypto::Family::kRc4;
 }
 
-// RC4 has 32 bits for its numbers (RFC 4757 7.2), AES 64 (RFC 4121 4.2.6).
+// NTLM and RC4 have 32 bits for their numbers (MS-NLMP 2.2.2.9, RFC 4757 7.2), AES 64 (RFC 4121
+// 4.2.6).
 unsigned number_bits(const SessionTerms& terms) noexcept {
   return terms.ntlm || is_rc4(terms) ? 32 : 64;
 }
 
-// sends_max is how many messages we may make. With RC4 a message's key follows from its number
-// (RFC 4757 7.3), whichever side's it is. So none of ours may come again, nor be that of a
-// mechListMIC before the first, nor one of the peer's: ours end before its first. Where both begin
-// with one number (RFC 4121 2, when no AP-REP is sent) there is no such end. Everywhere else a
-// message is encrypted with what does not come again with its number.
+// sends_max is how many messages we may make. No number comes again, nor does that of a mechListMIC
+// before the first: NTLM's tokens follow from it (MS-NLMP 3.4.4.2; without key exchange nothing
+// else tells two of one text apart), and with RC4 a message's key does (RFC 4757 7.3), whichever
+// side's it is. So with RC4 ours end before the peer's first, too; where both begin with one number
+// (RFC 4121 2, when no AP-REP is sent) there is no such end.
 std::uint64_t sends_max(const SessionTerms& terms) noexcept {
-  if (!is_rc4(terms)) {
+  if (number_bits(terms) == 64) {
     return std::numeric_limits<std::uint64_t>::max();
   }
   const auto until_theirs =
       static_cast<std::uint32_t>(terms.receive_sequence - terms.send_sequence);
-  return until_theirs != 0 ? until_theirs : std::numeric_limits<std::uint32_t>::max();
+  return is_rc4(terms) && until_theirs != 0 ? until_theirs : kShortNumbersMax;
 }
 
 //= MS-NLMP 3.4.4.1 is what an NTLM session without extended session security would need: nobody

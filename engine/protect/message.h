@@ -25,12 +25,12 @@ enum class MessageOutcome : std::uint8_t {
   kMalformed,      // No token of this context's mechanism, its sizes do not fit, too many parts.
   kAltered,        // The checksum is wrong: other key, changed, or from the other side.
   kReplayed,       // Its number was seen before (RFC 2743 1.2.3).
-  kOld,            // Its number is too old to tell.
+  kOld,            // Its number is too old to tell, or comes after the last there is.
   kGap,            // Not the next one, skipping others or skipped before, and the order counts.
   kNotNegotiated,  // Confidentiality or integrity that the context does not have.
   kNoRoom,         // Sealing: the token's buffer is too small. Nothing was done or counted.
   kStopped,        // Another copy of the context, or the process that forked, goes on in its place;
-                   // or all numbers that RC4 has for our messages are used up.
+                   // or all numbers for our messages are used up (NTLM, RC4).
   kNoSuchForm,     // NTLM: a message in the form of a sealed one that stays readable.
   kFailed,         // OpenSSL or the random source failed; the message was not sent or taken.
 };

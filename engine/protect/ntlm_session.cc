@@ -11,9 +11,7 @@ class NtlmSession final : public SessionBase {
   NtlmSession(const SessionTerms& terms, SessionTools tools) noexcept
       : SessionBase(terms, std::move(tools)),
         first_(static_cast<std::uint32_t>(terms.receive_sequence)),
-        expected_(first_ + (terms.state == nullptr
-                                ? 0
-                                : static_cast<std::uint32_t>(terms.state->received.next))) {}
+        taken_count_(terms.state == nullptr ? 0 : terms.state->received.next) {}
 
   bool derive(const SessionTerms& terms) noexcept override {
     if (!has(terms.ntlm_key.flags, ntlm::NegotiateFlags::kExtendedSessionSecurity)) {
@@ -42,6 +40,12 @@ class NtlmSession final : public SessionBase {
   void save_streams(SessionState& out) noexcept override;
 
  private:
+  // expected is the number of the peer's next message, if has_next; behind the last, the numbers
+  // begin again, and with them what was recorded.
+  [[nodiscard]] std::uint32_t expected() const noexcept {
+    return first_ + static_cast<std::uint32_t>(taken_count_);
+  }
+  [[nodiscard]] bool has_next() const noexcept { return taken_count_ < kShortNumbersMax; }
   // check says whether a token is right for the plaintext, and takes it if it is; else the stream
   // goes back to `before`.
   [[nodiscard]] Taken check(Covered message, Bytes token, const crypto::Rc4Stream& before) noexcept;
@@ -50,7 +54,7 @@ class NtlmSession final : public SessionBase {
   NtlmSigner theirs_;
   bool has_keys_ = false;
   const std::uint32_t first_;  // The number of the peer's first message.
-  std::uint32_t expected_;     // And of its next one.
+  std::uint64_t taken_count_;  // How many of them were taken; at most kShortNumbersMax.
 };
 
 void run_over(crypto::Rc4Stream& stream, std::span<const Part> parts) noexcept {
@@ -62,7 +66,7 @@ void run_over(crypto::Rc4Stream& stream, std::span<const Part> parts) noexcept {
 }
 
 void NtlmSession::save_streams(SessionState& out) noexcept {
-  out.received.next = expected_ - first_;
+  out.received.next = taken_count_;
   out.has_streams = has_keys_;
   if (has_keys_) {
     out.send_stream = ours_.stream;
@@ -105,18 +109,18 @@ SessionBase::Taken NtlmSession::check(Covered message, Bytes token,
                                       const crypto::Rc4Stream& before) noexcept {
   Taken taken{.data = {}};
   std::array<std::uint8_t, kNtlmMicSize> made{};
-  const bool done = write_ntlm_mic(receive_kit(), theirs_, expected_, message, made);
+  const bool done = write_ntlm_mic(receive_kit(), theirs_, expected(), message, made);
   seal_ntlm_mic(theirs_, made);
   if (done && equal_secret(made, token)) {
     taken.outcome = MessageOutcome::kGood;
-    ++expected_;
+    ++taken_count_;
     return taken;
   }
   //= MS-NLMP 3.4.4: of a message without the expected number the receiver takes no notice
   theirs_.stream = before;
   // A number that is over cannot be verified any more: the stream has gone on.
   const std::uint32_t claimed = load_le<std::uint32_t>(token.last(sizeof(std::uint32_t)));
-  const std::uint32_t behind = expected_ - claimed;
+  const std::uint32_t behind = expected() - claimed;
   taken.outcome = !done                                      ? MessageOutcome::kFailed
                   : behind != 0 && behind <= (1u << 31) - 1u ? MessageOutcome::kReplayed
                                                              : MessageOutcome::kAltered;
@@ -127,6 +131,9 @@ SessionBase::Taken NtlmSession::read_mic(Covered message, Bytes token) noexcept 
   if (token.size() != kNtlmMicSize) {
     return {.outcome = MessageOutcome::kMalformed, .data = {}};
   }
+  if (!has_next()) {
+    return {.outcome = MessageOutcome::kOld, .data = {}};
+  }
   const crypto::Rc4Stream before = theirs_.stream;
   return check(message, token, before);
 }
@@ -135,6 +142,9 @@ SessionBase::Taken NtlmSession::read_wrap(std::span<const Part> parts, MutableBy
                                           Bytes padding) noexcept {
   if (token.size() != kNtlmMicSize || !padding.empty()) {
     return {.outcome = MessageOutcome::kMalformed, .data = {}};
+  }
+  if (!has_next()) {
+    return {.outcome = MessageOutcome::kOld, .data = {}};
   }
   const crypto::Rc4Stream before = theirs_.stream;
   // Nothing in a token tells whether its message is sealed: it is if sealing was negotiated.

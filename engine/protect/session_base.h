@@ -17,6 +17,10 @@
 
 namespace usher::protect {
 
+// kShortNumbersMax is how many messages of one side have a number of 32 bits of their own, besides
+// a mechListMIC.
+inline constexpr std::uint64_t kShortNumbersMax = 0xffffffff;
+
 // SessionTools are what a Session works with. A Kit serves one thread at a time: whose turn it is
 // to send, and whose to receive.
 struct SessionTools {
