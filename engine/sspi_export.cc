@@ -73,11 +73,19 @@ class Messages {
   [[nodiscard]] SECURITY_STATUS take() noexcept {
     using Stop = protect::Session::Stop;
     const Stop stop = deletes_ ? Stop::kEverything : repeats_ ? Stop::kSending : Stop::kNothing;
-    SECURITY_STATUS status = resets_ ? save(Stop::kNothing) : SEC_E_OK;
-    if (status == SEC_E_OK && (!resets_ || stop != Stop::kNothing)) {
-      status = save(stop);
+    if (!(resets_ ? session_->save_fresh(state_, stop) : session_->save(state_, stop))) {
+      return refuse(SEC_E_OUT_OF_SEQUENCE,
+                    "the context was packed before, or this process was forked, and its other "
+                    "copy goes on in its place");
     }
-    return status;
+    if (resets_ && state_.begun) {
+      return refuse(SEC_E_UNSUPPORTED_FUNCTION,
+                    "the context's messages have begun: anew, it would use key streams twice, or "
+                    "take messages that were recorded");
+    }
+    stopped_ = stop != Stop::kNothing;
+    has_state_ = state_.begun;
+    return SEC_E_OK;
   }
 
   [[nodiscard]] const protect::SessionState* state() const noexcept {
@@ -87,22 +95,6 @@ class Messages {
   void keep() noexcept { kept_ = true; }
 
  private:
-  [[nodiscard]] SECURITY_STATUS save(protect::Session::Stop stop) noexcept {
-    if (!session_->save(state_, stop)) {
-      return refuse(SEC_E_OUT_OF_SEQUENCE,
-                    "the context was packed before, or this process was forked, and its other "
-                    "copy goes on in its place");
-    }
-    stopped_ = stop != protect::Session::Stop::kNothing;
-    if (resets_ && state_.begun) {
-      return refuse(SEC_E_UNSUPPORTED_FUNCTION,
-                    "the context's messages have begun: anew, it would use key streams twice, or "
-                    "take messages that were recorded");
-    }
-    has_state_ = state_.begun && !resets_;
-    return SEC_E_OK;
-  }
-
   const bool deletes_;
   const bool resets_;
   protect::SessionShare session_;

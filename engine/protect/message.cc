@@ -268,7 +268,7 @@ MessageOutcome SessionBase::verify(std::span<const Part> parts, Bytes token) noe
   return judge(read_mic(covered_by(parts).view(), token));
 }
 
-bool SessionBase::save(SessionState& out, Stop stop) noexcept {
+bool SessionBase::save_and_stop(SessionState& out, Stop stop, bool only_fresh) noexcept {
   if (is_of_another()) {
     return false;
   }
@@ -276,9 +276,11 @@ bool SessionBase::save(SessionState& out, Stop stop) noexcept {
   if (stopped_) {
     return false;
   }
-  stopped_ = stop != Stop::kNothing;
-  receives_no_more_ = stop == Stop::kEverything;
   out.begun = goes_on_ || has_taken_ || send_number_ != send_first_;
+  if (!out.begun || !only_fresh) {
+    stopped_ = stop != Stop::kNothing;
+    receives_no_more_ = stop == Stop::kEverything;
+  }
   out.sent_count = send_number_ - send_first_;
   out.received = window_.place();
   save_streams(out);

@@ -170,6 +170,9 @@ class Session {
   // numbers.
   enum class Stop : std::uint8_t { kNothing, kSending, kEverything };
   [[nodiscard]] virtual bool save(SessionState& out, Stop stop) noexcept = 0;
+  // save_fresh is save for who begins anew: if the Session has begun, which out.begun says, it goes
+  // on as before, and was not stopped for a moment.
+  [[nodiscard]] virtual bool save_fresh(SessionState& out, Stop stop) noexcept = 0;
   virtual void resume() noexcept = 0;
 
  protected:

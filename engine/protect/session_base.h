@@ -68,7 +68,12 @@ class SessionBase : public Session {
   OpenedStream open_stream(MutableBytes message) noexcept final;
   Sealed sign(std::span<const Part> parts, MutableBytes token) noexcept final;
   MessageOutcome verify(std::span<const Part> parts, Bytes token) noexcept final;
-  bool save(SessionState& out, Stop stop) noexcept final;
+  bool save(SessionState& out, Stop stop) noexcept final {
+    return save_and_stop(out, stop, /*only_fresh=*/false);
+  }
+  bool save_fresh(SessionState& out, Stop stop) noexcept final {
+    return save_and_stop(out, stop, /*only_fresh=*/true);
+  }
   void resume() noexcept final;
 
  protected:
@@ -102,6 +107,7 @@ class SessionBase : public Session {
   [[nodiscard]] bool draw(MutableBytes out) noexcept;
 
  private:
+  [[nodiscard]] bool save_and_stop(SessionState& out, Stop stop, bool only_fresh) noexcept;
   [[nodiscard]] MessageOutcome judge(const Taken& taken) noexcept;
   // is_of_another says whether the Session was made by the process that forked this one, whose
   // threads may have held its locks.

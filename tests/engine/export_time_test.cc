@@ -196,11 +196,12 @@ TEST_F(ExportTime, WhoHoldsASessionSendsNothingBehindWhatWasPacked) {
   EXPECT_EQ(takes(blob), SEC_E_OK);
 }
 
-// Watched is a Session that tells what is asked of it.
+// Watched is a Session that tells what is saved of it, before and after.
 class Watched final : public protect::Session {
  public:
-  Watched(protect::SessionShare whole, std::function<void(Stop)> told)
-      : whole_(std::move(whole)), told_(std::move(told)) {}
+  using Told = std::function<void(Stop)>;
+  Watched(protect::SessionShare whole, Told told, Told after)
+      : whole_(std::move(whole)), told_(std::move(told)), after_(std::move(after)) {}
   [[nodiscard]] protect::MessageSizes sizes() const noexcept override { return whole_->sizes(); }
   Sealed seal(std::span<const protect::Part> parts, bool encrypt, MutableBytes token,
               MutableBytes padding) noexcept override {
@@ -222,28 +223,38 @@ class Watched final : public protect::Session {
   }
   bool save(protect::SessionState& out, Stop stop) noexcept override {
     told_(stop);
-    return whole_->save(out, stop);
+    const bool done = whole_->save(out, stop);
+    after_(stop);
+    return done;
+  }
+  bool save_fresh(protect::SessionState& out, Stop stop) noexcept override {
+    told_(stop);
+    const bool done = whole_->save_fresh(out, stop);
+    after_(stop);
+    return done;
   }
   void resume() noexcept override { whole_->resume(); }
 
  private:
   protect::SessionShare whole_;
-  std::function<void(Stop)> told_;
+  Told told_;
+  Told after_;
 };
 
 class ExportWatched : public ExportTime {
  protected:
   using Stop = protect::Session::Stop;
 
-  // watch has `told` called with all that is saved of a context.
-  void watch(const CtxtHandle& handle, std::function<void(Stop)> told) {
+  // watch has `told` called with all that is saved of a context, and `after` when it is.
+  void watch(
+      const CtxtHandle& handle, Watched::Told told, Watched::Told after = [](Stop) {}) {
     protect::SessionShare whole;
     ASSERT_EQ(find_session(&handle, whole), SEC_E_OK);
     Status status = Status::kEstablished;
     const Pinned<Context> context =
         engine_->environment().contexts.pin(read_context_handle(&handle), status);
     ASSERT_TRUE(context);
-    context->session = std::make_shared<Watched>(whole, std::move(told));
+    context->session = std::make_shared<Watched>(whole, std::move(told), std::move(after));
   }
   static protect::MessageOutcome sign(const CtxtHandle& handle) {
     protect::SessionShare session;
@@ -294,20 +305,54 @@ TEST_F(ExportWatched, WhatEndsMeanwhileIsNotPackedAndStays) {
   }
 }
 
-// Not even for a moment, in which another thread's message would be refused.
+// Not even for a moment, in which another thread's message would be refused: also if the first
+// message comes as late as it can.
 TEST_F(ExportWatched, ARefusedResetStopsNobody) {
-  const CtxtHandle context = established(kUnixNever, 23);
-  std::vector<Stop> told;
-  watch(context, [&](Stop stop) { told.push_back(stop); });
-  ASSERT_EQ(sign(context), protect::MessageOutcome::kGood);
-  Octets none;
   constexpr std::uint32_t kReset =
       SECPKG_CONTEXT_EXPORT_DELETE_OLD | SECPKG_CONTEXT_EXPORT_RESET_NEW;
-  EXPECT_EQ(pack(context, none, kReset), SEC_E_UNSUPPORTED_FUNCTION);
-  EXPECT_EQ(told, std::vector<Stop>{Stop::kNothing});
-  EXPECT_EQ(sign(context), protect::MessageOutcome::kGood);
-  EXPECT_EQ(takes(packed(context)), SEC_E_OK);
-  EXPECT_EQ(told.back(), Stop::kEverything);
+  for (const std::int32_t etype : {18, 23}) {
+    for (const bool late : {false, true}) {
+      const CtxtHandle context = established(kUnixNever, etype);
+      int saved = 0;
+      bool resets = true;
+      const auto send = [&] { EXPECT_EQ(sign(context), protect::MessageOutcome::kGood) << late; };
+      const auto before = [&](Stop stop) {
+        if (late && resets && stop != Stop::kNothing) {
+          send();
+        }
+      };
+      const auto after = [&](Stop stop) {
+        ++saved;
+        if (resets && stop != Stop::kNothing) {
+          send();
+        }
+      };
+      watch(context, before, after);
+      if (!late) {
+        send();
+      }
+      Octets none;
+      EXPECT_EQ(pack(context, none, kReset), SEC_E_UNSUPPORTED_FUNCTION);
+      EXPECT_EQ(saved, 1);
+      send();
+      resets = false;
+      EXPECT_EQ(takes(packed(context)), SEC_E_OK);
+    }
+  }
+}
+
+// What has not begun is packed, and stopped as any other.
+TEST_F(ExportWatched, AResetBeforeTheFirstMessageStopsWhatWasPacked) {
+  const CtxtHandle context = established(kUnixNever, 23);
+  std::vector<protect::MessageOutcome> sent;
+  watch(
+      context, [](Stop) {}, [&](Stop) { sent.push_back(sign(context)); });
+  Octets blob;
+  EXPECT_EQ(pack(context, blob, SECPKG_CONTEXT_EXPORT_RESET_NEW), SEC_E_OK);
+  EXPECT_EQ(sent, std::vector{protect::MessageOutcome::kStopped});
+  EXPECT_EQ(takes(blob), SEC_E_OK);
+  CtxtHandle old = context;
+  EXPECT_EQ(DeleteSecurityContext(&old), SEC_E_OK);
 }
 
 TEST_F(ExportTime, ThatItWasImportedIsKnownForAsLongAsItIsGood) {

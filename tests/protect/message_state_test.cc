@@ -95,6 +95,25 @@ TEST_P(MessageState, AStoppedSessionSendsNothingAndStillTakes) {
   EXPECT_TRUE(server_->save(again, Session::Stop::kNothing));
 }
 
+TEST_P(MessageState, WhoBeginsAnewStopsNobodyThatHasBegun) {
+  using Stop = Session::Stop;
+  SessionState state;
+  for (const Stop stop : {Stop::kNothing, Stop::kSending, Stop::kEverything}) {
+    exchange(*server_, *client_, 1);
+    ASSERT_TRUE(server_->save_fresh(state, stop));
+    EXPECT_TRUE(state.begun);
+    exchange(*server_, *client_, 1);
+    exchange(*client_, *server_, 1);
+    const std::shared_ptr<Session> fresh = make(Sender::kAcceptor);
+    const Mic mic = sign(*make(Sender::kInitiator), text(7));
+    ASSERT_TRUE(fresh->save_fresh(state, stop));
+    EXPECT_FALSE(state.begun);
+    EXPECT_EQ(sign(*fresh, text(7)).sealed.outcome, stop == Stop::kNothing ? kGood : kStopped);
+    EXPECT_EQ(verify(*fresh, text(7), mic.token), stop == Stop::kEverything ? kStopped : kGood);
+    EXPECT_EQ(fresh->save_fresh(state, stop), stop == Stop::kNothing);
+  }
+}
+
 TEST_P(MessageState, NoMessageIsMadeBehindTheStateOfAStoppedSession) {
   // Each message a thread could still make is among those the state counts.
   std::atomic<std::uint64_t> made{0};
