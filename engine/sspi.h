@@ -310,8 +310,8 @@ USHER_API SECURITY_STATUS SEC_ENTRY DecryptMessage(PCtxtHandle phContext, PSecBu
 // ExportSecurityContext packs a complete context for another process, or for later: everything that
 // ImportSecurityContext needs to go on with it, its keys, its place in the sequence of messages,
 // its PAC and what was delegated. It is sealed (AES-256-GCM) with a key of the engine's: a random
-// one, which this process has, and its children if it has a ReplayFile, or that of the file
-// USHER_OPTIONS.ContextKeyFile, for processes and machines that share it.
+// one, which this process and its children have (children import with a ReplayFile only), or that
+// of the file USHER_OPTIONS.ContextKeyFile, for processes and machines that share it.
 //   phContext       The context.
 //   fFlags          SECPKG_CONTEXT_EXPORT_DELETE_OLD: the context is deleted once it is packed; on
 //                   an error it stays as it was.

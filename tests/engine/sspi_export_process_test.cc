@@ -123,6 +123,17 @@ TEST_F(SspiExportProcess, WithoutAKeyFileEachHasAKeyOfItsOwnAndItsChildrensIsIts
   in_engine({}, [&] { EXPECT_EQ(take("packed"), SEC_E_MESSAGE_ALTERED); });
 }
 
+TEST_F(SspiExportProcess, WithoutAReplayFileChildrenPackAndDoNotImport) {
+  in_engine({}, [&] {
+    in_child([&] {
+      pack_into("packed");
+      EXPECT_EQ(take("packed"), SEC_E_OUT_OF_SEQUENCE);
+    });
+    EXPECT_EQ(take("packed"), SEC_E_OK) << usher_last_refusal();
+    EXPECT_EQ(take("packed"), SEC_E_OUT_OF_SEQUENCE);
+  });
+}
+
 TEST_F(SspiExportProcess, ThoseWithOneReplayFileTakeOneOnceBetweenThem) {
   const Files shared{.key = key, .replays = path("replays")};
   in_engine(shared, [&] { pack_into("packed"); });
