@@ -30,9 +30,18 @@ extern "C" {
 //
 // Of Active Directory, names are not enough: whoever may make an account there, by default every
 // user, can have a ticket in another's name. A PAC tells the account, and a Kerberos client whose
-// name is not its account's is known by its SID only. A client may also come without a PAC; where
-// the map has a SID in it, or Users has "winbind", such a one is nobody. With a map of names only,
-// and a domain whose users you do not trust, refuse tickets without PAC: pac=require.
+// name is not its account's is known by its SID, and in the map by its account, too. A client
+// may also come without a PAC; where the map has a SID in it, or Users has "winbind", such a one is
+// nobody. With a map of names only, and a domain whose users you do not trust, refuse tickets
+// without PAC: pac=require.
+//
+// A Kerberos client's lines are those for its account, whatever it calls itself: the account's name
+// with the client's realm, in any case of ASCII (without a SID in the PAC, as it is, but for "-").
+// A "-" for the name that it goes by counts as well, though the name is not the account's. If its
+// lines name more than one user, or one of them nobody, the client is nobody.
+//
+// To keep somebody out where another source follows the map, put "-" behind the SID. That holds in
+// every package; "-" behind a name of Kerberos does not hold against NTLM, nor the other way round.
 //
 // A name is looked up in the machine's name services (getpwnam, getgrouplist), off the threads that
 // accept. Where it is none of theirs, and where a source fails, the search ends: the next source

@@ -98,6 +98,27 @@ Client named(bool ntlm, const std::string& name) {
   return {.ntlm = ntlm, .user = {}, .realm = {}, .name = name, .sid = {}};
 }
 
+// check_account: whatever a client calls itself, a line for its account is one of those that count,
+// and its SID takes case out of it.
+void check_account(const UserMap& map, const Line& line, const std::string& other_case) {
+  const std::size_t sign = line.client.find('@');
+  if (line.client.find_first_of("\\/") != line.client.npos ||
+      line.client.find('@', sign + 1) != line.client.npos) {
+    return;  // No account's, or quotes would have to be taken off.
+  }
+  for (const std::string& account : {line.client.substr(0, sign), other_case.substr(0, sign)}) {
+    Client client = named(false, "nobody@");
+    client.realm = line.client.substr(sign + 1);
+    client.account = account;
+    client.sid = "of no line";
+    const std::string* const found = map.find(client);
+    check(found != nullptr && (*found == line.user || *found == "-"), "an account is found");
+    client.sid.clear();
+    check(line.user != "-" || finds(map, client, "-"),
+          "and, if it is nobody's, without a SID, too");
+  }
+}
+
 void check_line(const UserMap& map, const Line& line) {
   check(line.has_two_parts, "a line has two parts");
   check(std::ranges::none_of(line.user, is_blank), "a user has no blanks");
@@ -127,6 +148,9 @@ void check_line(const UserMap& map, const Line& line) {
   for (char& c : other_case) {
     const char lower = static_cast<char>(c | 0x20);
     c = lower >= 'a' && lower <= 'z' ? static_cast<char>(c ^ 0x20) : c;
+  }
+  if (by_kerberos) {
+    check_account(map, line, other_case);
   }
   if (by_ntlm) {
     check(line.has_tab_or_quotes, "a name of NTLM is never one that could go on");

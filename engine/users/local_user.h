@@ -58,8 +58,9 @@ struct Sought {
 // failing: a later one would find somebody else. Blocks for as long as any of them does.
 //
 // What a client may choose does not decide: a Kerberos client that comes without a PAC (MS-KILE
-// 3.3.5.3 lets it) is nobody where any user is told by a SID, and one whose name is not its
-// account's (name_is_its_own) is known by its SID only.
+// 3.3.5.3 lets it) is nobody where any user is told by a SID. One whose name is not its account's
+// (name_is_its_own) is known by its SID and, to the map, by its account: no spelling of its name
+// leads past the account's line to a later source.
 void find_user(const Settings& settings, const Client& client, Sought& out) noexcept;
 
 }  // namespace usher::users

@@ -71,6 +71,46 @@ bool raise(std::string& utf16) {
   return true;
 }
 
+// realm_sign is where a principal's realm has its at sign; npos if there is none.
+std::size_t realm_sign(std::string_view name) noexcept {
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    if (name[i] == '@') {
+      return i;
+    }
+    if (name[i] == '\\') {
+      ++i;  // What is quoted is no sign.
+    }
+  }
+  return name.npos;
+}
+
+constexpr std::string_view kNobody = "-";
+
+char folded(char c) noexcept {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+}
+
+// fold_principal puts the ASCII of a principal into one case, but for its realm's.
+std::string fold_principal(std::string text) {
+  const auto end =
+      text.begin() + static_cast<std::ptrdiff_t>(std::min(realm_sign(text), text.size()));
+  std::transform(text.begin(), end, text.begin(), folded);
+  return text;
+}
+
+// quoted writes a part of a principal as write_principal_text does; what has control characters is
+// in no line.
+std::string quoted(std::string_view part) {
+  std::string out;
+  for (const char c : part) {
+    if (std::string_view("\\@/").find(c) != std::string_view::npos) {
+      out.push_back('\\');
+    }
+    out.push_back(c);
+  }
+  return out;
+}
+
 bool has_control(std::string_view text) noexcept {
   return std::ranges::any_of(text, [](char c) { return (c >= 0 && c < ' ') || c == 0x7f; });
 }
@@ -116,18 +156,16 @@ bool is_sid_text(std::string_view text) noexcept {
 // is_kerberos_name says whether `name` is a principal with a realm, escaped as write_principal_text
 // does it, control characters left out.
 bool is_kerberos_name(std::string_view name) noexcept {
-  std::size_t at_sign = name.npos;
-  for (std::size_t i = 0; i < name.size() && at_sign == name.npos; ++i) {
-    if (name[i] == '\\') {
-      ++i;
-      if (i == name.size() || std::string_view("\\@/").find(name[i]) == name.npos) {
-        return false;
-      }
-    } else if (name[i] == '@') {
-      at_sign = i;
+  const std::size_t end = realm_sign(name);
+  if (end == name.npos || end == 0 || end + 1 == name.size()) {
+    return false;
+  }
+  for (std::size_t i = name.find('\\'); i < end; i = name.find('\\', i + 2)) {
+    if (std::string_view("\\@/").find(name[i + 1]) == name.npos) {
+      return false;
     }
   }
-  return at_sign != name.npos && at_sign != 0 && at_sign + 1 < name.size();
+  return true;
 }
 
 // read_key understands a line's first part; what is wrong with it, or "".
@@ -243,7 +281,7 @@ std::string_view read_line(std::string_view text, Line& line) {
   if (!utf16_of(parts.client) || !utf16_of(parts.user)) {
     return "expected names in UTF-8";
   }
-  if (parts.user != "-" && !is_plain_name(parts.user)) {
+  if (parts.user != kNobody && !is_plain_name(parts.user)) {
     return "expected a local user's plain name, without @ \\ / : and no - in front";
   }
   line.user = parts.user;
@@ -266,16 +304,22 @@ class SortedMap final : public UserMap {
         repeated = lines_[i].number;
       }
     }
+    for (const Line& line : lines_) {
+      if (line.key.kind == Kind::kKerberos) {
+        in_one_case_.push_back({fold_principal(line.key.text), &line});
+      }
+    }
+    std::ranges::sort(in_one_case_, {}, &Folded::text);
     return repeated;
   }
 
   [[nodiscard]] const std::string* find(const Client& client) const override {
-    const Line* const by_name = find_name(client);
+    Found found = client.ntlm ? find_ntlm(client) : find_kerberos(client);
     const Line* const by_sid = client.sid.empty() ? nullptr : find_key({Kind::kSid, client.sid});
-    const bool sid_first =
-        by_sid != nullptr && (by_name == nullptr || by_sid->number < by_name->number);
-    const Line* const line = sid_first ? by_sid : by_name;
-    return line == nullptr ? nullptr : &line->user;
+    if (by_sid != nullptr && (found.user == nullptr || by_sid->number < found.number)) {
+      found.user = &by_sid->user;
+    }
+    return found.user;
   }
 
   [[nodiscard]] std::size_t size() const noexcept override { return lines_.size(); }
@@ -285,12 +329,51 @@ class SortedMap final : public UserMap {
   }
 
  private:
-  [[nodiscard]] const Line* find_name(const Client& client) const {
-    if (!client.ntlm) {
-      return name_is_its_own(client) ? find_key({Kind::kKerberos, client.name}) : nullptr;
-    }
+  // Found is what the lines with a client's name say; the number is the first one's.
+  struct Found {
+    const std::string* user = nullptr;
+    std::size_t number = 0;
+  };
+  // Folded is a line for a principal as find_kerberos looks for it.
+  struct Folded {
+    std::string text;
+    const Line* line;
+  };
+
+  [[nodiscard]] Found find_ntlm(const Client& client) const {
     std::optional<std::string> upper = utf16_of(client.name);
-    return upper && raise(*upper) ? find_key({Kind::kNtlm, std::move(*upper)}) : nullptr;
+    const Line* const line =
+        upper && raise(*upper) ? find_key({Kind::kNtlm, std::move(*upper)}) : nullptr;
+    return line != nullptr ? Found{&line->user, line->number} : Found{};
+  }
+
+  // find_kerberos looks for the name that the client goes by, and for its account's, whatever the
+  // client goes by. Lines that differ are for nobody: which one it is would be the client's choice.
+  [[nodiscard]] Found find_kerberos(const Client& client) const {
+    Found found;
+    const auto take = [&](const Line& line) {
+      const bool agrees = found.user == nullptr || *found.user == line.user;
+      const std::size_t first = found.user == nullptr ? line.number : found.number;
+      found = {agrees ? &line.user : &nobody_, std::min(first, line.number)};
+    };
+    const bool is_own = name_is_its_own(client);
+    const Line* const as_it_is = find_key({Kind::kKerberos, client.name});
+    if (as_it_is != nullptr && (is_own || as_it_is->user == kNobody)) {
+      take(*as_it_is);
+    }
+    if (!client.account.empty()) {
+      const std::string account =
+          is_own ? client.name : quoted(client.account) + '@' + quoted(client.realm);
+      // Of who has a SID, case is no part of the name; of others it may be.
+      for (const Folded& one :
+           std::ranges::equal_range(in_one_case_, fold_principal(account), {}, &Folded::text)) {
+        const Line& line = *one.line;
+        if (!client.sid.empty() || line.user == kNobody || line.key.text == account) {
+          take(line);
+        }
+      }
+    }
+    return found;
   }
   [[nodiscard]] const Line* find_key(const Key& key) const noexcept {
     const auto at = std::ranges::lower_bound(lines_, key, {}, &Line::key);
@@ -298,6 +381,8 @@ class SortedMap final : public UserMap {
   }
 
   std::vector<Line> lines_;
+  std::vector<Folded> in_one_case_;  // Of lines_, which stay where they are.
+  const std::string nobody_{kNobody};
 };
 
 // wrong_with says why a file that was or was not read is refused; empty if it is not.
@@ -333,9 +418,6 @@ bool is_plain_name(std::string_view name) noexcept {
 }
 
 bool name_is_its_own(const Client& client) noexcept {
-  const auto folded = [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-  };
   return client.ntlm || client.account.empty() ||
          std::ranges::equal(client.user, client.account, {}, folded, folded);
 }

@@ -58,10 +58,15 @@ class UserMap {
   UserMap& operator=(const UserMap&) = delete;
 
   // find returns the local user of the first line that names the client, by name or by SID: "-" for
-  // nobody, null if there is none. A name of which not even the account is sure counts for nothing
-  // (name_is_its_own). Names of Kerberos are compared octet by octet (RFC 4120 6),
-  // those of NTLM in upper case, as a domain compares them, in which nothing becomes ASCII that was
-  // none; a line is for one of the two.
+  // nobody, null if there is none. A line is for a name of Kerberos or for one of NTLM. Those of
+  // Kerberos are compared octet by octet (RFC 4120 6), those of NTLM in upper case, as a domain
+  // compares them, in which nothing becomes ASCII that was none.
+  //
+  // A name of which not even the account is sure (name_is_its_own) counts in lines for nobody only.
+  // Where a PAC tells the account, the lines with its name and the client's realm are the client's,
+  // whatever it calls itself: lines for nobody in any case of ASCII, others too if the PAC has a
+  // SID, as no domain that makes those tells names apart by case. If such lines name more than one
+  // user, or one of them nobody, it is "-".
   // Allocates.
   [[nodiscard]] virtual const std::string* find(const Client& client) const = 0;
 

@@ -44,6 +44,11 @@ class FakeNameServices final : public users::NameServices {
     return asked_;
   }
 
+  void forget() {
+    const std::lock_guard held(lock_);
+    asked_.clear();
+  }
+
   Known account_named(const std::string& name, Account& out) const override {
     note("name " + name);
     const auto at = accounts.find(name);

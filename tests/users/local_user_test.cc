@@ -36,6 +36,10 @@ class LocalUserTest : public ::testing::Test {
     ASSERT_NE(loaded.map, nullptr) << loaded.error;
     settings.map = std::move(loaded.map);
   }
+  void call_itself(const std::string& user) {
+    client.user = user;
+    client.name = user + "@R";
+  }
   Sought find() const {
     Sought sought;
     find_user(settings, client, sought);
@@ -110,6 +114,41 @@ TEST_F(LocalUserTest, ANameThatIsNotTheAccountsIsNobodys) {
   EXPECT_EQ(find().outcome, Outcome::kUnknown) << "nor the map's, by name";
   use_map(std::string("alice@R bob\n") + kSid + " alice\n");
   EXPECT_EQ(find().user.account.name, "alice") << "its SID is its own";
+}
+
+// A client may spell its name in another case, or come by a UPN: its account is the same.
+TEST_F(LocalUserTest, NobodyLeavesItsLineByAnotherSpelling) {
+  settings.order = {Source::kMap, Source::kWinbind, Source::kKrb5};
+  for (const char* const user : {"mallory", "Mallory", "m.m"}) {
+    SCOPED_TRACE(user);
+    call_itself(user);
+    services.locals[client.name] = "alice";
+    use_map("mallory@R -\n");
+    for (const char* const account : {"mallory", "MALLORY"}) {
+      client.account = account;
+      EXPECT_EQ(find().outcome, Outcome::kNobody) << account;
+    }
+    EXPECT_TRUE(services.asked().empty());
+    settings.order = {Source::kMap, Source::kKrb5};
+    EXPECT_EQ(find().outcome, Outcome::kNobody);
+    use_map("mallory@R alice\n");
+    EXPECT_EQ(find().user.account.name, "alice") << "a line for somebody";
+    EXPECT_EQ(find().source, Source::kMap);
+    settings.order = {Source::kMap, Source::kWinbind, Source::kKrb5};
+    use_map("mallory@OTHER -\nmallory$@R -\n");
+    EXPECT_EQ(find().source, Source::kWinbind) << "others' lines";
+    EXPECT_EQ(find().user.account.name, "bob");
+    services.forget();
+  }
+}
+
+TEST_F(LocalUserTest, ALineForNobodyIsForWhoeverComesByItsName) {
+  settings.order = {Source::kMap, Source::kWinbind};
+  client.account = "mallory";
+  use_map("alice@R -\n");
+  EXPECT_EQ(find().outcome, Outcome::kNobody) << "the name is not its account's";
+  use_map("alice@R alice\n");
+  EXPECT_EQ(find().source, Source::kWinbind) << "nor is the line then";
 }
 
 TEST_F(LocalUserTest, Krb5sRulesAreForPlainNames) {

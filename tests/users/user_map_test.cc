@@ -118,6 +118,53 @@ TEST(UserMap, TheFirstLineThatNamesAClientStands) {
   EXPECT_EQ(found(*sid_first.map, kerberos("a", "R")), "one");
 }
 
+// Which of an account's lines it is for must not be what the client has chosen to be called.
+TEST(UserMap, OfAnAccountsLinesTheClientDoesNotChoose) {
+  const std::string sid = kSid;
+  const auto [map, error] = UserMap::parse(
+      "alice@R one\nAlice@R other\nbob@R two\nBob@R two\neve@R three\nEve@R -\n"
+      "m.m@R four\nmallory@R five\na\\@b@C\\/D six\n" +
+          sid + " seven\n",
+      "map");
+  ASSERT_NE(map, nullptr) << error;
+  const auto found_of = [&](const char* user, const char* account, const char* realm = "R") {
+    Client client = kerberos(user, realm, "S-1-5-18");
+    client.account = account;
+    return found(*map, client);
+  };
+  for (const char* const spelled : {"alice", "Alice", "ALICE", "a.a"}) {
+    EXPECT_EQ(found_of(spelled, "alice"), "-") << "two lines for two users: " << spelled;
+    EXPECT_EQ(found_of(spelled, "bob"), "two") << "and for one";
+    EXPECT_EQ(found_of(spelled, "eve"), "-") << "one is for nobody";
+    EXPECT_EQ(found_of(spelled, "carol"), "(none)");
+  }
+  EXPECT_EQ(found_of("m.m", "mallory"), "five") << "not the name that it has chosen";
+  EXPECT_EQ(found_of("b", "a@b", "C/D"), "six") << "quoted as in the line";
+  EXPECT_EQ(found_of("b", "a@b"), "(none)");
+  Client late = kerberos("x", "R", sid);
+  late.account = "alice";
+  EXPECT_EQ(found(*map, late), "-") << "the first of its lines is before its SID's";
+  late.account = "carol";
+  EXPECT_EQ(found(*map, late), "seven");
+}
+
+// Without a SID the PAC is of no domain of Active Directory, and "Alice" may be somebody else.
+TEST(UserMap, WithoutASidOnlyALineForNobodyIsInAnyCase) {
+  const auto [map, error] =
+      UserMap::parse("alice@R one\nAlice@R two\nbob@R three\nEve@R -\n", "map");
+  ASSERT_NE(map, nullptr) << error;
+  const auto found_of = [&](const char* user) {
+    Client client = kerberos(user, "R");
+    client.account = user;
+    return found(*map, client);
+  };
+  EXPECT_EQ(found_of("alice"), "one");
+  EXPECT_EQ(found_of("Alice"), "two");
+  EXPECT_EQ(found_of("bob"), "three");
+  EXPECT_EQ(found_of("Bob"), "(none)");
+  EXPECT_EQ(found_of("eve"), "-");
+}
+
 // A principal whose text is spelled like an NTLM name is not that client, nor the other way round.
 TEST(UserMap, KeepsTheTwoKindsOfNamesApart) {
   const auto [map, error] = UserMap::parse("EXAMPLE\\nobody@R\tntlm\nX\\\\y@R kerberos\n", "map");
