@@ -102,7 +102,7 @@ install(CODE "execute_process(COMMAND ${CMAKE_STRIP} --strip-debug --remove-sect
   COMPONENT development EXCLUDE_FROM_ALL)
 
 # Since which version libusher.so.0 has each function: all of the version script's node of 0.1.0.
-file(STRINGS ${PROJECT_SOURCE_DIR}/engine/libusher.map usher_deb_nodes REGEX "^[A-Z_0-9]+ \\{$")
+file(STRINGS ${PROJECT_SOURCE_DIR}/engine/libusher.map usher_deb_nodes REGEX "[{]")
 if(NOT usher_deb_nodes STREQUAL "USHER_0 {")
   message(FATAL_ERROR "engine/libusher.map has other nodes than USHER_0: say here since when its functions are there")
 endif()
