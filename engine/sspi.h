@@ -381,15 +381,16 @@ USHER_API SECURITY_STATUS SEC_ENTRY QuerySecurityContextToken(PCtxtHandle phCont
 // SEC_E_NO_IMPERSONATION without those capabilities; for a client that is no local user, for root,
 // who is never impersonated, and for one that lets itself only be identified (ASC_RET_IDENTIFY); if
 // the kernel refuses, or the thread has a group that its user namespace could not give back. Else
-// QuerySecurityContextToken's errors. On an error the thread is as it was, but for
+// QuerySecurityContextToken's errors. On an error the thread is as it was, but may not be after
 // SEC_E_INTERNAL_ERROR: the kernel took it half the way and not back, it has no capability in
 // effect, and RevertSecurityContext can be tried.
 //
 // Real and saved ids and the permitted capabilities stay the server's, which is the way back:
 // nothing may run in the thread that the client could have chosen. Threads and processes that it
 // starts meanwhile inherit all of it, so a program for the client is to be started some other way.
-// The library starts none then: the first asynchronous call, and an acceptor with Authority
-// "winbind", are refused. What goes by something else than the effective user is the server's:
+// The library starts none then that stays the client: one for name services becomes the server
+// again, or ends; the first asynchronous call, and an acceptor with Authority "winbind", are
+// refused. What goes by something else than the effective user is the server's:
 //   access(2)        asks for the real user: use faccessat with AT_EACCESS.
 //   system(3), popen(3) and any shell: the shell puts the effective user back to the real one.
 //   kill(2)          reaches the server's processes, and the client's too.
@@ -406,8 +407,9 @@ USHER_API SECURITY_STATUS SEC_ENTRY ImpersonateSecurityContext(PCtxtHandle phCon
 // last group and capability. phContext must be the one that the thread impersonates, else
 // SEC_E_NO_IMPERSONATION; it may have been deleted meanwhile. SEC_E_INVALID_HANDLE for what is no
 // context's handle. SEC_E_INTERNAL_ERROR if the kernel refuses: the thread still impersonates, or
-// is half the way, without a capability in effect, and it can be tried again. Look at the status:
-// a thread that impersonated goes on as the client after whatever is refused here.
+// is half the way, without a capability in effect, and it can be tried again; so it can after
+// SEC_E_INSUFFICIENT_MEMORY, which changes nothing. Look at the status: a thread that impersonated
+// goes on as the client after whatever is refused here.
 USHER_API SECURITY_STATUS SEC_ENTRY RevertSecurityContext(PCtxtHandle phContext);
 
 // QueryCredentialsAttributes fills in *pBuffer: SECPKG_CRED_ATTR_NAMES, the principal that

@@ -408,6 +408,8 @@ constexpr Elsewhere kElsewhere[] = {
      "ImpersonateSecurityContext(&context), SEC_E_INTERNAL_ERROR"},
     {"RevertSecurityContext", "SEC_E_INTERNAL_ERROR", "engine/sspi_user_token_test.cc",
      "RevertSecurityContext(&context), SEC_E_INTERNAL_ERROR"},
+    {"RevertSecurityContext", "SEC_E_INSUFFICIENT_MEMORY", "engine/sspi_user_memory_test.cc",
+     "OfRevertingIsRefusedAndTriedAgain"},
 };
 // Named in a comment to say that they never come.
 constexpr std::array kNever = {"SEC_I_COMPLETE_NEEDED", "SEC_I_COMPLETE_AND_CONTINUE"};
