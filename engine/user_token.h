@@ -46,7 +46,7 @@ extern "C" {
 // A name is looked up in the machine's name services (getpwnam, getgrouplist), off the threads that
 // accept. Where it is none of theirs, and where a source fails, the search ends: the next source
 // might know somebody else by that name. Only the map can say that a client is root (uid 0): one
-// whom another source takes for root is nobody.
+// whom another source takes for root is nobody. The number 4294967295 stands for no user or group.
 typedef struct _USHER_TOKEN {
   uint32_t Size;  // sizeof(USHER_TOKEN)
   uint32_t Uid;

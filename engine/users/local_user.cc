@@ -133,6 +133,18 @@ Outcome look_up(const NameServices& services, Source source, const Account& said
   return outcome_of(services.groups_of(user.account, user.groups), Outcome::kNoSuchUser);
 }
 
+// refused_as says why nobody may be this user, or null.
+const char* refused_as(const LocalUser& user, Source source) noexcept {
+  constexpr std::uint32_t kNoId = UINT32_MAX;  // "Leave it as it is", says setresuid(2).
+  if (user.account.uid == kNoId || user.account.gid == kNoId ||
+      std::ranges::find(user.groups, kNoId) != user.groups.end()) {
+    return "name services tell a number that stands for no user or group";
+  }
+  return user.account.uid == 0 && source != Source::kMap
+             ? "only the map of users can say that a client is root"
+             : nullptr;
+}
+
 }  // namespace
 
 const char* word_of(Source source) noexcept {
@@ -176,9 +188,11 @@ void find_user(const Settings& settings, const Client& client, Sought& out) noex
       out.source = source;
       if (out.outcome == Outcome::kFound) {
         out.outcome = look_up(*settings.services, source, said, out.user);
-        if (out.outcome == Outcome::kFound && out.user.account.uid == 0 && source != Source::kMap) {
+        const char* const why =
+            out.outcome == Outcome::kFound ? refused_as(out.user, source) : nullptr;
+        if (why != nullptr) {
           out.outcome = Outcome::kRefused;
-          out.why = "only the map of users can say that a client is root";
+          out.why = why;
         }
       }
       if (out.outcome != Outcome::kUnknown) {

@@ -42,7 +42,7 @@ struct Sought {
     kFound,
     kUnknown,     // To every source.
     kNobody,      // The map says so.
-    kRefused,     // `why` says why no source is asked about it, or no further one.
+    kRefused,     // `why` says why no source is asked, no further one, or the user is nobody.
     kNoSuchUser,  // `source` names `user.account`, and name services have no such user.
     kFailed,      // `source`, or name services about the user whom it names, could not say.
     kNoMemory,

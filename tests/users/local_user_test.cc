@@ -183,6 +183,31 @@ TEST_F(LocalUserTest, OnlyTheMapSaysWhoIsRoot) {
   EXPECT_EQ(find().outcome, Outcome::kFound);
 }
 
+// System calls take it for "leave it as it is" (setresuid(2)), which is the server.
+TEST_F(LocalUserTest, ANumberThatStandsForNoneIsNobodys) {
+  use_map("alice@R alice\n");
+  services.sids[kSid] = UINT32_MAX;
+  const auto expect = [this](Outcome outcome) {
+    for (const Source source : {Source::kMap, Source::kKrb5, Source::kWinbind}) {
+      settings.order = {source};
+      EXPECT_EQ(find().outcome, outcome) << word_of(source);
+      if (outcome == Outcome::kRefused) {
+        EXPECT_STREQ(find().why, "name services tell a number that stands for no user or group");
+      }
+    }
+  };
+  services.accounts = {{"alice", {"alice", UINT32_MAX, 101}}};
+  expect(Outcome::kRefused);
+  services.sids[kSid] = UINT32_MAX - 1;
+  services.accounts = {{"alice", {"alice", UINT32_MAX - 1, UINT32_MAX}}};
+  expect(Outcome::kRefused);
+  services.accounts = {{"alice", {"alice", UINT32_MAX - 1, UINT32_MAX - 1}}};
+  services.groups["alice"] = {7, UINT32_MAX};
+  expect(Outcome::kRefused);
+  services.groups["alice"] = {7, UINT32_MAX - 1};
+  expect(Outcome::kFound);
+}
+
 TEST_F(LocalUserTest, IsNobodyIfTheMapSaysSo) {
   use_map("alice@R -\n");
   settings.order = {Source::kMap, Source::kWinbind, Source::kKrb5};
