@@ -32,8 +32,8 @@ extern "C" {
 // user, can have a ticket in another's name. A PAC tells the account, and a Kerberos client whose
 // name is not its account's is known by its SID, and in the map by its account, too. A client
 // may also come without a PAC; where the map has a SID in it, or Users has "winbind", such a one is
-// nobody. With a map of names only, and a domain whose users you do not trust, refuse tickets
-// without PAC: pac=require.
+// nobody. With a map of names only, or krb5, and a domain whose users you do not trust, refuse
+// tickets without PAC: pac=require.
 //
 // A Kerberos client's lines are those for its account, whatever it calls itself: the account's name
 // with the client's realm, in any case of ASCII (without a SID in the PAC, as it is, but for "-").
