@@ -229,13 +229,14 @@ struct Present {
   ThreadIdentity now;
   ThreadIdentity seen;  // Room for looking afterwards.
   Impersonated what;
-  int parent_death_signal = 0;
 };
 thread_local std::unique_ptr<Present> t_present;
 
 // change takes the thread from `from` to `to`, or leaves it at `from`.
 Changed change(const ThreadIdentity& from, const ThreadIdentity& to, Present& with) {
   Changed changed;
+  int parent_death_signal = 0;
+  static_cast<void>(::prctl(PR_GET_PDEATHSIG, &parent_death_signal, 0, 0, 0));
   changed.error = become_surely(to, with.seen, changed.step);
   if (changed.error != 0) {
     const char* ignored = nullptr;
@@ -247,8 +248,8 @@ Changed change(const ThreadIdentity& from, const ThreadIdentity& to, Present& wi
     }
   }
   // Another user is no reason here to outlive a parent, as the kernel thinks (prctl(2)).
-  if (with.parent_death_signal != 0) {
-    ::prctl(PR_SET_PDEATHSIG, with.parent_death_signal, 0, 0, 0);
+  if (parent_death_signal != 0) {
+    ::prctl(PR_SET_PDEATHSIG, parent_death_signal, 0, 0, 0);
   }
   return changed;
 }
@@ -274,7 +275,6 @@ Changed impersonate(const User& user, Impersonated what) {
               EOVERFLOW};
     }
     fresh->now = fresh->server;
-    static_cast<void>(::prctl(PR_GET_PDEATHSIG, &fresh->parent_death_signal, 0, 0, 0));
   }
   Present& present = fresh != nullptr ? *fresh : *t_present;
   if ((present.server.effective_capabilities & kNeeded) != kNeeded) {

@@ -263,6 +263,15 @@ TEST_F(Impersonation, KeepsTheSignalForAParentsDeath) {
     EXPECT_EQ(signal(), SIGUSR1);
     ASSERT_EQ(revert(kFirst).outcome, Outcome::kDone);
     EXPECT_EQ(signal(), SIGUSR1);
+    for (const int meanwhile : {SIGUSR2, 0}) {
+      ASSERT_EQ(impersonate(kAlice, kFirst).outcome, Outcome::kDone);
+      ASSERT_EQ(::prctl(PR_SET_PDEATHSIG, meanwhile, 0, 0, 0), 0);
+      ASSERT_EQ(impersonate(kBob, kSecond).outcome, Outcome::kDone);
+      EXPECT_EQ(signal(), meanwhile) << "the latest, not the first";
+      ASSERT_EQ(revert(kSecond).outcome, Outcome::kDone);
+      EXPECT_EQ(signal(), meanwhile);
+      ASSERT_EQ(::prctl(PR_SET_PDEATHSIG, SIGUSR1, 0, 0, 0), 0);
+    }
   });
 }
 
