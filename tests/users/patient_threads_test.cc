@@ -325,7 +325,15 @@ TEST(PatientThreads, AThreadThatCannotBecomeTheServerRunsNothing) {
               Changed::Outcome::kDone);
     ASSERT_TRUE(fail_call_with(SYS_setgroups, 0, 0, EPERM));
     PatientThreads threads({});
-    EXPECT_EQ(threads.run(call([] { ADD_FAILURE() << "as whom?"; }), kSoon_ms), Outcome::kLate);
+    const auto errand = call([] { ADD_FAILURE() << "as whom?"; });
+    EXPECT_EQ(threads.run(errand, kSoon_ms), Outcome::kLate);
+    // Without another thread to be had, it says so once that one has ended.
+    ASSERT_TRUE(fail_call(SYS_clone3, EPERM) && fail_call(SYS_clone, EAGAIN));
+    Outcome outcome = Outcome::kLate;
+    while (outcome == Outcome::kLate) {
+      outcome = threads.run(errand, kSoon_ms);
+    }
+    EXPECT_EQ(outcome, Outcome::kNoThread);
   });
 }
 
