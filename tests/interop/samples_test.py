@@ -25,6 +25,8 @@ from matrix import Table
 
 SERVERS = ("sspi_server_c", "sspi_server_cc", "sspi_async_server")
 DOMAIN, USER, PASSWORD = "EXAMPLE", "alice", "Al1ce-Passw0rd"
+# A terminal would take this one's name for orders.
+ODD_USER, ODD_AS_SAID = "m\x1b[31mallory\x7f", r"m\?\[31mallory\?"
 TIMEOUT_S = 60
 CROWD = 8
 FRAME_MAX = 65536 + 1024
@@ -39,7 +41,8 @@ class Server:
 
     def __init__(self, path, folder, keytab, *more):
         accounts = folder / "accounts"
-        accounts.write_text(f"{DOMAIN}:{USER}:{PASSWORD}\n", encoding="ascii")
+        accounts.write_text("".join(f"{DOMAIN}:{user}:{PASSWORD}\n" for user in (USER, ODD_USER)),
+                            encoding="ascii")
         accounts.chmod(0o600)
         self.log = folder / f"{path.name}.log"
         self.seen = 0
@@ -89,16 +92,19 @@ class Client:
         realm = re.search(r"default_realm = (\S+)",
                           pathlib.Path(os.environ["KRB5_CONFIG"]).read_text()).group(1)
         if name == "winpr":
-            self.forms = [["--package", package, "--domain", DOMAIN, "--user", USER,
-                           "--password", PASSWORD] for package in ("NTLM", "Negotiate")]
-            self.known = rf"signed on as {DOMAIN}\\{USER} by NTLM"
+            self.forms = [["--package", package, "--domain", DOMAIN, "--user", user,
+                           "--password", PASSWORD]
+                          for user in (USER, ODD_USER) for package in ("NTLM", "Negotiate")]
+            self.said = [rf"signed on as {DOMAIN}\\{user} by NTLM"
+                         for user in (USER, ODD_AS_SAID) for _ in range(2)]
             self.ends = ("flip", "replay", "long", "cut")
         else:
             hosts = ("t18", "t20", "t17", "t19")  # Keys of one etype each.
             domain = os.environ["USHER_INTEROP_DOMAIN"]
             self.forms = [["--service", f"HTTP/{host}.{domain}@{realm}"] for host in hosts]
-            self.known = rf"signed on as {USER}@{realm} by Kerberos"
+            self.said = [rf"signed on as {USER}@{realm} by Kerberos"] * len(hosts)
             self.ends = ("flip", "replay", "plain", "long", "cut")
+        self.known = self.said[0]
 
     def start(self, port, messages, form=0, end=None):
         arguments = ["--port", str(port), "--messages", str(messages), *self.forms[form]]
@@ -124,7 +130,7 @@ def messages(server, client, count):
     """Every form of the client, all messages."""
     for form in range(len(client.forms)):
         client.run(server.port, count, form)
-        server.expect(client.known, rf"leaves after {count} messages")
+        server.expect(client.said[form], rf"leaves after {count} messages")
 
 
 def crowd(server, client, count):

@@ -104,9 +104,7 @@ class Connection {
     say(why);
     state_ = State::kEnded;
   }
-  void say(const std::string& text) const {
-    std::fprintf(stderr, "client %u: %s\n", number_, text.c_str());
-  }
+  void say(const std::string& text) const { sample::say(number_, text); }
 
   // receive takes what is there. False if there is nothing more to do now.
   bool receive() {

@@ -7,10 +7,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
 #include <cstring>
+#include <string>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -26,6 +28,14 @@ inline int must_system(int result, const char* what) {
     throw std::system_error(errno, std::generic_category(), what);
   }
   return result;
+}
+
+// say tells of a client. Its name may hold what a terminal takes for an order, or the log for
+// another line: control characters become question marks.
+inline void say(unsigned number, std::string text) {
+  std::ranges::replace_if(
+      text, [](char c) { return static_cast<BYTE>(c) < ' ' || c == 0x7f; }, '?');
+  std::fprintf(stderr, "client %u: %s\n", number, text.c_str());
 }
 
 class Descriptor {

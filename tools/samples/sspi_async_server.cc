@@ -112,7 +112,7 @@ class Server {
       wait_for(EPOLL_CTL_ADD, descriptor, EPOLLIN | EPOLLONESHOT);
       connections_.emplace(descriptor, std::move(fresh));
     } catch (const std::exception& error) {
-      std::fprintf(stderr, "client %u: %s\n", number_, error.what());
+      say(number_, error.what());
     }
   }
 

@@ -54,6 +54,10 @@ static void say(const Client* client, const char* format, ...) {
   va_start(arguments, format);
   vsnprintf(text, sizeof text, format, arguments);
   va_end(arguments);
+  for (char* c = text; *c != '\0'; ++c) {
+    // A client's name may hold what a terminal takes for an order, or the log for another line.
+    *c = (BYTE)*c < ' ' || *c == 0x7f ? '?' : *c;
+  }
   fprintf(stderr, "client %u: %s\n", client->number, text);  // One call: lines stay whole.
 }
 

@@ -115,9 +115,7 @@ class Client {
       throw std::runtime_error(std::string("cannot send: ") + why);
     }
   }
-  void say(const std::string& text) const {
-    std::fprintf(stderr, "client %u: %s\n", number_, text.c_str());
-  }
+  void say(const std::string& text) const { sample::say(number_, text); }
 
   unsigned number_;
   Descriptor socket_;
@@ -151,7 +149,7 @@ void accept_clients(int listener, int signals, Credential& credential, std::list
       }
       clients.emplace_back(number, std::move(socket), credential);
     } catch (const std::exception& error) {  // Also of a thread that cannot be had.
-      std::fprintf(stderr, "client %u: %s\n", number, error.what());
+      say(number, error.what());
     }
     ++number;
   }
