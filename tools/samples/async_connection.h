@@ -30,16 +30,16 @@ class Async {
     if (handle_ == nullptr) {
       throw std::runtime_error("turned away, there are too many");
     }
-    must(usher_async_set_completions(handle_, queue, data), "no completions");
-    must(usher_async_set_deadline(handle_, kSignOnMilliseconds), "no deadline");
+    must(usher_async_set_completions(handle_.get(), queue, data), "no completions");
+    must(usher_async_set_deadline(handle_.get(), kSignOnMilliseconds), "no deadline");
   }
-  Async(const Async&) = delete;
-  Async& operator=(const Async&) = delete;
-  ~Async() { SspiFreeAsyncContext(handle_); }
-  [[nodiscard]] SspiAsyncContext* get() const { return handle_; }
+  [[nodiscard]] SspiAsyncContext* get() const { return handle_.get(); }
 
  private:
-  SspiAsyncContext* handle_;
+  struct Free {
+    void operator()(SspiAsyncContext* handle) const { SspiFreeAsyncContext(handle); }
+  };
+  std::unique_ptr<SspiAsyncContext, Free> handle_;
 };
 
 // Connection is a client in one of three states: its next frame is being received, its token is
