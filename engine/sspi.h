@@ -391,14 +391,14 @@ USHER_API SECURITY_STATUS SEC_ENTRY QuerySecurityContextToken(PCtxtHandle phCont
 // The library starts none then that stays the client: one for name services becomes the server
 // again, or ends; the first asynchronous call, and an acceptor with Authority "winbind", are
 // refused. What goes by something else than the effective user is the server's:
-//   access(2)        asks for the real user: use faccessat with AT_EACCESS.
-//   system(3), popen(3) and any shell: the shell puts the effective user back to the real one.
-//   kill(2)          reaches the server's processes, and the client's too.
-//   unix(7)          SCM_CREDENTIALS that are left to the kernel tell the real user.
-//   ptrace(2), process_vm_readv(2), pidfd_getfd(2), prlimit(2): the real user is who reaches for a
-//   process, and what is the server's can be reached.
-//   io_uring         With IORING_SETUP_SQPOLL, requests are done as whoever made the ring.
-//   keyrings(7)      The session keyring is the server's.
+// * access(2) asks for the real user: use faccessat with AT_EACCESS.
+// * system(3), popen(3) and any shell: the shell puts the effective user back to the real one.
+// * kill(2) reaches the server's processes, and the client's too.
+// * ptrace(2), process_vm_readv(2), pidfd_getfd(2) and prlimit(2) go by the real user, and so reach
+//   the server's processes.
+// * unix(7): SCM_CREDENTIALS that are left to the kernel tell the real user.
+// * io_uring: with IORING_SETUP_SQPOLL, requests are done as whoever made the ring.
+// * keyrings(7): the session keyring is the server's.
 // libc's setuid and its like, which change all threads, abort the process meanwhile. Once a thread
 // has impersonated, the process is not dumpable any more: so the kernel wants it (PR_SET_DUMPABLE).
 USHER_API SECURITY_STATUS SEC_ENTRY ImpersonateSecurityContext(PCtxtHandle phContext);
