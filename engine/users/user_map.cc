@@ -364,10 +364,11 @@ class SortedMap final : public UserMap {
     if (!client.account.empty()) {
       const std::string account =
           is_own ? client.name : quoted(client.account) + '@' + quoted(client.realm);
+      const std::string folded = fold_principal(account);
       // Of who has a SID, case is no part of the name; of others it may be.
-      for (const Folded& one :
-           std::ranges::equal_range(in_one_case_, fold_principal(account), {}, &Folded::text)) {
-        const Line& line = *one.line;
+      for (auto at = std::ranges::lower_bound(in_one_case_, folded, {}, &Folded::text);
+           at != in_one_case_.end() && at->text == folded; ++at) {
+        const Line& line = *at->line;
         if (!client.sid.empty() || line.user == kNobody || line.key.text == account) {
           take(line);
         }
