@@ -380,10 +380,10 @@ USHER_API SECURITY_STATUS SEC_ENTRY QuerySecurityContextToken(PCtxtHandle phCont
 //
 // SEC_E_NO_IMPERSONATION without those capabilities; for a client that is no local user, for root,
 // who is never impersonated, and for one that lets itself only be identified (ASC_RET_IDENTIFY); if
-// the kernel refuses, or the thread has a group that its user namespace could not give back. Else
-// QuerySecurityContextToken's errors. On an error the thread is as it was, but may not be after
-// SEC_E_INTERNAL_ERROR: the kernel took it half the way and not back, it has no capability in
-// effect, and RevertSecurityContext can be tried.
+// the kernel refuses, or the thread has a group that its user namespace could not give back.
+// Returns QuerySecurityContextToken's errors otherwise. On an error the thread is as it was, but
+// may not be after SEC_E_INTERNAL_ERROR: the kernel took it half the way and not back, it has no
+// capability in effect, and RevertSecurityContext can be tried.
 //
 // Real and saved ids and the permitted capabilities stay the server's, which is the way back:
 // nothing may run in the thread that the client could have chosen. Threads and processes that it
