@@ -17,12 +17,12 @@ DEB = pathlib.Path(__file__).resolve().parent.parent.parent / "tools" / "deb"
 WANTS = "etc/systemd/system/multi-user.target.wants/usherd.service"
 UNIT = "lib/usherd.service"
 # deb-systemd-invoke of Debian 12 wants an action and a unit, whatever the action.
-STUB = """#!/bin/sh
+STAND_IN = """#!/bin/sh
 echo "${0##*/} $*" >> "$ROOT/calls"
 [ "${0##*/}" != deb-systemd-invoke ] || [ $# -ge 2 ] || exit 1
 case " $FAILING " in *" ${0##*/} "*) exit 1;; esac
 """
-STUBS = ["deb-systemd-helper", "deb-systemd-invoke", "systemctl", "systemd-sysusers"]
+STAND_INS = ["deb-systemd-helper", "deb-systemd-invoke", "systemctl", "systemd-sysusers"]
 SYSTEM = ("deb-systemd-invoke", "systemctl")
 RELOAD = "systemctl --system daemon-reload"
 RESTART = "deb-systemd-invoke try-restart usherd.service"
@@ -67,8 +67,8 @@ class Machine:
     def __init__(self, folder, systemd=True, failing=(), without=()):
         self.root = pathlib.Path(folder)
         self.failing = failing
-        for stub in set(STUBS) - set(without):
-            self.write(f"bin/{stub}", STUB).chmod(0o755)
+        for name in set(STAND_INS) - set(without):
+            self.write(f"bin/{name}", STAND_IN).chmod(0o755)
         (self.root / "bin/rm").symlink_to(shutil.which("rm"))
         if systemd:
             (self.root / "run/systemd/system").mkdir(parents=True)
