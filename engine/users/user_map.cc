@@ -364,10 +364,10 @@ class SortedMap final : public UserMap {
     if (!client.account.empty()) {
       const std::string account =
           is_own ? client.name : quoted(client.account) + '@' + quoted(client.realm);
-      const std::string folded = fold_principal(account);
+      const std::string in_one_case = fold_principal(account);
       // Of who has a SID, case is no part of the name; of others it may be.
-      for (auto at = std::ranges::lower_bound(in_one_case_, folded, {}, &Folded::text);
-           at != in_one_case_.end() && at->text == folded; ++at) {
+      for (auto at = std::ranges::lower_bound(in_one_case_, in_one_case, {}, &Folded::text);
+           at != in_one_case_.end() && at->text == in_one_case; ++at) {
         const Line& line = *at->line;
         if (!client.sid.empty() || line.user == kNobody || line.key.text == account) {
           take(line);
