@@ -1,5 +1,5 @@
 # cpack, in a build folder, makes three Debian packages of it: libusher0, libusher-dev and usher. What
-# only they contain is EXCLUDE_FROM_ALL: cmake --install leaves it out.
+# only they contain is EXCLUDE_FROM_ALL: cmake --install leaves it out, unless a --component is named.
 find_program(GZIP gzip)
 find_program(DPKG dpkg)
 if(NOT GZIP OR NOT DPKG)
