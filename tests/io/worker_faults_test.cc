@@ -21,11 +21,19 @@ struct Faults {
   std::atomic<long> mapped{0};  // Mappings made by what is tested, less those taken down.
   std::atomic<int> last_op{-1};
 
-  bool hits(std::atomic<int>& left) {
-    if (left < 0 || left-- > 0) {
+  // What failed is on record before the count says that something did: whoever waits for that reads
+  // the record next.
+  bool hits(std::atomic<int>& left, int op = -1) {
+    if (left < 0) {
       return false;
     }
+    if (left > 0) {
+      --left;
+      return false;
+    }
+    last_op = op;
     ++failed;
+    left = -1;
     return true;
   }
 };
@@ -49,8 +57,7 @@ unsigned __wrap_io_uring_peek_batch_cqe(io_uring* ring, io_uring_cqe** cqes, uns
   for (unsigned i = 0; i < ready; ++i) {
     const auto ticket = std::bit_cast<usher::io::Ticket>(std::uint64_t{cqes[i]->user_data});
     const bool worked = cqes[i]->res >= 0 || ticket.op == usher::io::Op::kTick;  // By -ETIME.
-    if (worked && faults.hits(faults.completions_left)) {
-      faults.last_op = int(ticket.op);
+    if (worked && faults.hits(faults.completions_left, int(ticket.op))) {
       if (ticket.op == usher::io::Op::kAccept) {
         ::close(cqes[i]->res);
       }
