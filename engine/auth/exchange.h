@@ -9,6 +9,7 @@
 
 #include "engine/auth/accept.h"
 #include "engine/auth/ticket_cache.h"
+#include "engine/crypto/checksum.h"
 #include "engine/crypto/kit.h"
 #include "engine/crypto/lanes.h"
 #include "engine/crypto/proof_batch.h"
@@ -22,6 +23,13 @@
 #include "parsers/spnego.h"
 
 namespace usher::auth {
+
+// PutAside is two signatures' values: the server's and the KDC's. What was not put aside is
+// anything.
+struct PutAside {
+  std::array<std::uint8_t, crypto::kChecksumSizeMax> server;
+  std::array<std::uint8_t, crypto::kChecksumSizeMax> kdc;
+};
 
 // KerberosWork is what the Kerberos stages pass on. Views lie in the token or in the arena.
 struct KerberosWork {
@@ -47,7 +55,8 @@ struct KerberosWork {
   crypto::TicketJob* ticket_job = nullptr;
   crypto::AuthenticatorJob* authenticator_job = nullptr;
   crypto::ChecksumJob* pac_job = nullptr;  // Null if no PAC is to be verified.
-  crypto::SealJob* seal_job = nullptr;     // Null if no AP-REP is due.
+  PutAside pac_values;  // Of the PAC's signatures, while zeros stand in their places.
+  crypto::SealJob* seal_job = nullptr;  // Null if no AP-REP is due.
   MutableBytes reply_room;  // The ciphertext of our AP-REP, and room for its token in front.
 };
 
@@ -136,10 +145,9 @@ class Arena {
 };
 
 // What one token may take from the arena. Kerberos: its ticket and authenticator, both parts of the
-// token, the ticket's PAC once more, and kArenaPerTokenExtra for keys and replies. NTLM: nothing of
-// the token's size, but two names widened and raised, which make 2 * (2 + 4) bytes of each of
-// theirs, and made UTF-8 for an authority in twice the room of their UTF-16, as are a workstation
-// and a target.
+// token, and kArenaPerTokenExtra for keys and replies. NTLM: nothing of the token's size, but two
+// names widened and raised, which make 2 * (2 + 4) bytes of each of theirs, and made UTF-8 for an
+// authority in twice the room of their UTF-16, as are a workstation and a target.
 inline constexpr std::size_t kArenaPerTokenExtra = 8 * 1024;
 static_assert((2 * (2 + 4) + 2 * 4 + 2 * 2 + 2 * 2) * kIdentitySizeMax + 2 * kReplySizeMax <=
               kTokenSizeMax + kArenaPerTokenExtra);
@@ -159,7 +167,7 @@ struct TurnDesk final : Desk {
         tickets_seen(std::move(counter)) {}
 
   static constexpr std::size_t arena_size(std::size_t tokens) noexcept {
-    return tokens * (2 * kTokenSizeMax + kArenaPerTokenExtra);
+    return tokens * (kTokenSizeMax + kArenaPerTokenExtra);
   }
 
   std::size_t capacity;  // Tokens a turn.

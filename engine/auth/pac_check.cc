@@ -177,6 +177,21 @@ bool check_kdc_signatures(Turn& turn, Exchange& exchange, const pac::Pac& pac,
   return true;
 }
 
+// place_of is where `value` stands in the ticket, which this turn has opened into its own memory.
+MutableBytes place_of(const KerberosWork& work, Bytes value) noexcept {
+  const MutableBytes room = work.ticket_job->room;
+  return room.subspan(static_cast<std::size_t>(value.data() - room.data()), value.size());
+}
+
+// put_aside leaves zeros where a signature's value stands; put_back undoes it.
+void put_aside(const KerberosWork& work, Bytes value, MutableBytes aside) noexcept {
+  copy(value, aside);
+  std::ranges::fill(place_of(work, value), std::uint8_t{0});
+}
+void put_back(const KerberosWork& work, Bytes value, Bytes aside) noexcept {
+  copy(aside.first(value.size()), place_of(work, value));
+}
+
 // stage_server_signature puts the server's signature into the turn's batch.
 Status stage_server_signature(Turn& turn, Exchange& exchange) noexcept {
   KerberosWork& work = exchange.kerberos;
@@ -191,16 +206,13 @@ Status stage_server_signature(Turn& turn, Exchange& exchange) noexcept {
   }
   //= MS-PAC 2.8.1: the keyed hash is of the entire PAC with the Signature of both
   //= PAC_SIGNATURE_DATA structures set to zero, made with the key the ticket is encrypted with.
-  const MutableBytes covered = turn.desk.arena.take(octets.size());
-  copy(octets, covered);
-  for (const Bytes value : {pac.server_signature.value, pac.kdc_signature.value}) {
-    const auto offset = static_cast<std::size_t>(value.data() - octets.data());
-    std::ranges::fill(covered.subspan(offset, value.size()), std::uint8_t{0});
-  }
-  work.pac_job = &turn.desk.checksums.add({.key = work.ticket_job->key,
-                                           .type = pac.server_signature.type,
-                                           .text = covered,
-                                           .checksum = pac.server_signature.value});
+  put_aside(work, pac.server_signature.value, work.pac_values.server);
+  put_aside(work, pac.kdc_signature.value, work.pac_values.kdc);
+  work.pac_job = &turn.desk.checksums.add(
+      {.key = work.ticket_job->key,
+       .type = pac.server_signature.type,
+       .text = octets,
+       .checksum = Bytes(work.pac_values.server).first(pac.server_signature.value.size())});
   return Status::kContinue;
 }
 
@@ -303,6 +315,8 @@ bool check_pac(Turn& turn, Exchange& exchange) noexcept {
   if (work.pac_job == nullptr) {
     return true;
   }
+  put_back(work, work.pac->server_signature.value, work.pac_values.server);
+  put_back(work, work.pac->kdc_signature.value, work.pac_values.kdc);
   if (work.pac_job->outcome != crypto::Outcome::kDone) {
     exchange.refuse(work.pac_job->outcome == crypto::Outcome::kForged ? Status::kPacSignature
                                                                       : Status::kInternal);
@@ -324,10 +338,11 @@ bool check_pac(Turn& turn, Exchange& exchange) noexcept {
 
 bool keep_pac(Turn& turn, Exchange& exchange) noexcept {
   ContextPool& contexts = turn.environment.contexts;
-  if (contexts.pages() == nullptr || !exchange.kerberos.keeps_pac) {
+  const KerberosWork& work = exchange.kerberos;
+  if (contexts.pages() == nullptr || !work.keeps_pac) {
     return true;
   }
-  const Bytes octets = exchange.kerberos.ticket_data->pac;
+  const Bytes octets = work.ticket_data->pac;
   if (!contexts.keep({&octets, 1}, exchange.context->pac, turn.steady_us)) {
     exchange.refuse(Status::kNoFreePage);
   }
