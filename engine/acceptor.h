@@ -142,8 +142,8 @@ typedef struct _USHER_OPTIONS {
                            // "Overload"): 1024; at most 2^16.
 
   // Opened tickets remembered, so that they need not be opened again: 4096; at most 2^20; rounded
-  // up to a power of two, and to 8. Each takes 18 KiB of address space, but memory only once there
-  // is a ticket there, one or two pages of 4 KiB for a small one, four for one of 4.5 KB. A ticket
+  // up to a power of two, and to 8. Each takes 26 KiB of address space, but memory only once there
+  // is a ticket there, one or two pages of 4 KiB for a small one, five for one of 4.5 KB. A ticket
   // that finds no room is opened anew each time. The policy kerberos.ticket-cache=off has none of a
   // credential's remembered; usher_ticket_counts tells what they were good for.
   uint32_t TicketEntries;

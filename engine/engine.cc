@@ -75,11 +75,21 @@ struct Arrays {
 
 using Tickets = OwnedSeenCache<auth::OpenedTicket>;
 
-std::unique_ptr<Tickets> make_tickets(std::uint32_t count, const SeenHashKey& key) noexcept {
-  return Tickets::make({.entry_count = count,
-                        .key_size_max = kCachedTicketSizeMax,
-                        .value_size_max = kCachedTicketSizeMax},
-                       key);
+SeenCacheOptions ticket_options(const EngineOptions& options) noexcept {
+  return {.entry_count = options.ticket_count,
+          .key_size_max = kCachedTicketSizeMax,
+          .value_size_max = kCachedTicketSizeMax};
+}
+
+// all_page_count is how many pages contexts and remembered tickets share: so many that a ticket's
+// PAC never takes the room of a context's.
+std::uint32_t all_page_count(const EngineOptions& options) noexcept {
+  static_assert(kPageCountMax + kTicketCacheEntriesMax * kCachedTicketPages <=
+                PageStore::kCapacityMax);
+  return options.page_count +
+         (options.ticket_count == 0
+              ? 0
+              : auth::TicketCache::entry_count(ticket_options(options)) * kCachedTicketPages);
 }
 
 // Secrets are drawn when the engine is made, and decide where things lie.
@@ -117,7 +127,10 @@ class TheEngine final : public Engine {
                      tickets_ ? &**tickets_ : nullptr} {}
   TheEngine(const TheEngine&) = delete;
   TheEngine& operator=(const TheEngine&) = delete;
-  ~TheEngine() override { arrays_.free(); }
+  ~TheEngine() override {
+    tickets_.reset();  // Which hold pages.
+    arrays_.free();
+  }
 
   [[nodiscard]] const auth::Environment& environment() const noexcept override {
     return environment_;
@@ -205,15 +218,16 @@ std::unique_ptr<Engine> Engine::make(const EngineOptions& options,
     }
   }
   const std::size_t place_count = replay_place_count(options.replay_entry_count);
+  const std::uint32_t page_count = all_page_count(options);
   const Arrays arrays{.slots = make_array<SlotPool::Slot>(options.slot_count),
                       .contexts = make_array<Context>(options.slot_count),
                       .places = in_memory ? make_array<ReplayCache::Place>(place_count)
                                           : std::span<ReplayCache::Place>(),
-                      .pages = make_array<PageStore::Page>(options.page_count),
-                      .links = make_array<PageStore::Link>(options.page_count)};
+                      .pages = make_array<PageStore::Page>(page_count),
+                      .links = make_array<PageStore::Link>(page_count)};
   const bool remembers = options.ticket_count != 0;
   std::unique_ptr<Tickets> tickets =
-      remembers ? make_tickets(options.ticket_count, secrets.tickets) : nullptr;
+      remembers ? Tickets::make(ticket_options(options), secrets.tickets) : nullptr;
   std::unique_ptr<Engine> engine;
   if (arrays.complete(in_memory) && (tickets != nullptr || !remembers)) {
     keep_private(arrays.contexts);

@@ -22,7 +22,8 @@ struct EngineOptions {
   std::uint32_t slot_count = kSlotCountDefault;  // 1..kSlotCountMax; 1 KiB each.
   std::int64_t half_open_s = kHalfOpenSecondsDefault;
   std::uint32_t replay_entry_count = kReplayEntryCountDefault;  // Rounded up to a power of two.
-  std::uint32_t page_count = kPageCountDefault;  // 2 KiB each, used as they are needed.
+  // Pages for contexts, 2 KiB each, used as they are needed.
+  std::uint32_t page_count = kPageCountDefault;
   // Largest kerberos.skew that a credential may have, up to kSkewSecondsMax: no authenticator
   // within it is forgotten, so a wider one fills the replay cache sooner. With the replay check on,
   // a larger skew is treated as this one.
@@ -30,8 +31,9 @@ struct EngineOptions {
   // Path of the file that the replay cache lies in, so that a restart forgets nothing and processes
   // share it (auth/replay_file.h); null: memory of this process.
   const char* replay_file = nullptr;
-  // Opened tickets that are remembered, 18 KiB each, of which only what is used is touched; rounded
-  // up to a power of two and to kSeenWays, at most kTicketCacheEntriesMax; 0: none are.
+  // Opened tickets that are remembered, 18 KiB and kCachedTicketPages each, of which only what is
+  // used is touched; rounded up to a power of two and to kSeenWays, at most kTicketCacheEntriesMax;
+  // 0: none are.
   std::uint32_t ticket_count = kTicketCacheEntriesDefault;
   // How long a packed context can be imported, at most kExportSecondsMax and at most skew_max_s:
   // that it was imported, the replay cache remembers no longer. 0: kExportSecondsDefault, or

@@ -71,6 +71,7 @@ inline constexpr std::uint32_t kPageCountMax = 1u << 22;
 inline constexpr std::uint32_t kTicketCacheEntriesDefault = 4096;
 inline constexpr std::uint32_t kTicketCacheEntriesMax = 1u << 20;
 inline constexpr std::uint32_t kCachedTicketSizeMax = 8 * 1024;
+inline constexpr std::uint32_t kCachedTicketPages = kCachedTicketSizeMax / kPageSize;  // Its PAC's.
 
 // An NTLM exchange keeps its messages where the names go once it is established.
 static_assert(kNtlmNegotiateSizeMax + kNtlmChallengeSizeMax <= kIdentitySizeMax);

@@ -395,6 +395,9 @@ class Memories {
 class Both {
  public:
   explicit Both(Script& script) : script_(script) {}
+  ~Both() { (void)tickets_.wipe_all(); }  // Remembered tickets hold pages of remembering_'s.
+  Both(const Both&) = delete;
+  Both& operator=(const Both&) = delete;
 
   void present(std::size_t n, const Visitor& visitor) {
     const std::size_t who = script_.turns[n];

@@ -175,7 +175,7 @@ FAULTS = [
     Fault("remembered_ticket_outlives_its_end", "engine/auth/ticket_cache.cc", ".expires_s = work.ticket->end_time}",
           ".expires_s = work.ticket->end_time + 600}", ["auth/ticket_cache"], ["ticket_cache"]),
     Fault("remembered_pac_of_another_verdict", "engine/auth/ticket_cache.cc",
-          "opened.pac_signatures = exchange.context->pac_signatures;", "opened.pac_signatures = kPacServer;",
+          "opened.pac_signatures = context.pac_signatures;", "opened.pac_signatures = kPacServer;",
           ["auth/ticket_cache"], ["ticket_cache"]),
     Fault("remembered_ticket_not_looked_at", "engine/auth/kerberos_accept.cc", "if (!check_ticket(turn, exchange)) {",
           "if (!work.seen && !check_ticket(turn, exchange)) {", ["auth/ticket_cache"], ["ticket_cache"]),

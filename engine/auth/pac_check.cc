@@ -342,6 +342,10 @@ bool keep_pac(Turn& turn, Exchange& exchange) noexcept {
   if (contexts.pages() == nullptr || !work.keeps_pac) {
     return true;
   }
+  if (work.seen && work.seen.payload().pac) {
+    exchange.context->pac = work.seen.payload().pac.share();
+    return true;
+  }
   const Bytes octets = work.ticket_data->pac;
   if (!contexts.keep({&octets, 1}, exchange.context->pac, turn.steady_us)) {
     exchange.refuse(Status::kNoFreePage);

@@ -65,15 +65,20 @@ void remember(Turn& turn, Exchange& exchange) noexcept {
     return;
   }
   TicketCache& cache = *turn.environment.tickets;
-  const Offered offered = cache.offer(*work.sought,
-                                      {.client_hash = work.client_hash,
-                                       .value = work.ticket_job->opened,
-                                       .expires_s = work.ticket->end_time},
-                                      turn.now_s(), [&](OpenedTicket& opened) {
-                                        opened.key = work.ticket_job->key;
-                                        opened.pac_signatures = exchange.context->pac_signatures;
-                                        work.authenticator_job->keys->copy_to(opened.session_keys);
-                                      });
+  const Offered offered =
+      cache.offer(*work.sought,
+                  {.client_hash = work.client_hash,
+                   .value = work.ticket_job->opened,
+                   .expires_s = work.ticket->end_time},
+                  turn.now_s(), [&](OpenedTicket& opened) {
+                    const Context& context = *exchange.context;
+                    if (!context.pac.empty()) {
+                      opened.pac = {*turn.environment.contexts.pages(), context.pac};
+                    }
+                    opened.key = work.ticket_job->key;
+                    opened.pac_signatures = context.pac_signatures;
+                    work.authenticator_job->keys->copy_to(opened.session_keys);
+                  });
   turn.desk.tickets_seen.count_offer(offered);
   cache.wipe_expired_now_and_then(turn.now_s());
 }

@@ -5,6 +5,7 @@
 
 #include "engine/crypto/key_ring.h"
 #include "engine/crypto/session_keys.h"
+#include "engine/slots/page_store.h"
 #include "engine/slots/seen_cache.h"
 
 namespace usher::auth {
@@ -20,6 +21,7 @@ struct OpenedTicket {
   const crypto::ServiceKey* key = nullptr;  // That opened it, one of those keys.
   crypto::SessionKeys::Image session_keys;
   std::uint8_t pac_signatures = 0;  // PacSignature bits: verified.
+  KeptShare pac;  // As the contexts of this ticket have it; of nothing if they keep none.
 };
 
 // A ticket is found by all its octets, in the state in which it was opened, until its end time.

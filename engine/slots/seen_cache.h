@@ -48,7 +48,9 @@ enum class Offered : std::uint8_t {
   kForgotten,  // forget or wipe_all was called after it had been looked for.
 };
 
-// BasicSeenCache maps whole byte strings to what came of them: a value and a Payload, copied in.
+// BasicSeenCache maps whole byte strings to what came of them: a value, which is copied in, and a
+// Payload, which is made in its place. Before an entry is wiped its Payload is destroyed: it may
+// hold what it must give back.
 //
 // A key's hash chooses a set of 8 ways. Each way has a word - tag of the hash, number of pins, a
 // bit for "found lately", state - and all words of a set lie in one cache line:
@@ -73,7 +75,8 @@ enum class Offered : std::uint8_t {
 // are.
 template <class Payload, template <class> class Atomic>
 class BasicSeenCache {
-  static_assert(std::is_trivially_copyable_v<Payload>, "it is copied and wiped as bytes");
+  static_assert(std::is_nothrow_default_constructible_v<Payload>);
+  static_assert(std::is_nothrow_destructible_v<Payload>);
   static_assert(alignof(Payload) <= kCacheLine);
   using Filter = BasicSeenFilter<Atomic>;
 
@@ -84,6 +87,12 @@ class BasicSeenCache {
   // and values of up to 8 KiB each: 17,584 bytes an entry, of which a ticket of 700 bytes touches
   // one or two pages, and one of 4.5 KB three or four.
   [[nodiscard]] static constexpr std::size_t memory_size(const SeenCacheOptions& options) noexcept;
+
+  // entry_count is how many entries a cache of these options has.
+  [[nodiscard]] static constexpr std::uint32_t entry_count(
+      const SeenCacheOptions& options) noexcept {
+    return std::bit_ceil(options.entry_count < kSeenWays ? kSeenWays : options.entry_count);
+  }
 
   // is_valid says whether there can be a cache of these options.
   [[nodiscard]] static constexpr bool is_valid(const SeenCacheOptions& options) noexcept {
@@ -221,10 +230,6 @@ class BasicSeenCache {
         lines(sizeof(Payload)) + lines(options.key_size_max) + lines(options.value_size_max);
     return size | kCacheLine;
   }
-  static constexpr std::uint32_t entry_count(const SeenCacheOptions& options) noexcept {
-    return std::bit_ceil(options.entry_count < kSeenWays ? kSeenWays : options.entry_count);
-  }
-
   [[nodiscard]] Set& set_of(std::uint64_t hash) const noexcept {
     return sets_[static_cast<std::size_t>(hash) & (sets_.size() - 1)];
   }
@@ -247,9 +252,8 @@ class BasicSeenCache {
     const Entry& entry = entry_of(index);
     return room(index).subspan(lines(sizeof(Payload)) + lines(entry.key_size), entry.value_size);
   }
-  [[nodiscard]] const Payload& payload_of(std::uint32_t index) const noexcept {
-    // A Payload is there since its bytes were copied: it is of an implicit-lifetime type.
-    return *std::launder(reinterpret_cast<const Payload*>(room(index).data()));
+  [[nodiscard]] Payload& payload_of(std::uint32_t index) const noexcept {
+    return *std::launder(reinterpret_cast<Payload*>(room(index).data()));
   }
 
   void unpin(std::uint32_t index) noexcept;
@@ -408,6 +412,7 @@ void BasicSeenCache<Payload, Atomic>::unpin(std::uint32_t index) noexcept {
 template <class Payload, template <class> class Atomic>
 void BasicSeenCache<Payload, Atomic>::wipe_room(std::uint32_t index) noexcept {
   const Entry& entry = entry_of(index);
+  std::destroy_at(&payload_of(index));
   wipe(room(index).first(lines(sizeof(Payload)) + lines(entry.key_size) + entry.value_size));
 }
 

@@ -88,6 +88,12 @@ class RememberedTicket : public ::testing::Test {
     EXPECT_EQ(first->flags, third->flags);
     EXPECT_FALSE(std::ranges::equal(first->key.bytes(), third->key.bytes())) << "a subkey each";
   }
+  Octets pac_of(ContextHandle handle) {
+    const auto context = door_.look(handle);
+    Octets octets(context->pac.size);
+    door_.store.read(context->pac, octets);
+    return octets;
+  }
   SeenCounts counts() { return door_.desk->ticket_counts(); }
   void TearDown() override { end_all(); }
 
@@ -284,6 +290,32 @@ TEST_F(RememberedTicket, KeepsWhichOfThePacsSignaturesWereVerified) {
   ASSERT_EQ(sign_on(), Status::kEstablished);
   ASSERT_EQ(counts().hits, 1u);
   EXPECT_EQ(door_.look(held_.back())->pac_signatures, cold);
+}
+
+// However many contexts there are of one ticket, its PAC is in memory once.
+TEST_F(RememberedTicket, SharesItsPacWithItsContexts) {
+  const std::uint32_t all = door_.store.free_count();
+  take_ticket();
+  ASSERT_EQ(sign_on(), Status::kEstablished);
+  const Octets pac = pac_of(held_.back());
+  const std::uint32_t for_one = all - door_.store.free_count();
+  ASSERT_GT(for_one, 0u);
+  end_all();
+  ASSERT_EQ(door_.store.free_count(), all) << "nothing is kept of what was seen once";
+  ASSERT_EQ(sign_on(), Status::kEstablished);
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_EQ(sign_on(), Status::kEstablished);
+    EXPECT_EQ(pac_of(held_.back()), pac);
+    EXPECT_EQ(door_.store.free_count(), all - for_one);
+  }
+  EXPECT_EQ(counts().hits, 3u);
+  end_all();
+  EXPECT_EQ(door_.store.free_count(), all - for_one) << "the ticket's share";
+  ASSERT_EQ(sign_on(), Status::kEstablished);
+  EXPECT_EQ((*cache_)->wipe_all(), 1u);
+  EXPECT_EQ(pac_of(held_.back()), pac) << "a context outlives what is remembered";
+  end_all();
+  EXPECT_EQ(door_.store.free_count(), all);
 }
 
 TEST_F(RememberedTicket, IsNotLookedForIfThePolicySaysSo) {

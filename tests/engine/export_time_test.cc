@@ -38,6 +38,7 @@ class ExportTime : public ::testing::Test {
                                                 .replay_entry_count = kEntries,
                                                 .page_count = kPageCount,
                                                 .skew_max_s = kSkewSeconds,
+                                                .ticket_count = 0,
                                                 .export_s = kExportSeconds,
                                                 .clock = &test_clock},
                                                already);

@@ -49,7 +49,7 @@ TESTS = {
     ADMISSION: ["tests/slots/admission_test.cc"],
     REPLAY: ["tests/auth/replay_cache_order_test.cc", "tests/auth/replay_cache_test.cc"],
     SEEN: ["tests/slots/seen_cache_order_test.cc", "tests/slots/seen_cache_test.cc",
-           "tests/slots/seen_cache_threads_test.cc"],
+           "tests/slots/seen_cache_threads_test.cc", "tests/slots/seen_cache_payload_test.cc"],
     SEEN_SET: ["tests/slots/seen_cache_order_test.cc", "tests/slots/seen_cache_test.cc"],
     SEEN_FILTER: ["tests/slots/seen_hash_test.cc"],
     SEEN_HASH: ["tests/slots/seen_hash_test.cc"],
@@ -73,6 +73,7 @@ UNIT = "tests/slots/slot_pool_test.cc"
 PAGES_UNIT = "tests/slots/page_store_test.cc"
 REPLAY_UNIT = "tests/auth/replay_cache_test.cc"
 SEEN_UNIT = "tests/slots/seen_cache_test.cc"
+SEEN_PAYLOAD = "tests/slots/seen_cache_payload_test.cc"
 SEEN_THREADS = "tests/slots/seen_cache_threads_test.cc"
 TALLY_UNIT = "tests/slots/seen_tally_test.cc"
 
@@ -181,22 +182,37 @@ MUTANTS = [
            "(head_.store(pushed, std::memory_order_release), false)"),
     Mutant("page_link_read_after_push", PAGES,
            """    last = page;
-    page = links_[page].load(std::memory_order_relaxed);
+    page = links_[page].next.load(std::memory_order_relaxed);
   }
-  if (last != Kept::kNone) {
-    push(kept.first_page, last);
-  }""",
+  push(kept.first_page, last);""",
            """    last = page;
     push(page, page);
-    page = links_[page].load(std::memory_order_relaxed);
+    page = links_[page].next.load(std::memory_order_relaxed);
   }"""),
     Mutant("only_the_first_page_is_given_back", PAGES, "push(kept.first_page, last);",
            "push(kept.first_page, kept.first_page);", PAGES_UNIT),
     Mutant("page_not_wiped", PAGES, "    wipe(std::span(pages_[page]).first(used));\n", "    (void)used;\n", PAGES_UNIT),
     Mutant("only_the_first_page_is_wiped", PAGES, "    rest -= used;\n", "    rest = 0;\n", PAGES_UNIT),
     Mutant("short_chain_is_kept", PAGES, "      release(out);\n      return false;", "      return false;"),
-    Mutant("chain_is_not_forgotten", PAGES, "    push(kept.first_page, last);\n  }\n  kept = {};",
-           "    push(kept.first_page, last);\n  }", PAGES_UNIT),
+    Mutant("chain_is_not_forgotten", PAGES, "  push(kept.first_page, last);\n  kept = {};",
+           "  push(kept.first_page, last);", PAGES_UNIT),
+    Mutant("chain_that_others_hold_is_not_forgotten", PAGES, "!leave(kept.first_page)) {\n    kept = {};",
+           "!leave(kept.first_page)) {", PAGES_UNIT),
+    Mutant("holder_is_not_counted", PAGES, ".others.fetch_add(1,", ".others.fetch_add(0,"),
+    Mutant("holder_is_counted_by_load_and_store", PAGES,
+           "    links_[kept.first_page].others.fetch_add(1, std::memory_order_relaxed);\n",
+           """    Atomic<std::uint32_t>& others = links_[kept.first_page].others;
+    others.store(others.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+"""),
+    Mutant("holder_leaves_by_load_and_store", PAGES,
+           """  if (others.fetch_sub(1, std::memory_order_acq_rel) != 0) {""",
+           """  const std::uint32_t before = others.load(std::memory_order_acquire);
+  others.store(before - 1, std::memory_order_release);
+  if (before != 0) {"""),
+    Mutant("last_of_two_leaves_its_page", PAGES, "others.fetch_sub(1, std::memory_order_acq_rel) != 0",
+           "(others.fetch_sub(1, std::memory_order_acq_rel), true)"),
+    Mutant("pages_are_born_shared", PAGES, "  others.store(0, std::memory_order_relaxed);", "  "),
+    Mutant("whoever_leaves_first_wipes", PAGES, "if (others.load(std::memory_order_acquire) == 0) {", "if (true) {"),
     Mutant("letter_claimed_by_load_and_store", MAILBOX,
            """counter.compare_exchange_weak(number, number + 1, std::memory_order_relaxed,
                                                       std::memory_order_relaxed)""",
@@ -289,6 +305,7 @@ MUTANTS = [
     (void)word.load(std::memory_order_relaxed);
     wipe_room(index);"""),
     Mutant("emptied_and_not_wiped", SEEN, "    wipe_room(index);\n    word.store", "    word.store"),
+    Mutant("payload_is_not_destroyed", SEEN, "  std::destroy_at(&payload_of(index));\n", "", SEEN_PAYLOAD),
     Mutant("wiped_but_for_the_payload", SEEN, "wipe(room(index).first(lines(sizeof(Payload)) +",
            "wipe(room(index).subspan(lines(sizeof(Payload)),"),
     Mutant("wiped_but_for_the_value", SEEN, "lines(entry.key_size) + entry.value_size));", "lines(entry.key_size)));"),

@@ -1,5 +1,5 @@
 // engine/slots/page_store.h under every interleaving of two or three threads with few preemptions:
-// no page has two owners, and none is lost.
+// no page has two owners, none is lost, and none is wiped while somebody holds it.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -47,6 +47,7 @@ class PageStoreOrder : public ::testing::Test {
     ASSERT_TRUE(keep(pages.size(), 9, all)) << "a page is lost";
     ASSERT_TRUE(is_intact(all, 9)) << "a page is on the free list twice";
     store->release(all);
+    ASSERT_EQ(store->free_count(), pages.size()) << "a page remembers who held it before";
   }
   void explored(int schedules, int at_least) {
     EXPECT_TRUE(HasFailure() || schedules >= at_least) << schedules << ": has become trivial";
@@ -136,6 +137,51 @@ TEST_F(PageStoreOrder, APageOnTheFreeListIsReadyForItsNextOwner) {
     ASSERT_EQ(pages[0][0], got ? 8 : 0);
     ASSERT_TRUE(std::ranges::all_of(std::span(pages[0]).subspan(1),
                                     [](std::uint8_t octet) { return octet == 0; }));
+    all_come_back();
+  };
+  explored(Interleaver::explore(make, check), 10);
+}
+
+// Two holders of one chain: whoever gives it back last wipes it, once, and nobody before.
+TEST_F(PageStoreOrder, TheLastHolderGivesItBackWhoeverThatIs) {
+  std::array<bool, 2> intact{};
+  const auto make = [&]() -> Bodies {
+    fresh(1);
+    EXPECT_TRUE(keep(1, 1, kept[0]));
+    kept[1] = store->share(kept[0]);
+    const auto leave = [&](std::size_t i) {
+      intact[i] = is_intact(kept[i], 1);
+      store->release(kept[i]);
+    };
+    return {[=] { leave(0); }, [=] { leave(1); }};
+  };
+  const auto check = [&] {
+    ASSERT_TRUE(intact[0] && intact[1]) << "wiped under a holder";
+    ASSERT_TRUE(std::ranges::all_of(pages, [](const Store::Page& page) {
+      return std::ranges::all_of(page, [](std::uint8_t octet) { return octet == 0; });
+    }));
+    all_come_back();
+  };
+  explored(Interleaver::explore(make, check), 10);
+}
+
+// One holder makes another while a third leaves: the new one holds what it was given.
+TEST_F(PageStoreOrder, AShareThatIsMadeWhileAnotherLeavesHolds) {
+  bool intact = false;
+  const auto make = [&]() -> Bodies {
+    fresh(2);
+    EXPECT_TRUE(keep(1, 1, kept[0]));
+    kept[1] = store->share(kept[0]);
+    return {[&] {
+              Kept more = store->share(kept[0]);
+              store->release(kept[0]);
+              intact = is_intact(more, 1);
+              store->release(more);
+            },
+            [&] { store->release(kept[1]); }};
+  };
+  const auto check = [&] {
+    ASSERT_TRUE(intact) << "wiped under a holder";
     all_come_back();
   };
   explored(Interleaver::explore(make, check), 10);

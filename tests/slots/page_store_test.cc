@@ -1,5 +1,5 @@
 // engine/slots/page_store.h: what is kept is read as it was, takes as many pages as it needs and no
-// more, and leaves nothing of itself behind.
+// more, stays as long as anybody holds it, and leaves nothing of itself behind.
 #include "engine/slots/page_store.h"
 
 #include <gtest/gtest.h>
@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace usher {
@@ -123,6 +124,93 @@ TEST_F(PageStoreTest, GivesPagesOutInAnyOrderTheyCameBack) {
   for (const std::size_t i : {1u, 2u, 4u, 6u}) {
     EXPECT_EQ(read(kept[i]), pattern(kPageSize, static_cast<std::uint8_t>(i)));
   }
+}
+
+TEST_F(PageStoreTest, IsWipedWhenItsLastHolderGivesItBack) {
+  const Octets octets = pattern(2 * kPageSize + 9, 5);
+  Kept first;
+  ASSERT_TRUE(keep(octets, first));
+  Kept second = store.share(first);
+  Kept third = store.share(second);
+  EXPECT_EQ(store.free_count(), kPages - 3) << "sharing takes no page";
+  store.release(first);
+  EXPECT_TRUE(first.empty());
+  EXPECT_EQ(read(second), octets);
+  store.release(third);
+  EXPECT_EQ(read(second), octets);
+  EXPECT_EQ(store.free_count(), kPages - 3);
+  store.release(second);
+  EXPECT_EQ(store.free_count(), kPages);
+  EXPECT_TRUE(all_zero());
+}
+
+TEST_F(PageStoreTest, PagesThatWereSharedAreAsGoodAsNew) {
+  for (std::uint8_t round = 0; round < 3; ++round) {
+    Kept all;
+    ASSERT_TRUE(keep(pattern(kPages * kPageSize, round), all));
+    Kept shared = store.share(all);
+    store.release(all);
+    EXPECT_EQ(store.free_count(), 0u) << "still held";
+    store.release(shared);
+    EXPECT_EQ(store.free_count(), kPages) << "nobody holds it, whoever did before";
+  }
+}
+
+TEST_F(PageStoreTest, SharesNothingToo) {
+  Kept nothing = store.share(Kept{});
+  EXPECT_TRUE(nothing.empty());
+  store.release(nothing);
+  EXPECT_EQ(store.free_count(), kPages);
+}
+
+TEST_F(PageStoreTest, AShareGivesItselfBack) {
+  const Octets octets = pattern(kPageSize, 6);
+  Kept mine;
+  ASSERT_TRUE(keep(octets, mine));
+  {
+    KeptShare none;
+    EXPECT_FALSE(none);
+    KeptShare share(store, mine);
+    EXPECT_TRUE(share);
+    store.release(mine);
+    EXPECT_EQ(store.free_count(), kPages - 1);
+    KeptShare moved(std::move(share));
+    KeptShare assigned;
+    assigned = std::move(moved);
+    Kept again = assigned.share();
+    EXPECT_EQ(read(again), octets);
+    store.release(again);
+    EXPECT_EQ(store.free_count(), kPages - 1);
+  }
+  EXPECT_EQ(store.free_count(), kPages);
+  EXPECT_TRUE(all_zero());
+}
+
+TEST_F(PageStoreTest, LosesNoSharedPageToManyThreads) {
+  constexpr int kThreads = 4;
+  constexpr int kRounds = 20'000;
+  const Octets octets = pattern(kPageSize + 1, 7);
+  Kept root;
+  ASSERT_TRUE(keep(octets, root));
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, mine = store.share(root)]() mutable {
+      for (int round = 0; round < kRounds; ++round) {
+        Kept share = store.share(mine);
+        wrong += round % 1000 == 0 && read(share) != octets ? 1 : 0;
+        store.release(share);
+      }
+      store.release(mine);
+    });
+  }
+  store.release(root);
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(store.free_count(), kPages);
+  EXPECT_TRUE(all_zero());
 }
 
 TEST_F(PageStoreTest, LosesNoPageToManyThreads) {
