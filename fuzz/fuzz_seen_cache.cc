@@ -203,7 +203,7 @@ class Play {
                       {.client_hash = client_of(key),
                        .value = std::span(octets).first(value_size),
                        .expires_s = expires_s},
-                      now_s_, [this](Payload& payload) { payload.octets.fill(mark_); });
+                      now_s_, [this](Payload& payload, Bytes) { payload.octets.fill(mark_); });
     const bool is_too_large = key == 0 || value_size == 97;
     if (is_too_large || expires_s == now_s_) {
       check(offered == (is_too_large ? Offered::kTooLarge : Offered::kExpired), "has its limits");

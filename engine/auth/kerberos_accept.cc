@@ -140,6 +140,21 @@ const crypto::ServiceKey* choose_key(Exchange& exchange) noexcept {
   return key;
 }
 
+// read_ticket reads the opened ticket. One that was seen before has been read.
+bool read_ticket(Exchange& exchange) noexcept {
+  KerberosWork& work = exchange.kerberos;
+  if (work.seen) {
+    return true;
+  }
+  const Bytes opened = work.ticket_job->opened;
+  const ParseFault fault = krb5::parse_into(opened, work.ticket.emplace());
+  if (fault.code != ParseCode::kOk) {
+    work.ticket.reset();
+    exchange.refuse(Status::kMalformedTicket, fault, opened);
+  }
+  return exchange.live();
+}
+
 // establish puts what was verified into the context.
 void establish(Exchange& exchange) noexcept {
   const KerberosWork& work = exchange.kerberos;
@@ -232,10 +247,8 @@ void on_ticket_opened(Turn& turn, Exchange& exchange) noexcept {
   if (!check_key_owner(exchange)) {
     return;
   }
-  const ParseFault fault = krb5::parse_into(job.opened, work.ticket.emplace());
-  if (fault.code != ParseCode::kOk) {
-    work.ticket.reset();
-    return exchange.refuse(Status::kMalformedTicket, fault, job.opened);
+  if (!read_ticket(exchange)) {
+    return;
   }
   if (!check_ticket(turn, exchange)) {
     return;

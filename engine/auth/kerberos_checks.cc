@@ -234,7 +234,11 @@ bool check_ticket(const Turn& turn, Exchange& exchange) noexcept {
     exchange.refuse(status);
     return false;
   }
-  return check_transited(exchange) && check_addresses(exchange) &&
+  if (!check_transited(exchange) || !check_addresses(exchange)) {
+    return false;
+  }
+  // That of a ticket seen before was read then, and could be heeded.
+  return work.seen ||
          read_authorization_data(exchange, work.ticket->authorization_data, work.ticket_job->opened,
                                  Status::kMalformedTicket, work.ticket_data);
 }

@@ -1,5 +1,6 @@
 #include "engine/auth/ticket_cache.h"
 
+#include <cassert>
 #include <memory>
 
 #include "engine/auth/exchange.h"
@@ -20,6 +21,15 @@ std::uint64_t client_of(const TicketCache& cache, const Context& context) noexce
 // any number of tickets from its own, even such as have one hash.
 bool ends_sealed(const krb5::Ticket& ticket) noexcept {
   return std::to_address(ticket.enc_part.cipher.end()) == std::to_address(ticket.encoded.end());
+}
+
+// read makes views into `plain`, a copy of what was read without fault before.
+void read(Bytes plain, OpenedTicket& opened) noexcept {
+  [[maybe_unused]] const ParseFault fault = krb5::parse_into(plain, opened.part);
+  const Result<krb5::AuthorizationData> data =
+      krb5::parse_authorization_data(opened.part.authorization_data);
+  assert(fault.code == ParseCode::kOk && data.ok());
+  opened.data = *data;
 }
 
 }  // namespace
@@ -44,9 +54,11 @@ bool recall(Turn& turn, Exchange& exchange) noexcept {
   if (!work.seen) {
     return false;
   }
-  work.ticket_job = &turn.desk.tickets.add({.key = work.seen.payload().key,
-                                            .opened = work.seen.value(),
-                                            .outcome = crypto::Outcome::kDone});
+  const OpenedTicket& opened = work.seen.payload();
+  work.ticket = opened.part;
+  work.ticket_data = opened.data;
+  work.ticket_job = &turn.desk.tickets.add(
+      {.key = opened.key, .opened = work.seen.value(), .outcome = crypto::Outcome::kDone});
   return true;
 }
 
@@ -70,7 +82,8 @@ void remember(Turn& turn, Exchange& exchange) noexcept {
                   {.client_hash = work.client_hash,
                    .value = work.ticket_job->opened,
                    .expires_s = work.ticket->end_time},
-                  turn.now_s(), [&](OpenedTicket& opened) {
+                  turn.now_s(), [&](OpenedTicket& opened, Bytes plain) {
+                    read(plain, opened);
                     const Context& context = *exchange.context;
                     if (!context.pac.empty()) {
                       opened.pac = {*turn.environment.contexts.pages(), context.pac};

@@ -7,18 +7,22 @@
 #include "engine/crypto/session_keys.h"
 #include "engine/slots/page_store.h"
 #include "engine/slots/seen_cache.h"
+#include "parsers/authorization_data.h"
+#include "parsers/krb5.h"
 
 namespace usher::auth {
 
 struct Exchange;
 struct Turn;
 
-// OpenedTicket is what is kept of a ticket besides its plaintext. All of it follows from the
-// ticket's octets and from one credential's keys and policy, whose number (Keys::generation) an
-// entry is found under; nothing of it depends on the client's authenticator, on time or on
-// bindings, which every accept looks at anew.
+// OpenedTicket is what is kept of a ticket besides its plaintext, which its views point into. All
+// of it follows from the ticket's octets and from one credential's keys and policy, whose number
+// (Keys::generation) an entry is found under; nothing of it depends on the client's authenticator,
+// on time or on bindings, which every accept looks at anew.
 struct OpenedTicket {
   const crypto::ServiceKey* key = nullptr;  // That opened it, one of those keys.
+  krb5::EncTicketPart part;
+  krb5::AuthorizationData data;
   crypto::SessionKeys::Image session_keys;
   std::uint8_t pac_signatures = 0;  // PacSignature bits: verified.
   KeptShare pac;  // As the contexts of this ticket have it; of nothing if they keep none.

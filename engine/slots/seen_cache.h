@@ -177,7 +177,8 @@ class BasicSeenCache {
 
   // offer copies the key and its news into the cache, or declines. After a find that missed, with
   // the same Sought. Any thread; never waits. What it copies gets its payload from
-  // write_payload(Payload&), which fills in one as Payload{} makes it, in its place.
+  // write_payload(Payload&, Bytes), which fills in one as Payload{} makes it, in its place. The
+  // bytes are the value as it was copied: what points there is good as long as the entry.
   //
   // Admitted is what the same client has offered before, lately; the first offer leaves a word in a
   // filter, whose places clients do not share. In its set a client has at most kSeenWaysPerClient
@@ -489,9 +490,10 @@ void BasicSeenCache<Payload, Atomic>::fill(Set& set, std::uint32_t way, const So
                       .value_size = static_cast<std::uint32_t>(news.value.size())};
   set.numbers[way] = ++set.admitted;
   const std::uint32_t index = index_of(set, way);
-  write_payload(*std::construct_at(reinterpret_cast<Payload*>(room(index).data())));
   copy(sought.key, key_of(index));
   copy(news.value, value_of(index));
+  write_payload(*std::construct_at(reinterpret_cast<Payload*>(room(index).data())),
+                Bytes(value_of(index)));
 }
 
 // doom_all dooms what `gone` says.

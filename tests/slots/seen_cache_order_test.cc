@@ -62,7 +62,7 @@ class SeenCacheOrder : public ::testing::Test {
   Offered offer(const Thing& thing, const Cache::Sought& sought) {
     return cache->offer(
         sought, {.client_hash = thing.client, .value = thing.value, .expires_s = thing.expires_s},
-        kNow, [&](Payload& payload) { payload = thing.payload; });
+        kNow, [&](Payload& payload, Bytes) { payload = thing.payload; });
   }
   Cache::Hit find(const Thing& thing, std::int64_t now_s = kNow) {
     return cache->find(cache->seek(kGeneration, thing.key), now_s);

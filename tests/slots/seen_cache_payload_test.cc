@@ -32,6 +32,7 @@ struct HoldingPayload {
     }
   }
   int* held = nullptr;
+  Bytes value;  // A view.
 };
 using Cache = SeenCache<HoldingPayload>;
 
@@ -43,8 +44,9 @@ class SeenCachePayload : public ::testing::Test {
     const Octets value = octets(number, 600, 'V');
     return cache->offer(cache->seek(kGeneration, its_key),
                         {.client_hash = number, .value = value, .expires_s = kLater}, kNow,
-                        [&](HoldingPayload& payload) {
+                        [&](HoldingPayload& payload, Bytes copied) {
                           payload.held = &held;
+                          payload.value = copied;
                           ++held;
                         });
   }
@@ -74,6 +76,14 @@ TEST_F(SeenCachePayload, OfAPinnedEntryEndsWithTheLastPin) {
   EXPECT_EQ(held, 1);
   hit.reset();
   EXPECT_EQ(held, 0);
+}
+
+TEST_F(SeenCachePayload, MayPointIntoTheValueAsItWasCopied) {
+  ASSERT_EQ(offer_twice(1), Offered::kAdmitted);
+  const Cache::Hit hit = cache->find(cache->seek(kGeneration, key(1)), kNow);
+  ASSERT_TRUE(hit);
+  EXPECT_EQ(hit.payload().value.data(), hit.value().data());
+  EXPECT_TRUE(testing::is_equal(hit.payload().value, octets(1, 600, 'V')));
 }
 
 TEST_F(SeenCachePayload, EndsWithTheCache) {

@@ -57,7 +57,7 @@ class SeenCacheTest : public ::testing::Test {
     return cache->offer(
         cache->seek(generation, thing.key),
         {.client_hash = thing.client, .value = thing.value, .expires_s = thing.expires_s}, now_s,
-        [&](Payload& payload) { payload = thing.payload; });
+        [&](Payload& payload, Bytes) { payload = thing.payload; });
   }
   Offered offer(const Thing& thing, std::int64_t now_s = kNow,
                 std::uint64_t generation = kGeneration) {
@@ -480,7 +480,7 @@ TEST_F(SeenCacheWipe, WhatWasSoughtBeforeAForgetIsNotAdmitted) {
   EXPECT_EQ(cache->forget(kGeneration), 0u);
   const Cache::News news = {
       .client_hash = thing.client, .value = thing.value, .expires_s = thing.expires_s};
-  const auto write_payload = [&](Payload& payload) { payload = thing.payload; };
+  const auto write_payload = [&](Payload& payload, Bytes) { payload = thing.payload; };
   EXPECT_EQ(cache->offer(before, news, kNow, write_payload), Offered::kForgotten);
   EXPECT_TRUE(is_zero(rooms()));
   EXPECT_FALSE(find(thing));
@@ -492,7 +492,7 @@ TEST_F(SeenCacheWipe, NorIsWhatWasSoughtBeforeEverythingIsWiped) {
   ASSERT_EQ(offer_once(thing), Offered::kFirstTime);
   const Cache::News news = {
       .client_hash = thing.client, .value = thing.value, .expires_s = thing.expires_s};
-  const auto write_payload = [&](Payload& payload) { payload = thing.payload; };
+  const auto write_payload = [&](Payload& payload, Bytes) { payload = thing.payload; };
   const Cache::Sought before = cache->seek(kGeneration, thing.key);
   EXPECT_EQ(cache->wipe_expired(kNow), 0u);
   const Cache::Sought other = cache->seek(kGeneration, thing.key);

@@ -53,7 +53,7 @@ class SeenCacheThreads : public ::testing::Test {
   void offer(const Cache::Sought& sought, std::uint32_t number, SeenCounter& counter) {
     const Cache::News news = {
         .client_hash = number / 2, .value = values[number], .expires_s = kLater};
-    counter.count_offer(cache->offer(sought, news, kNow, [number](Payload& payload) {
+    counter.count_offer(cache->offer(sought, news, kNow, [number](Payload& payload, Bytes) {
       payload.octets.fill(static_cast<std::uint8_t>(number));
     }));
   }
@@ -124,7 +124,7 @@ class OwnedSeenCacheTest : public ::testing::Test {
   static Offered offer(Cache& cache, std::uint32_t number, const Octets& key) {
     const Octets value = octets(number, 700, 'V');
     const Cache::News news = {.client_hash = number, .value = value, .expires_s = kLater};
-    const auto no_payload = [](Payload&) {};
+    const auto no_payload = [](Payload&, Bytes) {};
     (void)cache.offer(cache.seek(1, key), news, kNow, no_payload);
     return cache.offer(cache.seek(1, key), news, kNow, no_payload);
   }
