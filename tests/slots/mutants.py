@@ -18,7 +18,7 @@ import sys
 import time
 
 SKIPPED = 77
-RUN_SECONDS_MAX = 60
+RUN_SECONDS_MAX = 20
 
 POOL = "engine/slots/slot_pool.h"
 PINNED = "engine/slots/pinned.h"
@@ -489,13 +489,14 @@ class Builder:
     def __init__(self, arguments):
         self.root = pathlib.Path(arguments.root)
         self.work = pathlib.Path(arguments.work)
-        self.compiler = arguments.compiler
+        # The launcher, if there is one, keeps what has not changed since the last time.
+        self.compiler = [*arguments.launcher.split(), arguments.compiler]
         self.link = arguments.link
 
         self.common = self.work / "common.h"
 
     def compile(self, include, *what):
-        subprocess.run([self.compiler, "-std=c++20", "-O1", "-pthread", "-D_GLIBCXX_ASSERTIONS", "-w",
+        subprocess.run([*self.compiler, "-std=c++20", "-Og", "-pthread", "-D_GLIBCXX_ASSERTIONS", "-w",
                         f"-I{include}", f"-I{self.root}", *what], check=True)
 
     def precompile(self):
@@ -521,7 +522,8 @@ class Builder:
     def notices(self, include, test):
         """Compiles `test` against the copy in `include` and runs it: what went wrong, or nothing."""
         program = include / pathlib.Path(test).stem
-        self.compile(include, "-include", str(self.common), str(self.root / test), *self.link, "-o", str(program))
+        self.compile(include, "-include", str(self.common), "-c", str(self.root / test), "-o", f"{program}.o")
+        subprocess.run([self.compiler[-1], f"{program}.o", *self.link, "-o", str(program)], check=True)
         try:
             run = subprocess.run([str(program), "--gtest_brief=1", "--gtest_fail_fast"], timeout=RUN_SECONDS_MAX,
                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
@@ -529,6 +531,7 @@ class Builder:
             return "it hangs"
         finally:
             program.unlink()
+            pathlib.Path(f"{program}.o").unlink()
         if run.returncode == 0:
             return ""
         return failure_in(run.stdout.decode(errors="replace")) or f"it ends with {run.returncode}"
@@ -565,6 +568,7 @@ def main():
     parser.add_argument("--work", required=True)
     parser.add_argument("--flags", default="")
     parser.add_argument("--compiler", required=True)
+    parser.add_argument("--launcher", default="", help="a command that runs the compiler, such as ccache")
     parser.add_argument("--link", nargs="+", required=True)
     parser.add_argument("--only", help="check only the mutants whose name contains this")
     parser.add_argument("--headers", default="", help="and only those of headers that match this expression")
