@@ -175,8 +175,9 @@ typedef struct _USHER_OPTIONS {
 // default size, wide enough for its own kerberos.skew. SEC_E_OUT_OF_SEQUENCE if there is one
 // already, or there has been an asynchronous call; SEC_E_INVALID_PARAMETER if a number is out of
 // range, the replay file, the context key file or the user map cannot be used, or Users names what
-// there is none of, such as winbind in a build without it; SEC_E_INSUFFICIENT_MEMORY. Do not go on
-// after an error: the next AcquireCredentialsHandle makes an engine without map and replay file.
+// there is none of, such as winbind in a build without it; SEC_E_INSUFFICIENT_MEMORY. After an
+// error AcquireCredentialsHandle refuses with SEC_E_OUT_OF_SEQUENCE until usher_start succeeds: no
+// engine of the default size is made in place of the one that was wanted.
 USHER_API SECURITY_STATUS usher_start(const USHER_OPTIONS* options);
 
 // USHER_TICKET_COUNTS is what remembering tickets was good for, in all sign-ons of the process by

@@ -107,8 +107,9 @@ typedef void(SEC_ENTRY* SEC_GET_KEY_FN)(void* Arg, void* Principal, uint32_t Key
 //   ptsExpiry       Receives SECURITY_TIME_NEVER; may be NULL.
 // SEC_E_NO_CREDENTIALS if a keytab or an accounts file cannot be used, or nothing is left to
 // accept; SEC_E_NO_AUTHENTICATING_AUTHORITY if winbindd is to be asked and does not answer;
-// SEC_E_OUT_OF_SEQUENCE if it is, and the calling thread impersonates a client;
-// SEC_E_INSUFFICIENT_MEMORY if memory or all credential handles are used up.
+// SEC_E_OUT_OF_SEQUENCE if it is, and the calling thread impersonates a client, or if usher_start
+// was called and has not succeeded; SEC_E_INSUFFICIENT_MEMORY if memory or all credential handles
+// are used up.
 USHER_API SECURITY_STATUS SEC_ENTRY AcquireCredentialsHandleA(
     const SEC_CHAR* pszPrincipal, const SEC_CHAR* pszPackage, uint32_t fCredentialUse,
     void* pvLogonId, void* pAuthData, SEC_GET_KEY_FN pGetKeyFn, void* pvGetKeyArgument,

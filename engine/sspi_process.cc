@@ -64,6 +64,9 @@ class Words {
 
 std::atomic<Engine*> g_engine{nullptr};
 std::mutex g_starting;
+// Guarded by it: usher_start has failed, and an engine with other options is no substitute for one
+// with a replay file, a key or a map of users.
+bool g_start_is_owed = false;
 constinit LocalTime g_local_time;  // Written once, before g_engine is.
 AsyncOptions g_async_options;      // Guarded by it.
 
@@ -170,21 +173,9 @@ Engine* start_engine_locked(const EngineOptions& options, bool& already,
                             ReplayFile::Reason* why_not) noexcept {
   Engine* engine = running_engine();
   already = engine != nullptr;
-  // Set once a replay file was asked for and could not be had: an engine that forgets at every
-  // start is no substitute for it.
-  static bool file_is_owed = false;
   static bool local_time_is_known = false;
   if (already) {
     return engine;
-  }
-  if (file_is_owed && options.replay_file == nullptr) {
-    if (why_not != nullptr) {
-      constexpr std::string_view kWords =
-          "usher_start could not have its replay file: it must first";
-      const std::size_t end = kWords.copy(why_not->data(), why_not->size() - 1);
-      (*why_not)[end] = '\0';
-    }
-    return nullptr;
   }
   if (!local_time_is_known) {  // Another try must not change it under who reads it.
     g_local_time = LocalTime::make(system_clock().wall_us() / kMicrosPerSecond);
@@ -192,7 +183,6 @@ Engine* start_engine_locked(const EngineOptions& options, bool& already,
   }
   // Never destroyed: threads that outlive main may still be accepting.
   engine = Engine::make(options, why_not).release();
-  file_is_owed = engine == nullptr && options.replay_file != nullptr;
   g_engine.store(engine, std::memory_order_release);
   return engine;
 }
@@ -202,6 +192,15 @@ Engine* start_engine_locked(const EngineOptions& options, bool& already,
 Engine* start_engine(const EngineOptions& options, bool& already,
                      ReplayFile::Reason* why_not) noexcept {
   const std::scoped_lock turn(g_starting);
+  if (g_start_is_owed && running_engine() == nullptr) {
+    if (why_not != nullptr) {
+      constexpr std::string_view kWords = "usher_start has failed: it must succeed first";
+      const std::size_t end = kWords.copy(why_not->data(), why_not->size() - 1);
+      (*why_not)[end] = '\0';
+    }
+    already = false;
+    return nullptr;
+  }
   return start_engine_locked(options, already, why_not);
 }
 
@@ -292,62 +291,71 @@ void set(auto& target, std::uint32_t value) noexcept {
   }
 }
 
+// start is usher_start, but for what a failure leaves behind.
+SECURITY_STATUS start(const USHER_OPTIONS* given) {
+  USHER_OPTIONS options;
+  const SECURITY_STATUS read = read_options(given, options);
+  if (read != SEC_E_OK) {
+    return read;
+  }
+  EngineOptions engine_options;
+  set(engine_options.slot_count, options.SlotCount);
+  set(engine_options.half_open_s, options.HalfOpenSeconds);
+  set(engine_options.replay_entry_count, options.ReplayEntries);
+  set(engine_options.skew_max_s, options.ClockSkewSecondsMax);
+  set(engine_options.ticket_count, options.TicketEntries);
+  if (options.ReplayFile != nullptr && options.ReplayFile[0] != '\0') {
+    engine_options.replay_file = options.ReplayFile;
+  }
+  std::unique_ptr<const users::Settings> user_settings;
+  const SECURITY_STATUS users_read = read_user_settings(options, user_settings);
+  if (users_read != SEC_E_OK) {
+    return users_read;
+  }
+  set(engine_options.export_s, options.ExportSeconds);
+  if (options.ContextKeyFile != nullptr && options.ContextKeyFile[0] != '\0') {
+    if (engine_options.replay_file == nullptr) {
+      return refuse(SEC_E_INVALID_PARAMETER,
+                    "USHER_OPTIONS: a ContextKeyFile needs a ReplayFile, or each process "
+                    "could import a packed context once");
+    }
+    engine_options.context_key_file = options.ContextKeyFile;
+  }
+  bool already = false;
+  ReplayFile::Reason why_not{};
+  // Over all of it: a first asynchronous call meanwhile comes after it and finds its numbers.
+  const std::scoped_lock turn(g_starting);
+  if (AsyncSystem::running() != nullptr) {
+    return refuse(SEC_E_OUT_OF_SEQUENCE, "usher_start comes before the first asynchronous call");
+  }
+  if (running_engine() != nullptr) {
+    return refuse(SEC_E_OUT_OF_SEQUENCE, "the engine has already been started");
+  }
+  // Before it: what the engine is first used for finds them.
+  keep_user_settings(std::move(user_settings));
+  if (start_engine_locked(engine_options, already, &why_not) == nullptr) {
+    keep_user_settings(nullptr);
+    return why_not[0] != '\0'
+               ? refuse_copying(SEC_E_INVALID_PARAMETER, why_not.data())
+               : refuse(SEC_E_INSUFFICIENT_MEMORY, "memory for the engine could not be had");
+  }
+  set(g_async_options.workers, options.AsyncWorkers);
+  set(g_async_options.contexts, options.AsyncContexts);
+  set(g_async_options.queue, options.AsyncQueue);
+  return SEC_E_OK;
+}
+
 }  // namespace
 }  // namespace usher::sspi
 
 extern "C" SECURITY_STATUS usher_start(const USHER_OPTIONS* given) {
   namespace sspi = usher::sspi;
-  USHER_OPTIONS options;
-  const SECURITY_STATUS read = sspi::read_options(given, options);
-  if (read != SEC_E_OK) {
-    return read;
+  const SECURITY_STATUS status = sspi::start(given);
+  if (status != SEC_E_OUT_OF_SEQUENCE) {
+    const std::scoped_lock turn(sspi::g_starting);
+    sspi::g_start_is_owed = status != SEC_E_OK;
   }
-  usher::EngineOptions engine_options;
-  sspi::set(engine_options.slot_count, options.SlotCount);
-  sspi::set(engine_options.half_open_s, options.HalfOpenSeconds);
-  sspi::set(engine_options.replay_entry_count, options.ReplayEntries);
-  sspi::set(engine_options.skew_max_s, options.ClockSkewSecondsMax);
-  sspi::set(engine_options.ticket_count, options.TicketEntries);
-  if (options.ReplayFile != nullptr && options.ReplayFile[0] != '\0') {
-    engine_options.replay_file = options.ReplayFile;
-  }
-  std::unique_ptr<const usher::users::Settings> user_settings;
-  const SECURITY_STATUS users_read = sspi::read_user_settings(options, user_settings);
-  if (users_read != SEC_E_OK) {
-    return users_read;
-  }
-  sspi::set(engine_options.export_s, options.ExportSeconds);
-  if (options.ContextKeyFile != nullptr && options.ContextKeyFile[0] != '\0') {
-    if (engine_options.replay_file == nullptr) {
-      return sspi::refuse(SEC_E_INVALID_PARAMETER,
-                          "USHER_OPTIONS: a ContextKeyFile needs a ReplayFile, or each process "
-                          "could import a packed context once");
-    }
-    engine_options.context_key_file = options.ContextKeyFile;
-  }
-  bool already = false;
-  usher::ReplayFile::Reason why_not{};
-  // Over all of it: a first asynchronous call meanwhile comes after it and finds its numbers.
-  const std::scoped_lock turn(sspi::g_starting);
-  if (sspi::AsyncSystem::running() != nullptr) {
-    return sspi::refuse(SEC_E_OUT_OF_SEQUENCE,
-                        "usher_start comes before the first asynchronous call");
-  }
-  if (sspi::running_engine() != nullptr) {
-    return sspi::refuse(SEC_E_OUT_OF_SEQUENCE, "the engine has already been started");
-  }
-  // Before it: what the engine is first used for finds them.
-  sspi::keep_user_settings(std::move(user_settings));
-  if (sspi::start_engine_locked(engine_options, already, &why_not) == nullptr) {
-    sspi::keep_user_settings(nullptr);
-    return why_not[0] != '\0'
-               ? sspi::refuse_copying(SEC_E_INVALID_PARAMETER, why_not.data())
-               : sspi::refuse(SEC_E_INSUFFICIENT_MEMORY, "memory for the engine could not be had");
-  }
-  sspi::set(sspi::g_async_options.workers, options.AsyncWorkers);
-  sspi::set(sspi::g_async_options.contexts, options.AsyncContexts);
-  sspi::set(sspi::g_async_options.queue, options.AsyncQueue);
-  return SEC_E_OK;
+  return status;
 }
 
 extern "C" SECURITY_STATUS usher_ticket_counts(USHER_TICKET_COUNTS* counts) {
