@@ -53,6 +53,7 @@ typedef uintptr_t UINT_PTR, ULONG_PTR, *PULONG_PTR, DWORD_PTR, *PDWORD_PTR;
 typedef size_t SIZE_T, *PSIZE_T;
 #define FALSE 0
 #define TRUE 1
+#define MAX_PATH 260  // Of a buffer for a path on Windows; paths here may be longer.
 #define MAXDWORD 0xffffffffu
 
 // Pointers. A HANDLE is what QuerySecurityContextToken gives: FreeContextBuffer frees it.
@@ -60,6 +61,7 @@ typedef size_t SIZE_T, *PSIZE_T;
 typedef void *PVOID, *LPVOID;
 typedef const void* LPCVOID;
 typedef void *HANDLE, **PHANDLE;
+#define INVALID_HANDLE_VALUE ((HANDLE)(LONG_PTR)-1)
 
 // A moment in units of 100 ns since 1601, which is what a TimeStamp is, too.
 typedef struct _FILETIME {
@@ -97,8 +99,30 @@ typedef const char *PCTSTR, *LPCTSTR;
 // What declarations are decorated with.
 #define CONST const
 #define WINAPI
+#define APIENTRY
 #define CALLBACK
+#define __cdecl
+#define __stdcall
 #define UNREFERENCED_PARAMETER(parameter) ((void)(parameter))
+
+// What annotates parameters for Windows' code analysis; nobody reads it here.
+#define _In_
+#define _In_opt_
+#define _In_z_
+#define _In_reads_(size)
+#define _In_reads_bytes_(size)
+#define _Inout_
+#define _Inout_opt_
+#define _Inout_updates_bytes_(size)
+#define _Out_
+#define _Out_opt_
+#define _Out_writes_(size)
+#define _Out_writes_bytes_(size)
+#define _Outptr_
+#define _Success_(expression)
+#define _Use_decl_annotations_
+
+#define ARRAYSIZE(array) (sizeof(array) / sizeof((array)[0]))
 
 // Memory.
 #define CopyMemory(destination, source, size) memcpy((destination), (source), (size))

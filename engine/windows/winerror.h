@@ -15,4 +15,11 @@ typedef int32_t HRESULT;
 #define S_OK USHER_STATUS(0)
 #define ERROR_SUCCESS 0
 #define NO_ERROR 0
+
+// HRESULT_FROM_WIN32 makes a status of a system error's number; a status stays what it is.
+#define FACILITY_WIN32 7
+#define HRESULT_FROM_WIN32(error) \
+  ((HRESULT)(error) <= 0          \
+       ? (HRESULT)(error)         \
+       : (HRESULT)(((uint32_t)(error)&0xffffu) | FACILITY_WIN32 << 16 | 0x80000000u))
 // NOLINTEND(modernize-*,bugprone-*,cert-*,readability-*)

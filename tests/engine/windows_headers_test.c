@@ -36,6 +36,18 @@ static_assert(sizeof(TCHAR) == 2 && sizeof(TEXT("NTLM")) == 10 && sizeof(_T("NTL
 static_assert(sizeof(TCHAR) == 1 && sizeof(TEXT("NTLM")) == 5 && sizeof(_T("NTLM")) == 5, "TEXT");
 #endif
 
+// What declarations are decorated with, and small words.
+static BOOL APIENTRY is_decorated(_In_ HANDLE handle, _Out_opt_ PULONG size,
+                                  _In_reads_bytes_(1) const BYTE* bytes) {
+  if (size != NULL) {
+    *size = bytes[0];
+  }
+  return handle == INVALID_HANDLE_VALUE ? TRUE : FALSE;
+}
+static int __cdecl is_cdecl(void) { return 1; }
+static const TCHAR kPath[MAX_PATH] = TEXT("");
+static_assert(ARRAYSIZE(kPath) == 260, "ARRAYSIZE");
+
 static int g_failures;
 
 static void expect(BOOL holds, const char* what) {
@@ -116,12 +128,24 @@ static void expect_memory(void) {
   expect(time.LowPart == 2 && time.HighPart == 1 && time.u.HighPart == 1, "both halves of a time");
 }
 
+static void expect_words(void) {
+  const BYTE byte = 7;
+  ULONG size = 0;
+  expect(is_decorated(INVALID_HANDLE_VALUE, &size, &byte) && size == 7, "parameters are passed");
+  expect(!is_decorated(NULL, NULL, &byte) && is_cdecl() == 1 && kPath[0] == 0, "and no handle");
+  expect(HRESULT_FROM_WIN32(5) == (HRESULT)0x80070005 && HRESULT_FROM_WIN32(0) == S_OK &&
+             HRESULT_FROM_WIN32(SEC_E_OK) == SEC_E_OK &&
+             HRESULT_FROM_WIN32(SEC_E_INVALID_TOKEN) == SEC_E_INVALID_TOKEN,
+         "a system's error becomes a status, and a status stays one");
+}
+
 static DWORD WINAPI program(LPVOID parameter) {
   UNREFERENCED_PARAMETER(parameter);
   static_assert(SAME_TYPE(S_OK, HRESULT), "HRESULT");
   expect_packages();
   expect_table();
   expect_memory();
+  expect_words();
   return g_failures == 0 ? ERROR_SUCCESS : 1;
 }
 
