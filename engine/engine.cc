@@ -23,12 +23,18 @@ namespace {
 // Accepts come to anywhere in the replay cache's places, so those prefer huge pages: each access is
 // one miss of the processor's caches then, and not another one of its page tables. Such a table is
 // soon touched everywhere, so nothing is lost; without huge pages in the kernel the advice fails.
+// Of a page store's pages hardly any are ever used: nothing is to be reserved for them, and none is
+// to bring others with it.
 template <class T>
 std::span<T> make_array(std::size_t count) noexcept {
+  constexpr bool kSparse = std::is_same_v<T, PageStore::Page>;
   void* const memory = ::mmap(nullptr, count * sizeof(T), PROT_READ | PROT_WRITE,
-                              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+                              MAP_PRIVATE | MAP_ANONYMOUS | (kSparse ? MAP_NORESERVE : 0), -1, 0);
   if (memory == MAP_FAILED) {
     return {};
+  }
+  if constexpr (kSparse) {
+    (void)::madvise(memory, count * sizeof(T), MADV_NOHUGEPAGE);
   }
   if constexpr (std::is_same_v<T, ReplayCache::Place>) {
     (void)::madvise(memory, count * sizeof(T), MADV_HUGEPAGE);

@@ -61,7 +61,7 @@ inline constexpr std::uint32_t kKeyTriesMax = 8;
 inline constexpr std::size_t kDelegatedPartSizeMax = 4096;
 
 // What does not fit into a context, PACs and delegated credentials, is kept in pages that all
-// contexts share: by default two for each slot.
+// contexts share, by default two for each slot, and remembered tickets, so many for each.
 inline constexpr std::size_t kPageSize = 2048;
 inline constexpr std::uint32_t kPageCountDefault = 2 * kSlotCountDefault;
 inline constexpr std::uint32_t kPageCountMax = 1u << 22;

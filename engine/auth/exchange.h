@@ -31,7 +31,8 @@ struct PutAside {
   std::array<std::uint8_t, crypto::kChecksumSizeMax> kdc;
 };
 
-// KerberosWork is what the Kerberos stages pass on. Views lie in the token or in the arena.
+// KerberosWork is what the Kerberos stages pass on. Views lie in the token, in the arena or, of a
+// ticket that was seen before, in what `seen` has pinned.
 struct KerberosWork {
   // Each is there once it has been parsed; until then it takes no time either.
   std::optional<krb5::ApReq> ap_req;

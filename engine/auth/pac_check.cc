@@ -179,6 +179,7 @@ bool check_kdc_signatures(Turn& turn, Exchange& exchange, const pac::Pac& pac,
 
 // place_of is where `value` stands in the ticket, which this turn has opened into its own memory.
 MutableBytes place_of(const KerberosWork& work, Bytes value) noexcept {
+  assert(!work.seen);  // What is remembered is others' as well.
   const MutableBytes room = work.ticket_job->room;
   return room.subspan(static_cast<std::size_t>(value.data() - room.data()), value.size());
 }
@@ -188,8 +189,9 @@ void put_aside(const KerberosWork& work, Bytes value, MutableBytes aside) noexce
   copy(value, aside);
   std::ranges::fill(place_of(work, value), std::uint8_t{0});
 }
-void put_back(const KerberosWork& work, Bytes value, Bytes aside) noexcept {
+void put_back(const KerberosWork& work, Bytes value, MutableBytes aside) noexcept {
   copy(aside.first(value.size()), place_of(work, value));
+  wipe(aside);
 }
 
 // stage_server_signature puts the server's signature into the turn's batch.

@@ -36,7 +36,8 @@ struct TicketJob {
   const ServiceKey* key = nullptr;
   Bytes cipher;       // EncryptedData's: body and tag, in the order of the key's family.
   MutableBytes room;  // opening_room(cipher.size()) bytes.
-  Bytes opened;       // Out: the plaintext inside `room`, without confounder.
+  Bytes opened;       // Out: the plaintext inside `room`, without confounder. A job that comes
+                      // decided brings it from elsewhere.
   Outcome outcome = Outcome::kPending;
 };
 

@@ -1,4 +1,4 @@
-// Pages of memory shared by all contexts, for what does not fit into one: taken and given back
+// Pages of memory that all contexts take from, for what does not fit into one: taken and given back
 // without locks and without allocation.
 #pragma once
 

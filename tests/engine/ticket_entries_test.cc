@@ -139,7 +139,7 @@ TEST_F(TicketEntries, MoreThanThereCanBeAreRefused) {
   EngineOptions options{.slot_count = 1, .replay_entry_count = 1, .page_count = 1};
   options.ticket_count = kTicketCacheEntriesMax + 1;
   EXPECT_EQ(Engine::make(options), nullptr);
-  options.ticket_count = kTicketCacheEntriesMax;  // 25 GiB of address space, and no memory.
+  options.ticket_count = kTicketCacheEntriesMax;  // 25 GiB of address space; 144 B of memory each.
   EXPECT_NE(Engine::make(options), nullptr);
 }
 

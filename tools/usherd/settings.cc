@@ -230,7 +230,7 @@ std::vector<Setting> how_much() {
               "authenticators remembered, 8 bytes each", &Config::replay_entries,
               {2048, usher::kReplayEntryCountMax}),
       integer({"ticket_entries", "--ticket-entries"}, "an integer from 8 to 1048576",
-              "opened tickets remembered, at most 18 KiB each; the policy kerberos.ticket-cache "
+              "opened tickets remembered, at most 26 KiB each; the policy kerberos.ticket-cache "
               "turns it off",
               &Config::ticket_entries, {usher::kSeenWays, usher::kTicketCacheEntriesMax}),
       integer({"authority_threads", "--authority-threads"}, "an integer from 1 to 64",
