@@ -207,7 +207,7 @@ TEST_F(UsherAccept, WritesTheWholeObject) {
   const std::string file = transcript_path("ad/aes256-spnego.hex");
   const Json expected = {
       {"file", file},
-      {"legs", {{{"status", "SEC_E_OK"}, {"reply_size", 186}}}},
+      {"legs", {{{"status", "SEC_E_OK"}}}},
       {"status", "SEC_E_OK"},
       {"package", "Kerberos"},
       {"client", "alice@BNTLM.TEST"},
@@ -218,6 +218,11 @@ TEST_F(UsherAccept, WritesTheWholeObject) {
       {"expires", "2026-11-20T19:16:22Z"}};
   Json object = verdict(file);
   EXPECT_TRUE(object.erase("pac")) << "which is told below";
+  // Our sequence number in the AP-REP is random, and one in 256 takes an octet less.
+  Json& leg = object.at("legs").at(0);
+  const int reply_size = leg.at("reply_size");
+  EXPECT_TRUE(reply_size > 186 - 4 && reply_size <= 186) << reply_size;
+  leg.erase("reply_size");
   EXPECT_EQ(object, expected);
 }
 
