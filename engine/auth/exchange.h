@@ -24,9 +24,8 @@
 
 namespace usher::auth {
 
-// PutAside is two signatures' values: the server's and the KDC's. What was not put aside is
-// anything.
-struct PutAside {
+// SignaturesAside is the values of a PAC's two signatures; not initialised before they are.
+struct SignaturesAside {
   std::array<std::uint8_t, crypto::kChecksumSizeMax> server;
   std::array<std::uint8_t, crypto::kChecksumSizeMax> kdc;
 };
@@ -56,8 +55,8 @@ struct KerberosWork {
   crypto::TicketJob* ticket_job = nullptr;
   crypto::AuthenticatorJob* authenticator_job = nullptr;
   crypto::ChecksumJob* pac_job = nullptr;  // Null if no PAC is to be verified.
-  PutAside pac_values;  // Of the PAC's signatures, while zeros stand in their places.
-  crypto::SealJob* seal_job = nullptr;  // Null if no AP-REP is due.
+  SignaturesAside signatures_aside;        // While zeros stand in their places in the PAC.
+  crypto::SealJob* seal_job = nullptr;     // Null if no AP-REP is due.
   MutableBytes reply_room;  // The ciphertext of our AP-REP, and room for its token in front.
 };
 

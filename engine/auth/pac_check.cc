@@ -208,13 +208,13 @@ Status stage_server_signature(Turn& turn, Exchange& exchange) noexcept {
   }
   //= MS-PAC 2.8.1: the keyed hash is of the entire PAC with the Signature of both
   //= PAC_SIGNATURE_DATA structures set to zero, made with the key the ticket is encrypted with.
-  put_aside(work, pac.server_signature.value, work.pac_values.server);
-  put_aside(work, pac.kdc_signature.value, work.pac_values.kdc);
+  put_aside(work, pac.server_signature.value, work.signatures_aside.server);
+  put_aside(work, pac.kdc_signature.value, work.signatures_aside.kdc);
   work.pac_job = &turn.desk.checksums.add(
       {.key = work.ticket_job->key,
        .type = pac.server_signature.type,
        .text = octets,
-       .checksum = Bytes(work.pac_values.server).first(pac.server_signature.value.size())});
+       .checksum = Bytes(work.signatures_aside.server).first(pac.server_signature.value.size())});
   return Status::kContinue;
 }
 
@@ -317,8 +317,8 @@ bool check_pac(Turn& turn, Exchange& exchange) noexcept {
   if (work.pac_job == nullptr) {
     return true;
   }
-  put_back(work, work.pac->server_signature.value, work.pac_values.server);
-  put_back(work, work.pac->kdc_signature.value, work.pac_values.kdc);
+  put_back(work, work.pac->server_signature.value, work.signatures_aside.server);
+  put_back(work, work.pac->kdc_signature.value, work.signatures_aside.kdc);
   if (work.pac_job->outcome != crypto::Outcome::kDone) {
     exchange.refuse(work.pac_job->outcome == crypto::Outcome::kForged ? Status::kPacSignature
                                                                       : Status::kInternal);

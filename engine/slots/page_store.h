@@ -28,8 +28,9 @@ struct Kept {
 
 // BasicPageStore is a free list of page indices with a tag against ABA, like BasicSlotPool's. What
 // is kept has one holder, whose pages they are, until it is shared; it is never changed. Handing a
-// Kept to another thread is the caller's business (a context's pin does it). `Atomic` is
-// std::atomic, or what tests/interleave.h substitutes.
+// Kept to another thread is the caller's business (a context's pin does it). The child of a fork
+// may go on with its copy; what other threads of the parent were taking or giving back stays taken
+// there. `Atomic` is std::atomic, or what tests/interleave.h substitutes.
 template <template <class> class Atomic>
 class BasicPageStore {
  public:

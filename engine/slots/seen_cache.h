@@ -83,8 +83,8 @@ class BasicSeenCache {
  public:
   // memory_size is how many bytes a cache of these options takes. For each entry: 112 bytes, and
   // room for payload, key and value, each rounded up to a cache line. Of an entry's room only the
-  // front is ever touched, as much as the largest that lay in it. With 1,024 bytes of payload, keys
-  // and values of up to 8 KiB each: 17,584 bytes an entry, of which a ticket of 700 bytes touches
+  // front is ever touched, as much as the largest that lay in it. With 1,280 bytes of payload, keys
+  // and values of up to 8 KiB each: 17,840 bytes an entry, of which a ticket of 700 bytes touches
   // one or two pages, and one of 4.5 KB three or four.
   [[nodiscard]] static constexpr std::size_t memory_size(const SeenCacheOptions& options) noexcept;
 
@@ -231,6 +231,7 @@ class BasicSeenCache {
         lines(sizeof(Payload)) + lines(options.key_size_max) + lines(options.value_size_max);
     return size | kCacheLine;
   }
+
   [[nodiscard]] Set& set_of(std::uint64_t hash) const noexcept {
     return sets_[static_cast<std::size_t>(hash) & (sets_.size() - 1)];
   }
