@@ -555,11 +555,22 @@ def check_mutant(builder, mutant):
     return False, f"SURVIVED  {mutant.name}"
 
 
-def check_unchanged(builder, header, test):
-    text = (builder.root / header).read_text(encoding="utf-8")
-    include = builder.copy(f"unchanged_{pathlib.Path(test).stem}", header, text)
+def check_unchanged(builder, test, headers):
+    """Once a test, however many headers it is of: two checks in one folder would take each other's program away."""
+    for header in headers:
+        text = (builder.root / header).read_text(encoding="utf-8")
+        include = builder.copy(f"unchanged_{pathlib.Path(test).stem}", header, text)
     noticed = builder.notices(include, test)
-    return not noticed, f"{'FAILS' if noticed else 'passes'}    unchanged {header}: {test} {noticed}"
+    return not noticed, f"{'FAILS' if noticed else 'passes'}    unchanged {', '.join(headers)}: {test} {noticed}"
+
+
+def headers_by_test(mutants):
+    """The tests of the mutants' headers, each with all of these headers that it is a test of."""
+    by_test = {}
+    for header in dict.fromkeys(mutant.header for mutant in mutants):
+        for test in TESTS[header]:
+            by_test.setdefault(test, []).append(header)
+    return by_test
 
 
 def main():
@@ -582,10 +593,11 @@ def main():
                if (not arguments.only or arguments.only in mutant.name) and re.search(arguments.headers, mutant.header)]
     for mutant in mutants:
         builder.mutated(mutant)
+    if len({mutant.name for mutant in mutants}) != len(mutants):
+        sys.exit("two mutants have one name, and would be built in one folder")
     builder.precompile()
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        headers = [header for header in TESTS if any(mutant.header == header for mutant in mutants)]
-        checks = [pool.submit(check_unchanged, builder, header, test) for header in headers for test in TESTS[header]]
+        checks = [pool.submit(check_unchanged, builder, *each) for each in headers_by_test(mutants).items()]
         checks += [pool.submit(check_mutant, builder, mutant) for mutant in mutants]
         results = [check.result() for check in checks]
     for _, text in results:
