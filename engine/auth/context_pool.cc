@@ -29,7 +29,6 @@ Pinned<Context> ContextPool::open(std::int64_t steady_us, Status& status) noexce
     status = Status::kNoFreeSlot;
     return {};
   }
-  live_.fetch_add(1, std::memory_order_relaxed);
   const std::uint32_t deadline_s = seconds(steady_us) + static_cast<std::uint32_t>(half_open_s_);
   slots_.set_deadline(*handle, deadline_s);
   Pinned<Context> context(slots_, *handle, contexts_[std::size_t(handle->index)]);
@@ -100,7 +99,6 @@ std::uint32_t ContextPool::sweep(std::int64_t steady_us) noexcept {
 }
 
 void ContextPool::release(Pinned<Context>& context) noexcept {
-  live_.fetch_sub(1, std::memory_order_relaxed);
   if (pages_ != nullptr) {
     pages_->release(context->pac);
     pages_->release(context->delegated);

@@ -56,10 +56,8 @@ class ContextPool {
   // capacity is how many there can be: a handle's index is below it.
   [[nodiscard]] std::uint32_t capacity() const noexcept { return slots_.capacity(); }
 
-  // live counts the contexts in use; exact when nobody else is calling.
-  [[nodiscard]] std::uint32_t live() const noexcept {
-    return live_.load(std::memory_order_relaxed);
-  }
+  // live walks over all slots and counts the contexts in use; exact when nobody else is calling.
+  [[nodiscard]] std::uint32_t live() const noexcept { return slots_.used_count(); }
 
   // release ends a pinned context: wiped, its pages given back, handle stale, slot free.
   void release(Pinned<Context>& context) noexcept;
@@ -73,7 +71,6 @@ class ContextPool {
   std::span<Context> contexts_;
   std::int64_t half_open_s_;
   PageStore* pages_;
-  std::atomic<std::uint32_t> live_{0};
   std::atomic<std::uint32_t> swept_s_{0};
 };
 

@@ -1,6 +1,7 @@
 // A fixed set of context slots shared by all threads, without locks and without allocation.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cassert>
 #include <cstddef>
@@ -28,10 +29,11 @@ static_assert(sizeof(ContextHandle) == 8);
 //
 //   free --acquire--> pinned --unpin--> idle --pin--> pinned --release--> free (generation + 1)
 //
-// pin, unpin and release are one compare-and-swap on the slot's own word, which holds generation
-// and state together: a stale handle, a double delete and two threads sharing one context are all
-// refused by the same instruction. `Atomic` is std::atomic; tests/interleave.h substitutes one that
-// lets a test choose the order of every load, store and exchange.
+// pin is one compare-and-swap on the slot's own word, which holds generation and state together: a
+// stale handle, a double delete and two threads sharing one context are all refused by the same
+// instruction. While a slot is pinned nobody but the holder changes its word, so unpin and release
+// are a plain store. `Atomic` is std::atomic; tests/interleave.h substitutes one that lets a test
+// choose the order of every load, store and exchange.
 template <template <class> class Atomic>
 class BasicSlotPool {
  public:
@@ -87,6 +89,9 @@ class BasicSlotPool {
     return static_cast<std::uint32_t>(slots_.size());
   }
 
+  // used_count walks over all slots and counts those in use; exact when nobody else is calling.
+  [[nodiscard]] std::uint32_t used_count() const noexcept;
+
  private:
   enum State : std::uint64_t { kFree = 0, kIdle = 1, kPinned = 2 };
 
@@ -103,7 +108,7 @@ class BasicSlotPool {
   static constexpr bool is_due(std::uint32_t deadline_s, std::uint32_t now_s) noexcept {
     return deadline_s != 0 && deadline_s < now_s;
   }
-  bool transition(ContextHandle handle, State from, std::uint64_t to) noexcept;
+  bool give_up(ContextHandle handle, std::uint64_t to) noexcept;
   void push(std::uint32_t index) noexcept;
 
   std::span<Slot> slots_;
@@ -158,7 +163,16 @@ std::optional<ContextHandle> BasicSlotPool<Atomic>::acquire() noexcept {
 
 template <template <class> class Atomic>
 bool BasicSlotPool<Atomic>::pin(ContextHandle handle) noexcept {
-  return transition(handle, kIdle, word(handle.generation, kPinned));
+  const auto index = std::uint32_t(handle.index);
+  if (index >= slots_.size()) {
+    return false;  // Handles come back from callers; an out-of-range index is not our bug.
+  }
+  std::uint64_t expected = word(handle.generation, kIdle);
+  // Acquire shows this thread what the holder before it wrote into the context. Relaxed on failure:
+  // a refused caller reads nothing.
+  return slots_[index].word.compare_exchange_strong(expected, word(handle.generation, kPinned),
+                                                    std::memory_order_acquire,
+                                                    std::memory_order_relaxed);
 }
 
 template <template <class> class Atomic>
@@ -174,7 +188,7 @@ bool BasicSlotPool<Atomic>::is_live(ContextHandle handle) const noexcept {
 
 template <template <class> class Atomic>
 void BasicSlotPool<Atomic>::unpin(ContextHandle handle) noexcept {
-  [[maybe_unused]] const bool held = transition(handle, kPinned, word(handle.generation, kIdle));
+  [[maybe_unused]] const bool held = give_up(handle, word(handle.generation, kIdle));
   assert(held);
 }
 
@@ -182,7 +196,7 @@ template <template <class> class Atomic>
 void BasicSlotPool<Atomic>::release(ContextHandle handle) noexcept {
   const std::uint32_t next_generation = handle.generation + 1;
   const std::uint32_t generation = next_generation == 0 ? 1 : next_generation;
-  if (transition(handle, kPinned, word(generation, kFree))) {
+  if (give_up(handle, word(generation, kFree))) {
     // Neither live nor on the free list yet, the slot is still this thread's alone: the next tenant
     // does not inherit the deadline, and a release without the pin touches nobody's. Relaxed: push
     // publishes it.
@@ -226,18 +240,25 @@ std::optional<ContextHandle> BasicSlotPool<Atomic>::pin_expired(std::uint32_t& f
   return std::nullopt;
 }
 
+// give_up ends the caller's pin; false, and nothing is changed, if it has none.
 template <template <class> class Atomic>
-bool BasicSlotPool<Atomic>::transition(ContextHandle handle, State from,
-                                       std::uint64_t to) noexcept {
+bool BasicSlotPool<Atomic>::give_up(ContextHandle handle, std::uint64_t to) noexcept {
   const auto index = std::uint32_t(handle.index);
-  if (index >= slots_.size()) {
-    return false;  // Handles come back from callers; an out-of-range index is not our bug.
+  // Relaxed: nobody else changes the word of a slot that this thread has pinned.
+  if (index >= slots_.size() ||
+      slots_[index].word.load(std::memory_order_relaxed) != word(handle.generation, kPinned)) {
+    return false;
   }
-  std::uint64_t expected = word(handle.generation, from);
-  // Release (unpin, release) publishes what this thread wrote into the context; acquire (pin) shows
-  // it what the holder before it wrote. Relaxed on failure: a refused caller reads nothing.
-  return slots_[index].word.compare_exchange_strong(expected, to, std::memory_order_acq_rel,
-                                                    std::memory_order_relaxed);
+  // Release publishes what this thread wrote into the context to the next who pins it.
+  slots_[index].word.store(to, std::memory_order_release);
+  return true;
+}
+
+template <template <class> class Atomic>
+std::uint32_t BasicSlotPool<Atomic>::used_count() const noexcept {
+  return static_cast<std::uint32_t>(std::ranges::count_if(slots_, [](const Slot& slot) {
+    return (slot.word.load(std::memory_order_relaxed) & 3) != kFree;
+  }));
 }
 
 template <template <class> class Atomic>

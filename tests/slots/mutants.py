@@ -91,33 +91,45 @@ MUTANTS = [
     Mutant("generation_not_bumped", POOL, "handle.generation + 1;", "handle.generation;"),
     Mutant("generation_zero_issued", POOL, "next_generation == 0 ? 1 : next_generation", "next_generation", UNIT),
     Mutant("first_generation_zero", POOL, "word(1, kFree)", "word(0, kFree)", UNIT),
-    Mutant("pin_without_generation", POOL, "std::uint64_t expected = word(handle.generation, from);",
+    Mutant("pin_without_generation", POOL, "std::uint64_t expected = word(handle.generation, kIdle);",
            """std::uint64_t expected = slots_[index].word.load(std::memory_order_relaxed);
-  if ((expected & 3) != from) {
+  if ((expected & 3) != kIdle) {
     return false;
   }"""),
-    Mutant("pin_without_state", POOL, "return transition(handle, kIdle, word(handle.generation, kPinned));",
-           """return transition(handle, kIdle, word(handle.generation, kPinned)) ||
-         transition(handle, kPinned, word(handle.generation, kPinned));"""),
+    Mutant("pin_without_state", POOL, "std::uint64_t expected = word(handle.generation, kIdle);",
+           """std::uint64_t expected = word(handle.generation, kPinned);
+  if (slots_[index].word.compare_exchange_strong(expected, word(handle.generation, kPinned),
+                                                 std::memory_order_acquire, std::memory_order_relaxed)) {
+    return true;
+  }
+  expected = word(handle.generation, kIdle);"""),
     Mutant("index_not_checked", POOL, "if (index >= slots_.size()) {\n    return false;  // Handles", "if (false) {\n    return false;  // Handles", UNIT),
     Mutant("live_whatever_the_index", POOL, "if (index >= slots_.size()) {\n    return false;\n", "if (false) {\n    return false;\n", UNIT),
     Mutant("pinned_is_not_live", POOL,
            "return seen == word(handle.generation, kIdle) || seen == word(handle.generation, kPinned);",
            "return seen == word(handle.generation, kIdle);", UNIT),
-    Mutant("transition_by_load_and_store", POOL,
-           """return slots_[index].word.compare_exchange_strong(expected, to, std::memory_order_acq_rel,
+    Mutant("pin_by_load_and_store", POOL,
+           """return slots_[index].word.compare_exchange_strong(expected, word(handle.generation, kPinned),
+                                                    std::memory_order_acquire,
                                                     std::memory_order_relaxed);""",
            """if (slots_[index].word.load(std::memory_order_acquire) != expected) {
     return false;
   }
-  slots_[index].word.store(to, std::memory_order_release);
+  slots_[index].word.store(word(handle.generation, kPinned), std::memory_order_relaxed);
   return true;"""),
-    Mutant("pushed_before_word_is_set", POOL, "if (transition(handle, kPinned, word(generation, kFree))) {",
+    Mutant("given_up_without_generation", POOL,
+           "slots_[index].word.load(std::memory_order_relaxed) != word(handle.generation, kPinned)",
+           "(slots_[index].word.load(std::memory_order_relaxed) & 3) != kPinned", UNIT),
+    Mutant("given_up_without_the_pin", POOL,
+           "slots_[index].word.load(std::memory_order_relaxed) != word(handle.generation, kPinned)", "false", UNIT),
+    Mutant("given_up_whatever_the_index", POOL, "if (index >= slots_.size() ||", "if (", UNIT),
+    Mutant("free_is_used", POOL, "& 3) != kFree;", "& 3) != kIdle;", UNIT),
+    Mutant("pushed_before_word_is_set", POOL, "if (give_up(handle, word(generation, kFree))) {",
            """push(std::uint32_t(handle.index));
-  if (transition(handle, kPinned, word(generation, kFree))) {
+  if (give_up(handle, word(generation, kFree))) {
     return;"""),
-    Mutant("unpin_leaves_pinned", POOL, "transition(handle, kPinned, word(handle.generation, kIdle))",
-           "transition(handle, kPinned, word(handle.generation, kPinned))"),
+    Mutant("unpin_leaves_pinned", POOL, "give_up(handle, word(handle.generation, kIdle))",
+           "give_up(handle, word(handle.generation, kPinned))"),
     Mutant("deadline_not_reset", POOL,
            """    slots_[std::uint32_t(handle.index)].deadline_s.store(0, std::memory_order_relaxed);
     push""", "    push"),

@@ -119,6 +119,18 @@ TEST(SlotPool, RefusesASecondPinUntilTheFirstIsGivenBack) {
   EXPECT_TRUE(pool.pin(handle));
 }
 
+TEST(SlotPool, CountsPinnedAndIdleSlotsAsUsed) {
+  std::vector<SlotPool::Slot> slots(3);
+  SlotPool pool(slots);
+  EXPECT_EQ(pool.used_count(), 0u);
+  const ContextHandle first = *pool.acquire();
+  const ContextHandle second = *pool.acquire();
+  pool.unpin(second);
+  EXPECT_EQ(pool.used_count(), 2u);
+  pool.release(first);
+  EXPECT_EQ(pool.used_count(), 1u);
+}
+
 TEST(SlotPool, RefusesAFreeSlotsNextHandle) {
   std::vector<SlotPool::Slot> slots(1);
   SlotPool pool(slots);
@@ -154,6 +166,13 @@ TEST(SlotPoolDeathTest, MisuseByTheEngineIsCaught) {
   EXPECT_DEATH(pool.unpin(handle), "held");
   EXPECT_DEATH(pool.release(handle), "release without the pin");
   EXPECT_DEATH(pool.set_deadline(handle, 2), "kPinned");
+  ASSERT_TRUE(pool.pin(handle));
+  const ContextHandle before{handle.index, handle.generation - 1};
+  EXPECT_DEATH(pool.unpin(before), "held");
+  EXPECT_DEATH(pool.release(before), "release without the pin");
+  const ContextHandle nowhere{SlotIndex{1}, handle.generation};
+  EXPECT_DEATH(pool.unpin(nowhere), "held");
+  EXPECT_DEATH(pool.release(nowhere), "release without the pin");
 }
 #endif
 
