@@ -166,7 +166,7 @@ FAULTS = [
     Fault("replay_not_recognised", "engine/auth/replay_cache.h", "if (value == entry) {", "if (value == 0) {",
           ["auth/replay_cache"], ["replay_cache", *AP_REQ]),
     Fault("remembered_ticket_outlives_its_keys", "engine/auth/ticket_cache.cc",
-          "cache->seek((*exchange.keys)->generation, ticket.encoded)",
+          "cache->seek(exchange.keys->generation, ticket.encoded)",
           "cache->seek(1, ticket.encoded)",
           ["auth/ticket_cache"], ["ticket_cache"]),
     Fault("remembered_ticket_with_extensions", "engine/auth/ticket_cache.cc",

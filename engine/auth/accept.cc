@@ -65,7 +65,7 @@ void bind(Turn& turn, Exchange& exchange) noexcept {
   if (request.token.size() > kTokenSizeMax) {
     return exchange.refuse(Status::kTokenTooLong);
   }
-  exchange.keys.emplace(request.credential->keys.borrow());
+  exchange.keys = &turn.desk.keys.of(*request.credential);
 }
 
 // stage hands a token that now has a mechanism to that mechanism.
@@ -150,7 +150,7 @@ void finish(Turn& turn, Exchange& exchange) noexcept {
     reply.context = exchange.context.handle();
   }
   reply.verdict = exchange.verdict;
-  std::destroy_at(&exchange);  // Gives back pin and keys.
+  std::destroy_at(&exchange);  // Gives back the pin.
   std::construct_at(&exchange);
 }
 
@@ -215,15 +215,16 @@ void run_turn(Turn& turn, std::span<const AcceptRequest> requests,
   desk.seals.clear();
   desk.proofs.clear();
   desk.arena.wipe();
+  desk.keys.give_back();
 }
 
 }  // namespace
 
 bool Exchange::serves_kerberos() const noexcept {
-  return request->credential->serves_kerberos(**keys);
+  return request->credential->serves_kerberos(*keys);
 }
 
-bool Exchange::serves_ntlm() const noexcept { return request->credential->serves_ntlm(**keys); }
+bool Exchange::serves_ntlm() const noexcept { return request->credential->serves_ntlm(*keys); }
 
 void Exchange::refuse(Status status, ParseFault fault, Bytes part) noexcept {
   const Bytes token = request->token;

@@ -77,7 +77,7 @@ struct Exchange {
   const AcceptRequest* request = nullptr;
   AcceptReply* reply = nullptr;
   Pinned<Context> context;
-  std::optional<Published<Keys>::Borrowed> keys;
+  const Keys* keys = nullptr;  // The credential's, borrowed until the turn ends.
   Verdict verdict;
   bool opened_now = false;            // The context is new.
   bool is_first_token = false;        // The client's first; a hint may have gone out before it.
@@ -118,6 +118,30 @@ struct Exchange {
   // check_bindings judges the client's channel bindings, which must have been proven to be its, and
   // takes the verdict into context and reply; false: refused.
   [[nodiscard]] bool check_bindings(const ClientBindings& client) noexcept;
+};
+
+// TurnKeys is the keys that a turn has borrowed. Exchanges in a row that are of one credential
+// share them, and one count of its readers.
+class TurnKeys {
+ public:
+  const Keys& of(const Credential& credential) noexcept {
+    if (count_ == 0 || &credential != last_) {
+      assert(count_ < borrowed_.size());
+      last_ = &credential;
+      borrowed_[count_++].emplace(credential.keys.borrow());
+    }
+    return **borrowed_[count_ - 1];
+  }
+  void give_back() noexcept {
+    while (count_ > 0) {
+      borrowed_[--count_].reset();
+    }
+  }
+
+ private:
+  const Credential* last_ = nullptr;  // Whose keys the last ones are.
+  std::array<std::optional<Published<Keys>::Borrowed>, kBatchMax> borrowed_;
+  std::size_t count_ = 0;
 };
 
 // Arena hands out memory for one turn and wipes what it handed out at the turn's end.
@@ -175,6 +199,7 @@ struct TurnDesk final : Desk {
   std::unique_ptr<crypto::Lanes> lanes;  // Over the kit.
   std::unique_ptr<RandomSource> random;
   Arena arena;
+  TurnKeys keys;
   std::array<Exchange, kBatchMax> exchanges;
   crypto::Batch<crypto::TicketJob> tickets;
   crypto::Batch<crypto::AuthenticatorJob> authenticators;

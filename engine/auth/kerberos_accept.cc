@@ -119,7 +119,7 @@ bool keep_names(Exchange& exchange) noexcept {
 const crypto::ServiceKey* choose_key(Exchange& exchange) noexcept {
   KerberosWork& work = exchange.kerberos;
   const krb5::Ticket& ticket = work.ap_req->ticket;
-  const crypto::KeyRing& ring = *(*exchange.keys)->ring;
+  const crypto::KeyRing& ring = *exchange.keys->ring;
   const crypto::KeyRing::Found found =
       ring.find(ticket.realm, ticket.sname.components, ticket.enc_part.etype,
                 ticket.enc_part.has_kvno, ticket.enc_part.kvno);

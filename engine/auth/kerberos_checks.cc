@@ -176,7 +176,7 @@ bool check_listed(Exchange& exchange, Bytes components, Bytes realm) noexcept {
   const std::string_view name(reinterpret_cast<const char*>(room.data()), size);
   const auto is_it = [name](const auto& target) { return is_target(target, name); };
   const bool listed = std::ranges::any_of(policy.targets, is_it) ||
-                      std::ranges::any_of((*exchange.keys)->targets, is_it);
+                      std::ranges::any_of(exchange.keys->targets, is_it);
   if (size == 0 || !listed) {
     exchange.refuse(Status::kTargetRefused);
   }

@@ -306,7 +306,7 @@ bool find_account(Turn& turn, Exchange& exchange, const ntlm::Authenticate& auth
   }
   job.user_upper = names.user_upper;
   job.domain = names.domain;
-  if (const Accounts* const accounts = (*exchange.keys)->accounts.get(); accounts != nullptr) {
+  if (const Accounts* const accounts = exchange.keys->accounts.get(); accounts != nullptr) {
     account = accounts->find(names.user_upper, names.domain_upper);
     job.nt_hash = account.nt_hash;
   }
@@ -397,7 +397,7 @@ bool check_target(Turn& turn, Exchange& exchange) noexcept {
            : std::string_view();
   const auto is_it = [spn](const auto& target) { return is_ntlm_target(target, spn); };
   if (spn.empty() || (std::ranges::none_of(policy.targets, is_it) &&
-                      std::ranges::none_of((*exchange.keys)->targets, is_it))) {
+                      std::ranges::none_of(exchange.keys->targets, is_it))) {
     exchange.refuse(Status::kNtlmTarget);
   }
   return exchange.live();

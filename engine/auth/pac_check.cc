@@ -289,7 +289,7 @@ bool stage_pac(Turn& turn, Exchange& exchange) noexcept {
   }
   if (!work.ticket_data->has_pac) {
     // Where the KDC's key is known, leaving the PAC out must not be the way around its signatures.
-    if (policy == PacPolicy::kRequire || (*exchange.keys)->kdc_ring != nullptr) {
+    if (policy == PacPolicy::kRequire || exchange.keys->kdc_ring != nullptr) {
       exchange.refuse(Status::kPacMissing);
     }
     return exchange.live();
@@ -325,7 +325,7 @@ bool check_pac(Turn& turn, Exchange& exchange) noexcept {
     return false;
   }
   exchange.context->pac_signatures = kPacServer;
-  const crypto::KeyRing* const kdc_ring = (*exchange.keys)->kdc_ring.get();
+  const crypto::KeyRing* const kdc_ring = exchange.keys->kdc_ring.get();
   if (kdc_ring != nullptr && !check_kdc_signatures(turn, exchange, *work.pac, *kdc_ring)) {
     exchange.refuse(Status::kPacKdcSignature);
     return false;

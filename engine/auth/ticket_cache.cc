@@ -40,7 +40,7 @@ void seek_ticket(Turn& turn, Exchange& exchange) noexcept {
   const krb5::Ticket& ticket = work.ap_req->ticket;
   if (cache != nullptr && exchange.request->credential->policy.cache_tickets &&
       ends_sealed(ticket)) {
-    work.sought.emplace(cache->seek((*exchange.keys)->generation, ticket.encoded));
+    work.sought.emplace(cache->seek(exchange.keys->generation, ticket.encoded));
   }
 }
 
