@@ -93,11 +93,10 @@ bool AdWalk::enter(Bytes list) noexcept {
   Reader reader(parse);
   const Bytes elements = reader.bytes(Tag::kSequence);
   reader.finish();
-  const Result<Bytes> result = parse.finish(elements);
-  if (!result.ok()) {
-    return fail(result.fault(), list);
+  if (!parse.ok()) {
+    return fail(parse.fault(), list);
   }
-  unread_[depth_] = *result;
+  unread_[depth_] = elements;
   return true;
 }
 
@@ -112,11 +111,11 @@ bool AdWalk::read(AdElement& element) noexcept {
     element.type = AdType(parts.i32_in(der::context(0)));
     element.data = parts.bytes_in(der::context(1), Tag::kOctetString);
   });
-  const Result<Bytes> rest = parse.finish(reader.rest());
-  if (!rest.ok()) {
-    return fail(rest.fault(), from);
+  const Bytes rest = reader.rest();
+  if (!parse.ok()) {
+    return fail(parse.fault(), from);
   }
-  unread_[depth_] = *rest;
+  unread_[depth_] = rest;
   return true;
 }
 

@@ -292,16 +292,28 @@ class TimeText {
 // Running out of room is sticky, as faults are in a Reader: ok() turns false, written() empty.
 class Writer {
  public:
-  explicit Writer(MutableBytes out) noexcept : out_(out), free_(out) {}
+  explicit Writer(MutableBytes out) noexcept : out_(out), free_(out.size()) {}
 
   [[nodiscard]] bool ok() const noexcept { return fits_; }
 
   // written returns the message: the tail of the buffer. move_to_front moves it to the buffer's
   // beginning, which is where callers want a reply, and returns its size.
   [[nodiscard]] Bytes written() const noexcept {
-    return fits_ ? Bytes(out_.subspan(free_.size())) : Bytes{};
+    return fits_ ? Bytes(out_.subspan(free_)) : Bytes{};
   }
   std::size_t move_to_front() noexcept;
+
+  // apart runs `body` on a Writer that goes on where this one is, and this one on where that ends.
+  // What is written might be this Writer, for all the compiler knows, and cannot be that one: it
+  // stays in registers. Only what changes comes back: what was stored as two numbers and is loaded
+  // at once as a span waits for the processor's whole queue of stores.
+  template <class Body>
+  void apart(Body body) noexcept {
+    Writer writer = *this;
+    body(writer);
+    free_ = writer.free_;
+    fits_ = writer.fits_;
+  }
 
   // octets puts bytes in front as they are; bytes gives them a header of `tag`. Bytes that stand
   // where they are to be put already are left there.
@@ -345,30 +357,30 @@ class Writer {
   // tags, both headers.
   template <class Body>
   void in(Tag tag, Body body) noexcept {
-    const std::size_t end = free_.size();
+    const std::size_t end = free_;
     body(*this);
-    header(tag, end - free_.size());
+    header(tag, end - free_);
   }
   template <class Body>
   void in(Tag outer, Tag tag, Body body) noexcept {
-    const std::size_t end = free_.size();
+    const std::size_t end = free_;
     body(*this);
-    headers(outer, tag, end - free_.size());
+    headers(outer, tag, end - free_);
   }
 
   // wrap puts the header of `tag` in front of everything written so far.
-  void wrap(Tag tag) noexcept { header(tag, out_.size() - free_.size()); }
+  void wrap(Tag tag) noexcept { header(tag, out_.size() - free_); }
 
  private:
   // take is the last `size` octets of what is free, which are written now; nothing if they do not
   // fit.
   MutableBytes take(std::size_t size) noexcept {
-    fits_ = fits_ && size <= free_.size();
+    fits_ = fits_ && size <= free_;
     if (!fits_) {
       return {};
     }
-    const MutableBytes taken = free_.last(size);
-    free_ = free_.first(free_.size() - size);
+    const MutableBytes taken = out_.first(free_).last(size);
+    free_ -= size;
     return taken;
   }
 
@@ -403,9 +415,9 @@ class Writer {
       }
       return;
     }
-    const std::size_t before = free_.size();
+    const std::size_t before = free_;
     header(tag, size);
-    header(outer, size + before - free_.size());
+    header(outer, size + before - free_);
   }
 
   // integer writes contents, and returns their size.
@@ -419,10 +431,10 @@ class Writer {
 
   // big_endian writes the low `size` octets of `value`.
   void big_endian(std::uint64_t value, std::size_t size) noexcept {
-    const MutableBytes before = free_;
+    const std::size_t before = free_;
     const MutableBytes room = take(size);
-    if (fits_ && before.size() >= sizeof(value)) {  // In one step; what is more is free still.
-      store_be(before.last(sizeof(value)), value);
+    if (fits_ && before >= sizeof(value)) {  // In one step; what is more is free still.
+      store_be(out_.first(before).last<sizeof(value)>(), value);
     } else {
       for (std::size_t i = room.size(); i-- > 0; value >>= 8) {
         room[i] = static_cast<std::uint8_t>(value);
@@ -431,7 +443,7 @@ class Writer {
   }
 
   MutableBytes out_;
-  MutableBytes free_;  // The front of out_.
+  std::size_t free_;  // The front of out_, in octets.
   bool fits_ = true;
 };
 

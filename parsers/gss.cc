@@ -141,13 +141,13 @@ TokenKind kind_of(Bytes token) noexcept {
 }
 
 [[gnu::flatten]] void frame_kerberos(der::Writer& out, KerberosTokenId id) noexcept {
-  der::Writer writer = out;  // What it writes cannot be this one itself.
   std::array<std::uint8_t, sizeof(id)> octets{};
   store_be(MutableBytes(octets), std::uint16_t(id));
-  writer.octets(octets);
-  writer.bytes(Tag::kOid, kKerberosOid);
-  writer.wrap(der::application(0));
-  out = writer;
+  out.apart([&](der::Writer& writer) {
+    writer.octets(octets);
+    writer.bytes(Tag::kOid, kKerberosOid);
+    writer.wrap(der::application(0));
+  });
 }
 
 [[gnu::flatten]] Result<GssChecksum> parse_gss_checksum(Bytes checksum) noexcept {

@@ -284,28 +284,28 @@ Result<ErrorData> parse_error_data(Bytes e_data) noexcept {
 }
 
 [[gnu::flatten]] void write_ap_rep(Writer& out, const EncryptedData& enc_part) noexcept {
-  Writer writer = out;  // What it writes cannot be this one itself.
-  writer.in(der::application(kApRepType), Tag::kSequence, [&](Writer& body) {
-    write_encrypted_data(body, 2, enc_part);
-    body.u32_in(der::context(1), kApRepType);
-    body.u32_in(der::context(0), fields::kProtocolVersion);
+  out.apart([&](Writer& writer) {
+    writer.in(der::application(kApRepType), Tag::kSequence, [&](Writer& body) {
+      write_encrypted_data(body, 2, enc_part);
+      body.u32_in(der::context(1), kApRepType);
+      body.u32_in(der::context(0), fields::kProtocolVersion);
+    });
   });
-  out = writer;
 }
 
 [[gnu::flatten]] void write_enc_ap_rep_part(Writer& out, const EncApRepPart& part) noexcept {
-  Writer writer = out;  // What it writes cannot be this one itself.
-  writer.in(der::application(kEncApRepPartTag), Tag::kSequence, [&](Writer& body) {
-    if (part.has_seq_number) {
-      body.u32_in(der::context(3), part.seq_number);
-    }
-    if (part.has_subkey) {
-      write_encryption_key(body, 2, part.subkey);
-    }
-    body.u32_in(der::context(1), part.cusec);
-    body.time_in(der::context(0), part.ctime);
+  out.apart([&](Writer& writer) {
+    writer.in(der::application(kEncApRepPartTag), Tag::kSequence, [&](Writer& body) {
+      if (part.has_seq_number) {
+        body.u32_in(der::context(3), part.seq_number);
+      }
+      if (part.has_subkey) {
+        write_encryption_key(body, 2, part.subkey);
+      }
+      body.u32_in(der::context(1), part.cusec);
+      body.time_in(der::context(0), part.ctime);
+    });
   });
-  out = writer;
 }
 
 void write_error_data(Writer& writer, const ErrorData& data) noexcept {

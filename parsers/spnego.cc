@@ -160,23 +160,23 @@ void write_neg_token_init2(Writer& writer, std::span<const gss::Mechanism> mecha
 }
 
 [[gnu::flatten]] void write_neg_token_resp(Writer& out, const NegTokenResp& resp) noexcept {
-  Writer writer = out;                           // What it writes cannot be this one itself.
-  writer.in(Tag::kSequence, [&](Writer& body) {  // Last field first, as Writer wants it.
-    if (resp.has_mech_list_mic) {
-      body.bytes_in(der::context(3), Tag::kOctetString, resp.mech_list_mic);
-    }
-    if (resp.has_response_token) {
-      body.bytes_in(der::context(2), Tag::kOctetString, resp.response_token);
-    }
-    if (!resp.supported_mech.empty()) {
-      body.bytes_in(der::context(1), Tag::kOid, resp.supported_mech);
-    }
-    if (resp.has_state) {
-      body.u32_in(der::context(0), std::uint32_t(resp.state), Tag::kEnumerated);
-    }
+  out.apart([&](Writer& writer) {
+    writer.in(Tag::kSequence, [&](Writer& body) {  // Last field first, as Writer wants it.
+      if (resp.has_mech_list_mic) {
+        body.bytes_in(der::context(3), Tag::kOctetString, resp.mech_list_mic);
+      }
+      if (resp.has_response_token) {
+        body.bytes_in(der::context(2), Tag::kOctetString, resp.response_token);
+      }
+      if (!resp.supported_mech.empty()) {
+        body.bytes_in(der::context(1), Tag::kOid, resp.supported_mech);
+      }
+      if (resp.has_state) {
+        body.u32_in(der::context(0), std::uint32_t(resp.state), Tag::kEnumerated);
+      }
+    });
+    writer.wrap(der::context(1));
   });
-  writer.wrap(der::context(1));
-  out = writer;
 }
 
 }  // namespace usher::spnego

@@ -324,6 +324,23 @@ TEST(DerWriter, BuildsAMessageFromItsEnd) {
   EXPECT_TRUE(std::ranges::equal(writer.written().first(4), hex("6e14 beef")));
 }
 
+TEST(DerWriter, GoesOnWhereAWriterApartHasEnded) {
+  const auto expected = hex("300a 0401aa 020105 0402beef");
+  for (std::size_t room = 0; room <= expected.size(); ++room) {
+    std::vector<std::uint8_t> out(room);
+    Writer writer(out);
+    writer.bytes(Tag::kOctetString, hex("beef"));
+    writer.apart([](Writer& other) {
+      other.u32(5);
+      other.apart([](Writer& inner) { inner.bytes(Tag::kOctetString, hex("aa")); });
+    });
+    writer.wrap(Tag::kSequence);
+    const bool fits = room == expected.size();
+    EXPECT_EQ(writer.ok(), fits) << room;
+    EXPECT_TRUE(std::ranges::equal(writer.written(), fits ? Bytes(expected) : Bytes{})) << room;
+  }
+}
+
 TEST(DerWriter, MovesAMessageToTheFrontOfAnyBuffer) {
   const auto expected = hex("04 04 01020304");
   for (std::size_t room = 6; room < 20; ++room) {  // Below 12 the two places overlap.
