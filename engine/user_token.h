@@ -17,11 +17,12 @@ extern "C" {
 //            SECPKG_ATTR_NAMES tells it ("alice@EXAMPLE.ORG", "EXAMPLE\alice"; of NTLM in any
 //            case, of Kerberos as it is), or its UserSid ("S-1-5-21-..."), then white space, then
 //            the name of a local user (no blanks, none of @ \ / :, no - in front), or "-" for a
-//            client that is nobody here, whoever else may know it. Names of NTLM, and those with
-//            blanks in them, are in quotes or have a tab behind them. "#" begins a comment, at the
-//            beginning of a line or behind white space, and not in quotes. The file is read when
-//            the engine starts, which a line that is wrong or not clear prevents; nobody but its
-//            owner, root or this process's user, may be able to write it.
+//            client that is nobody here, whatever other lines there are, and whoever else may know
+//            it. Names of NTLM, and those with blanks in them, are in quotes or have a tab behind
+//            them. "#" begins a comment, at the beginning of a line or behind white space, and not
+//            in quotes. The file is read when the engine starts, which a line that is wrong or not
+//            clear prevents; nobody but its owner, root or this process's user, may be able to
+//            write it.
 //   winbind  the user whom winbindd has for the UserSid of the client's PAC; if it has none, or is
 //            out of order, the search ends.
 //   krb5     the local name that the rules auth_to_local of krb5.conf make of a Kerberos client's

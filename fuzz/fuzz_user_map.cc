@@ -3,6 +3,7 @@
 // wrong.
 #include <algorithm>
 #include <charconv>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -119,6 +120,8 @@ void check_account(const UserMap& map, const Line& line, const std::string& othe
   }
 }
 
+bool is_sid(const Line& line) { return line.client.starts_with("S-1-"); }
+
 void check_line(const UserMap& map, const Line& line) {
   check(line.has_two_parts, "a line has two parts");
   check(std::ranges::none_of(line.user, is_blank), "a user has no blanks");
@@ -133,7 +136,7 @@ void check_line(const UserMap& map, const Line& line) {
   }
   const bool by_kerberos = finds(map, named(false, line.client), line.user);
   const bool by_ntlm = finds(map, named(true, line.client), line.user);
-  if (line.client.starts_with("S-1-")) {
+  if (is_sid(line)) {
     Client client = named(false, "nobody@");  // No line has such a name.
     client.sid = line.client;
     check(finds(map, client, line.user), "a SID is found");
@@ -158,11 +161,33 @@ void check_line(const UserMap& map, const Line& line) {
   }
 }
 
+// check_both: whom both lines name is nobody if one of them says so, and else as the first one
+// says.
+void check_both(const UserMap& map, const Line& by_name, const Line& by_sid) {
+  Client client = named(false, by_name.client);
+  if (map.find(client) == nullptr) {
+    client.ntlm = !client.ntlm;  // Of both kinds only its own is found; check_line has seen it.
+  }
+  client.sid = by_sid.client;
+  const bool keeps_out = by_name.user == "-" || by_sid.user == "-";
+  const std::string& first = by_name.number < by_sid.number ? by_name.user : by_sid.user;
+  check(finds(map, client, keeps_out ? "-" : first), "a line for nobody stands wherever it is");
+}
+
 void check_accepted(const UserMap& map, std::string_view text) {
   std::size_t count = 0;
   std::string backwards;  // Behind an empty line: a name may begin with a byte order mark.
+  std::optional<Line> with_sid;
+  each_line(text, [&](const Line& line) {
+    if (!with_sid && is_sid(line)) {
+      with_sid = line;
+    }
+  });
   each_line(text, [&](const Line& line) {
     check_line(map, line);
+    if (with_sid && !is_sid(line)) {
+      check_both(map, line, *with_sid);
+    }
     backwards = written(line) + " # as it was\r\n" + backwards;
     ++count;
   });

@@ -316,10 +316,11 @@ class SortedMap final : public UserMap {
   [[nodiscard]] const std::string* find(const Client& client) const override {
     Found found = client.ntlm ? find_ntlm(client) : find_kerberos(client);
     const Line* const by_sid = client.sid.empty() ? nullptr : find_key({Kind::kSid, client.sid});
-    if (by_sid != nullptr && (found.user == nullptr || by_sid->number < found.number)) {
-      found.user = &by_sid->user;
+    if (by_sid == nullptr || (found.user != nullptr && *found.user == kNobody)) {
+      return found.user;
     }
-    return found.user;
+    const bool by_sid_alone = found.user == nullptr || by_sid->user == kNobody;
+    return by_sid_alone || by_sid->number < found.number ? &by_sid->user : found.user;
   }
 
   [[nodiscard]] std::size_t size() const noexcept override { return lines_.size(); }

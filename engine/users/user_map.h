@@ -57,10 +57,10 @@ class UserMap {
   UserMap(const UserMap&) = delete;
   UserMap& operator=(const UserMap&) = delete;
 
-  // find returns the local user of the first line that names the client, by name or by SID: "-" for
-  // nobody, null if there is none. A line is for a name of Kerberos or for one of NTLM. Those of
-  // Kerberos are compared octet by octet (RFC 4120 6), those of NTLM in upper case, as a domain
-  // compares them, in which nothing becomes ASCII that was none.
+  // find returns the local user of the first line that names the client, by name or by SID: "-",
+  // nobody, if any of them is for nobody, null if there is none. A line is for a name of Kerberos
+  // or for one of NTLM. Those of Kerberos are compared octet by octet (RFC 4120 6), those of NTLM
+  // in upper case, as a domain compares them, in which nothing becomes ASCII that was none.
   //
   // A name of which not even the account is sure (name_is_its_own) counts in lines for nobody only.
   // Where a PAC tells the account, the lines with its name and the client's realm are the client's,

@@ -1,6 +1,6 @@
-// Promise: a map file names each client's local user, by name or SID, the first line first; a line
-// that could mean something else than it says, or a file that others may write, is refused with the
-// place.
+// Promise: a map file names each client's local user, by name or SID, lines for nobody first, else
+// the first line; a line that could mean something else than it says, or a file that others may
+// write, is refused with the place.
 #include "engine/users/user_map.h"
 
 #include <gtest/gtest.h>
@@ -109,13 +109,26 @@ TEST(UserMap, DoesNotMakeAsciiOfWhatIsNone) {
 TEST(UserMap, TheFirstLineThatNamesAClientStands) {
   const std::string sid = kSid;
   const auto name_first = UserMap::parse("a@R one\n" + sid + " two\n", "map");
-  const auto sid_first = UserMap::parse(sid + " -\na@R one\n", "map");
+  const auto sid_first = UserMap::parse(sid + " two\na@R one\n", "map");
   ASSERT_NE(name_first.map, nullptr) << name_first.error;
   ASSERT_NE(sid_first.map, nullptr) << sid_first.error;
   EXPECT_EQ(found(*name_first.map, kerberos("a", "R", sid)), "one");
   EXPECT_EQ(found(*name_first.map, kerberos("b", "R", sid)), "two");
-  EXPECT_EQ(found(*sid_first.map, kerberos("a", "R", sid)), "-");
+  EXPECT_EQ(found(*sid_first.map, kerberos("a", "R", sid)), "two");
   EXPECT_EQ(found(*sid_first.map, kerberos("a", "R")), "one");
+}
+
+TEST(UserMap, ALineForNobodyStandsWhereverItIs) {
+  const std::string sid = kSid;
+  for (const std::string& lines : {"a@R one\n" + sid + " -\n", sid + " -\na@R one\n",
+                                   sid + " one\na@R -\n", "a@R -\n" + sid + " one\n"}) {
+    const auto [map, error] = UserMap::parse(lines, "map");
+    ASSERT_NE(map, nullptr) << error;
+    EXPECT_EQ(found(*map, kerberos("a", "R", sid)), "-") << lines;
+  }
+  const auto ntlm_name = UserMap::parse("R\\a\t-\n" + sid + " one\n", "map");
+  ASSERT_NE(ntlm_name.map, nullptr) << ntlm_name.error;
+  EXPECT_EQ(found(*ntlm_name.map, kerberos("a", "R", sid)), "one") << "not this client's";
 }
 
 // Which of an account's lines it is for must not be what the client has chosen to be called.
@@ -143,7 +156,7 @@ TEST(UserMap, OfAnAccountsLinesTheClientDoesNotChoose) {
   EXPECT_EQ(found_of("b", "a@b"), "(none)");
   Client late = kerberos("x", "R", sid);
   late.account = "alice";
-  EXPECT_EQ(found(*map, late), "-") << "the first of its lines is before its SID's";
+  EXPECT_EQ(found(*map, late), "-") << "two lines for two users, and one for its SID";
   late.account = "carol";
   EXPECT_EQ(found(*map, late), "seven");
 }
