@@ -25,9 +25,9 @@ constexpr std::array kKnown = {Known{"Negotiate", 0x09, 48000}, Known{"Kerberos"
                                Known{"NTLM", 0x0A, 2888}};
 
 // What would need a function that sspi.h does not declare.
-constexpr std::uint32_t kNotHere =
-    SECPKG_FLAG_DATAGRAM | SECPKG_FLAG_CLIENT_ONLY | SECPKG_FLAG_LOGON | SECPKG_FLAG_DELEGATION |
-    SECPKG_FLAG_STREAM | SECPKG_FLAG_RESTRICTED_TOKENS;
+constexpr std::uint32_t kNotHere = SECPKG_FLAG_DATAGRAM | SECPKG_FLAG_CLIENT_ONLY |
+                                   SECPKG_FLAG_LOGON | SECPKG_FLAG_DELEGATION | SECPKG_FLAG_STREAM |
+                                   SECPKG_FLAG_RESTRICTED_TOKENS;
 constexpr std::uint32_t kEverywhere = SECPKG_FLAG_CONNECTION | SECPKG_FLAG_INTEGRITY |
                                       SECPKG_FLAG_PRIVACY | SECPKG_FLAG_IMPERSONATION;
 
