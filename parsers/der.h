@@ -292,14 +292,14 @@ class TimeText {
 // Running out of room is sticky, as faults are in a Reader: ok() turns false, written() empty.
 class Writer {
  public:
-  explicit Writer(MutableBytes out) noexcept : out_(out), free_(out.size()) {}
+  explicit Writer(MutableBytes out) noexcept : out_(out), free_(out) {}
 
   [[nodiscard]] bool ok() const noexcept { return fits_; }
 
   // written returns the message: the tail of the buffer. move_to_front moves it to the buffer's
   // beginning, which is where callers want a reply, and returns its size.
   [[nodiscard]] Bytes written() const noexcept {
-    return fits_ ? Bytes(out_.subspan(free_)) : Bytes{};
+    return fits_ ? Bytes(out_.subspan(free_.size())) : Bytes{};
   }
   std::size_t move_to_front() noexcept;
 
@@ -311,7 +311,7 @@ class Writer {
   void apart(Body body) noexcept {
     Writer writer = *this;
     body(writer);
-    free_ = writer.free_;
+    free_ = out_.first(writer.free_.size());
     fits_ = writer.fits_;
   }
 
@@ -357,30 +357,30 @@ class Writer {
   // tags, both headers.
   template <class Body>
   void in(Tag tag, Body body) noexcept {
-    const std::size_t end = free_;
+    const std::size_t end = free_.size();
     body(*this);
-    header(tag, end - free_);
+    header(tag, end - free_.size());
   }
   template <class Body>
   void in(Tag outer, Tag tag, Body body) noexcept {
-    const std::size_t end = free_;
+    const std::size_t end = free_.size();
     body(*this);
-    headers(outer, tag, end - free_);
+    headers(outer, tag, end - free_.size());
   }
 
   // wrap puts the header of `tag` in front of everything written so far.
-  void wrap(Tag tag) noexcept { header(tag, out_.size() - free_); }
+  void wrap(Tag tag) noexcept { header(tag, out_.size() - free_.size()); }
 
  private:
   // take is the last `size` octets of what is free, which are written now; nothing if they do not
   // fit.
   MutableBytes take(std::size_t size) noexcept {
-    fits_ = fits_ && size <= free_;
-    if (!fits_) {
+    if (!fits_ || size > free_.size()) {
+      fits_ = false;
       return {};
     }
-    const MutableBytes taken = out_.first(free_).last(size);
-    free_ -= size;
+    const MutableBytes taken = free_.last(size);
+    free_ = free_.first(free_.size() - size);
     return taken;
   }
 
@@ -394,7 +394,14 @@ class Writer {
       }
       return;
     }
-    if (size >= 0x100 && size < 0x10000) {
+    if (size < 0x100) {
+      if (const MutableBytes room = take(3); fits_) {
+        store_le(room, static_cast<std::uint16_t>(tag_octet | 0x8100));
+        room[2] = static_cast<std::uint8_t>(size);
+      }
+      return;
+    }
+    if (size < 0x10000) {
       if (const MutableBytes room = take(4); fits_) {
         store_be(room, octet_of(tag) << 24 | 0x82u << 16 | static_cast<std::uint32_t>(size));
       }
@@ -415,14 +422,20 @@ class Writer {
       }
       return;
     }
-    const std::size_t before = free_;
+    const std::size_t before = free_.size();
     header(tag, size);
-    header(outer, size + before - free_);
+    header(outer, size + before - free_.size());
   }
 
   // integer writes contents, and returns their size.
   //= X.690 8.3.2: in as few octets as hold the value and its sign.
   std::size_t integer(std::int64_t value) noexcept {
+    if (value >= 0 && value < 0x80) {  // As etypes, versions and states are.
+      if (const MutableBytes room = take(1); fits_) {
+        room[0] = static_cast<std::uint8_t>(value);
+      }
+      return 1;
+    }
     const auto magnitude = static_cast<std::uint64_t>(value < 0 ? ~value : value);
     const std::size_t size = static_cast<std::size_t>(std::bit_width(magnitude)) / 8 + 1;
     big_endian(static_cast<std::uint64_t>(value), size);
@@ -431,10 +444,10 @@ class Writer {
 
   // big_endian writes the low `size` octets of `value`.
   void big_endian(std::uint64_t value, std::size_t size) noexcept {
-    const std::size_t before = free_;
+    const MutableBytes before = free_;
     const MutableBytes room = take(size);
-    if (fits_ && before >= sizeof(value)) {  // In one step; what is more is free still.
-      store_be(out_.first(before).last<sizeof(value)>(), value);
+    if (fits_ && before.size() >= sizeof(value)) {  // In one step; what is more is free still.
+      store_be(before.last<sizeof(value)>(), value);
     } else {
       for (std::size_t i = room.size(); i-- > 0; value >>= 8) {
         room[i] = static_cast<std::uint8_t>(value);
@@ -443,7 +456,7 @@ class Writer {
   }
 
   MutableBytes out_;
-  std::size_t free_;  // The front of out_, in octets.
+  MutableBytes free_;  // The front of out_.
   bool fits_ = true;
 };
 
