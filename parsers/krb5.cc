@@ -195,7 +195,8 @@ Result<EncTicketPart> parse_enc_ticket_part(Bytes plain) noexcept {
       });
     }
     authenticator.cusec = fields::microseconds(body, 4);
-    authenticator.ctime = fields::time(body, 5);
+    authenticator.ctime_text = fields::time_text(body, 5);
+    authenticator.ctime = fields::seconds_of(body, authenticator.ctime_text);
     authenticator.has_subkey = body.next_is(der::context(6));
     if (authenticator.has_subkey) {
       authenticator.subkey = fields::encryption_key(body, 6);
@@ -303,7 +304,11 @@ Result<ErrorData> parse_error_data(Bytes e_data) noexcept {
         write_encryption_key(body, 2, part.subkey);
       }
       body.u32_in(der::context(1), part.cusec);
-      body.time_in(der::context(0), part.ctime);
+      if (part.ctime_text.empty()) {
+        body.time_in(der::context(0), part.ctime);
+      } else {
+        body.bytes_in(der::context(0), Tag::kGeneralizedTime, part.ctime_text);
+      }
     });
   });
 }

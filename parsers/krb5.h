@@ -92,6 +92,7 @@ struct Authenticator {  // RFC 4120 5.5.1
   Bytes checksum;
   std::uint32_t cusec = 0;  // Microseconds, 0..999999.
   UnixSeconds ctime = 0;
+  Bytes ctime_text;  // The same, as it came: a reply repeats it.
   bool has_subkey = false;
   EncryptionKey subkey;
   bool has_seq_number = false;
@@ -105,6 +106,7 @@ struct ApRep {  // RFC 4120 5.5.2
 
 struct EncApRepPart {  // RFC 4120 5.5.2
   UnixSeconds ctime = 0;
+  Bytes ctime_text;  // What is written for it, if not empty; an authenticator's. Not read.
   std::uint32_t cusec = 0;
   bool has_subkey = false;
   EncryptionKey subkey;

@@ -111,13 +111,18 @@ inline std::uint32_t flags(der::Reader& body, std::uint8_t field_number) noexcep
   return whole_words ? load_be<std::uint32_t>(bits.subspan(1)) : 0;
 }
 
-// maybe_time is for an OPTIONAL one: false, and `seconds` as it was, if it is not there.
-inline UnixSeconds time(der::Reader& body, std::uint8_t field_number) noexcept {  // RFC 4120 5.2.3
+// time_text and seconds_of are the two halves of time (RFC 4120 5.2.3). maybe_time is for an
+// OPTIONAL one: false, and `seconds` as it was, if it is not there.
+inline Bytes time_text(der::Reader& body, std::uint8_t field_number) noexcept {
+  return body.sized_in<der::kTimeSize>(der::context(field_number), der::Tag::kGeneralizedTime);
+}
+inline UnixSeconds seconds_of(der::Reader& body, Bytes text) noexcept {
   UnixSeconds seconds = 0;
-  body.require(der::parse_time(
-      body.sized_in<der::kTimeSize>(der::context(field_number), der::Tag::kGeneralizedTime),
-      seconds));
+  body.require(der::parse_time(text, seconds));
   return seconds;
+}
+inline UnixSeconds time(der::Reader& body, std::uint8_t field_number) noexcept {
+  return seconds_of(body, time_text(body, field_number));
 }
 inline bool maybe_time(der::Reader& body, std::uint8_t field_number,
                        UnixSeconds& seconds) noexcept {

@@ -33,11 +33,15 @@ bool came_bare(const Exchange& exchange) noexcept {
   return gss::kind_of(exchange.mech_token) == gss::TokenKind::kApReq;
 }
 
+// client_key_profile is that of the client's subkey or, without one, the session key.
+const crypto::EtypeProfile& client_key_profile(const KerberosWork& work) noexcept {
+  return *key_profile(work.authenticator->has_subkey ? work.authenticator->subkey
+                                                     : work.ticket->key);
+}
+
 // choose_subkey_etype decides of which etype our subkey is.
 const crypto::EtypeProfile& choose_subkey_etype(const KerberosWork& work) noexcept {
-  const krb5::EncryptionKey& client_key =
-      work.authenticator->has_subkey ? work.authenticator->subkey : work.ticket->key;
-  const crypto::EtypeProfile& base = *key_profile(client_key);
+  const crypto::EtypeProfile& base = client_key_profile(work);
   const crypto::EtypeProfile* chosen = nullptr;
   //= RFC 4537 3: a subkey of an etype from the client's list, if we prefer one of those to that of
   //= the client's subkey or, without one, the session key.
@@ -187,9 +191,7 @@ bool keep_session_key(Exchange& exchange) noexcept {
 const crypto::EtypeProfile& reply_key(const Exchange& exchange) noexcept {
   const KerberosWork& work = exchange.kerberos;
   const crypto::EtypeProfile* const ours = wants_mutual(work) ? our_subkey(exchange) : nullptr;
-  return ours != nullptr ? *ours
-                         : *key_profile(work.authenticator->has_subkey ? work.authenticator->subkey
-                                                                       : work.ticket->key);
+  return ours != nullptr ? *ours : client_key_profile(work);
 }
 
 std::size_t ap_rep_size(const Exchange& exchange) noexcept {
@@ -201,6 +203,7 @@ std::size_t ap_rep_size(const Exchange& exchange) noexcept {
   der::Writer plain(plain_room);
   krb5::write_enc_ap_rep_part(
       plain, {.ctime = work.authenticator->ctime,
+              .ctime_text = work.authenticator->ctime_text,
               .cusec = work.authenticator->cusec,
               .has_subkey = subkey != nullptr,
               .subkey = {.etype = subkey != nullptr ? std::int32_t(subkey->etype) : 0,
@@ -236,8 +239,9 @@ bool stage_reply(Turn& turn, Exchange& exchange) noexcept {
   }
   const Bytes confounder = fresh.first(profile.confounder_size);
   const Bytes subkey = fresh.subspan(profile.confounder_size, subkey_size);
-  context.acceptor_sequence = choose_sequence(load_le<std::uint32_t>(fresh.last(kSequenceSize)),
-                                              context.initiator_sequence, reply_key(exchange));
+  context.acceptor_sequence =
+      choose_sequence(load_le<std::uint32_t>(fresh.last(kSequenceSize)), context.initiator_sequence,
+                      has_subkey ? *subkey_profile : client_key_profile(work));
   if (has_subkey) {
     context.key.assign(subkey);
     context.key_etype = std::int32_t(subkey_profile->etype);
@@ -245,7 +249,9 @@ bool stage_reply(Turn& turn, Exchange& exchange) noexcept {
   }
 
   der::Writer plain(desk.arena.take(kEncApRepPartSizeMax));
+  //= RFC 4120 3.2.4: the reply's time is the authenticator's.
   krb5::write_enc_ap_rep_part(plain, {.ctime = work.authenticator->ctime,
+                                      .ctime_text = work.authenticator->ctime_text,
                                       .cusec = work.authenticator->cusec,
                                       .has_subkey = has_subkey,
                                       .subkey = {.etype = context.key_etype, .value = subkey},

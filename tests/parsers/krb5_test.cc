@@ -513,6 +513,21 @@ TEST(Krb5EncApRepPart, IsWrittenAsItIsParsed) {
   }
 }
 
+TEST(Krb5EncApRepPart, RepeatsTheAuthenticatorsTime) {
+  const Octets plain = build(2, kinds()[kAuthenticator].fields).message;
+  const Result<Authenticator> authenticator = parse_authenticator(plain);
+  ASSERT_TRUE(authenticator.ok());
+  const auto written = [](const EncApRepPart& part) {
+    Octets buffer(64);
+    der::Writer writer(buffer);
+    write_enc_ap_rep_part(writer, part);
+    return octets_of(writer.written());
+  };
+  const Octets by_number = written({.ctime = authenticator->ctime, .cusec = 1});
+  EXPECT_EQ(written({.ctime_text = authenticator->ctime_text, .cusec = 1}), by_number);
+  EXPECT_NE(written({.ctime = authenticator->ctime + 1, .cusec = 1}), by_number);
+}
+
 TEST(Krb5EncApRepPart, IsNotWrittenIntoTooSmallABuffer) {
   const Octets message = build(27, kinds()[kEncApRepPart].fields).message;
   const Result<EncApRepPart> part = parse_enc_ap_rep_part(message);
