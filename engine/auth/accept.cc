@@ -215,6 +215,7 @@ void run_turn(Turn& turn, std::span<const AcceptRequest> requests,
   desk.seals.clear();
   desk.proofs.clear();
   desk.arena.wipe();
+  desk.key_search.forget();
   desk.keys.give_back();
 }
 

@@ -1,6 +1,7 @@
 // A turn from the inside: one Exchange a token, and the desk they are worked on at.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cassert>
 #include <memory>
@@ -144,6 +145,36 @@ class TurnKeys {
   std::size_t count_ = 0;
 };
 
+// KeySearch finds tickets' keys, and remembers the last answer until the turn ends: tickets that
+// come together are mostly for one service.
+class KeySearch {
+ public:
+  const crypto::KeyRing::Found& find(const crypto::KeyRing& ring,
+                                     const krb5::Ticket& ticket) noexcept {
+    if (&ring != ring_ || !is_for_same_key(ticket)) {
+      ring_ = &ring;
+      ticket_ = &ticket;
+      found_ = ring.find(ticket.realm, ticket.sname.components, ticket.enc_part.etype,
+                         ticket.enc_part.has_kvno, ticket.enc_part.kvno);
+    }
+    return found_;
+  }
+  void forget() noexcept { ring_ = nullptr; }
+
+ private:
+  [[nodiscard]] bool is_for_same_key(const krb5::Ticket& ticket) const noexcept {
+    return ticket.enc_part.etype == ticket_->enc_part.etype &&
+           ticket.enc_part.has_kvno == ticket_->enc_part.has_kvno &&
+           ticket.enc_part.kvno == ticket_->enc_part.kvno &&
+           std::ranges::equal(ticket.realm, ticket_->realm) &&
+           std::ranges::equal(ticket.sname.components, ticket_->sname.components);
+  }
+
+  const crypto::KeyRing* ring_ = nullptr;  // Null if nothing is remembered.
+  const krb5::Ticket* ticket_ = nullptr;   // What was looked for.
+  crypto::KeyRing::Found found_;
+};
+
 // Arena hands out memory for one turn and wipes what it handed out at the turn's end.
 class Arena {
  public:
@@ -200,6 +231,7 @@ struct TurnDesk final : Desk {
   std::unique_ptr<RandomSource> random;
   Arena arena;
   TurnKeys keys;
+  KeySearch key_search;
   std::array<Exchange, kBatchMax> exchanges;
   crypto::Batch<crypto::TicketJob> tickets;
   crypto::Batch<crypto::AuthenticatorJob> authenticators;

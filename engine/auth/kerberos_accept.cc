@@ -116,16 +116,14 @@ bool keep_names(Exchange& exchange) noexcept {
 
 // choose_key finds the first key to try: of the service that the ticket names or, if the ring does
 // not name that and the policy lets keys stand for other names, anybody's. Null: refused.
-const crypto::ServiceKey* choose_key(Exchange& exchange) noexcept {
+const crypto::ServiceKey* choose_key(Turn& turn, Exchange& exchange) noexcept {
   KerberosWork& work = exchange.kerberos;
   const krb5::Ticket& ticket = work.ap_req->ticket;
   const crypto::KeyRing& ring = *exchange.keys->ring;
-  const crypto::KeyRing::Found found =
-      ring.find(ticket.realm, ticket.sname.components, ticket.enc_part.etype,
-                ticket.enc_part.has_kvno, ticket.enc_part.kvno);
+  const crypto::KeyRing::Found& found = turn.desk.key_search.find(ring, ticket);
   if (found.key != nullptr) {
     work.found_key = found.key;
-    work.next_key = ring.first_of(*found.key);
+    work.next_key = found.newest;
     return found.key;
   }
   const bool anybody = !found.principal &&
@@ -205,7 +203,7 @@ void queue_ticket(Turn& turn, Exchange& exchange) noexcept {
   if (recall(turn, exchange)) {
     return;
   }
-  const crypto::ServiceKey* const key = choose_key(exchange);
+  const crypto::ServiceKey* const key = choose_key(turn, exchange);
   if (key == nullptr) {
     return;
   }

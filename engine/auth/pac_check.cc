@@ -89,9 +89,8 @@ class KdcKeys {
   [[nodiscard]] const crypto::ServiceKey* find(crypto::Kit& kit, const pac::Signature& signature,
                                                Bytes part) const noexcept {
     for (const Bytes name : {both_, krbtgt_}) {
-      const crypto::KeyRing::Found found =
-          ring_.find(realm_, name, etype_of(signature.type), false, 0);
-      const crypto::ServiceKey* key = found.key != nullptr ? ring_.first_of(*found.key) : nullptr;
+      const crypto::ServiceKey* key =
+          ring_.find(realm_, name, etype_of(signature.type), false, 0).newest;
       for (std::uint32_t tries = 0; key != nullptr && tries < kKeyTriesMax; key = key->sibling) {
         //= MS-PAC 2.8: RODCIdentifier is the first 16 bits of the key version number of the
         //= read-only domain controller that signed.

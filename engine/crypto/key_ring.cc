@@ -161,7 +161,6 @@ class SortedRing final : public KeyRing {
 
   [[nodiscard]] Found find(Bytes realm, Bytes components, std::int32_t etype, bool has_kvno,
                            std::uint32_t kvno) const noexcept override;
-  [[nodiscard]] const ServiceKey* first_of(const ServiceKey& key) const noexcept override;
   [[nodiscard]] const ServiceKey* first_of_any(std::int32_t etype) const noexcept override;
   [[nodiscard]] std::vector<Principal> principals() const override;
   [[nodiscard]] std::size_t left_out() const noexcept override { return left_out_; }
@@ -362,7 +361,7 @@ KeyRing::Found SortedRing::find(Bytes realm, Bytes components, std::int32_t etyp
   }
   const EtypeProfile* const profile = profile_of(etype);
   if (profile == nullptr) {
-    return {.key = nullptr, .principal = true};
+    return {.principal = true};
   }
   const ServiceKey* const newest = owners_[owner].newest[slot_of(profile->etype)];
   // Nearly every ticket is of the newest key, which is found without another table.
@@ -373,16 +372,10 @@ KeyRing::Found SortedRing::find(Bytes realm, Bytes components, std::int32_t etyp
                  keys_[index].profile == profile;
         });
     if (key != Table::kNone) {
-      return {.key = &keys_[key], .principal = true};
+      return {.key = &keys_[key], .newest = newest, .principal = true};
     }
   }
-  return {.key = newest, .principal = true};
-}
-
-const ServiceKey* SortedRing::first_of(const ServiceKey& key) const noexcept {
-  const auto index = static_cast<std::size_t>(&key - keys_.get());
-  assert(index < key_count_);
-  return owners_[owner_of_key_[index]].newest[slot_of(key.profile->etype)];
+  return {.key = newest, .newest = newest, .principal = true};
 }
 
 const ServiceKey* SortedRing::first_of_any(std::int32_t etype) const noexcept {

@@ -82,18 +82,16 @@ class KeyRing {
 
   // Found is where to begin. `key` is the one of this kvno if there is one, else the newest of that
   // principal and etype (MS-KILE 3.4.5: a stale or absent kvno is no reason to refuse); null if
-  // none. `principal` says whether the ring knows the service at all.
+  // none. `newest` is that principal's and etype's newest in any case; with ServiceKey::sibling it
+  // lets a caller try them all. `principal` says whether the ring knows the service at all.
   struct Found {
     const ServiceKey* key = nullptr;
+    const ServiceKey* newest = nullptr;
     bool principal = false;
   };
   // find takes a constant number of steps, whatever the number of entries, and does not allocate.
   [[nodiscard]] virtual Found find(Bytes realm, Bytes components, std::int32_t etype, bool has_kvno,
                                    std::uint32_t kvno) const noexcept = 0;
-
-  // first_of is the newest key of the same principal and etype as `key`; with ServiceKey::sibling
-  // it lets a caller try them all.
-  [[nodiscard]] virtual const ServiceKey* first_of(const ServiceKey& key) const noexcept = 0;
 
   // first_of_any begins a search among the keys of all principals, for tickets whose service the
   // ring does not name; with ServiceKey::other it lets a caller try them. Each principal's newest

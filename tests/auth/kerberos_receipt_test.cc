@@ -432,6 +432,52 @@ TEST(KerberosService, MayBeItsOwnClient) {
   EXPECT_EQ(door.client_of(result.context), kService);
 }
 
+TEST(KerberosKeys, InOneBatchAreEachTicketsOwn) {
+  // What a ticket's key was found by stands in its clear part: service, realm, etype and kvno.
+  Door door;
+  const auto status_of_each = [&](std::vector<std::pair<mint::Service, const char*>> tickets) {
+    std::vector<Octets> tokens;
+    std::vector<std::array<std::uint8_t, kReplySizeMax>> replies(tickets.size());
+    std::vector<auth::AcceptRequest> requests;
+    for (const auto& [service, name] : tickets) {
+      TicketFields fields = door.ticket_fields();
+      fields.service = mint::Principal::of(name);
+      tokens.push_back(mint::gss_token(
+          door.client.ap_req(door.client.ticket(service, fields), door.authenticator_fields())
+              .message));
+    }
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+      requests.push_back({.credential = &door.credential, .token = tokens[i], .reply = replies[i]});
+    }
+    std::vector<auth::AcceptReply> results(tokens.size());
+    auth::accept(*door.desk, door.environment, requests, results);
+    std::vector<Status> statuses;
+    for (const auth::AcceptReply& result : results) {
+      statuses.push_back(result.verdict.status);
+      EXPECT_EQ(door.end(result.context), result.verdict.status == Status::kEstablished);
+    }
+    return statuses;
+  };
+  const char* const web = "HTTP/web.example.test@EXAMPLE.TEST";
+  const char* const old = "HTTP/old.example.test@EXAMPLE.TEST";
+  const auto& services = door.services;  // 0, 1: etype 18; 2: etype 17; 3: etype 17, another's.
+  const std::vector<Status> all_good(4, Status::kEstablished);
+  EXPECT_EQ(status_of_each(
+                {{services[0], web}, {services[0], web}, {services[2], web}, {services[1], web}}),
+            all_good);
+  EXPECT_EQ(status_of_each(
+                {{services[3], old}, {services[2], web}, {services[3], old}, {services[0], web}}),
+            all_good);
+  EXPECT_EQ(status_of_each({{services[0], web},
+                            {services[0], "HTTP/web.example.test@OTHER.TEST"},
+                            {services[0], "HTTP/wet.example.test@EXAMPLE.TEST"},
+                            {services[0], web}}),
+            (std::vector<Status>{Status::kEstablished, Status::kNoSuchService,
+                                 Status::kNoSuchService, Status::kEstablished}));
+  EXPECT_EQ(status_of_each({{services[3], old}, {services[3], web}}),
+            (std::vector<Status>{Status::kEstablished, Status::kTicketKey}));
+}
+
 // A keytab of `count` versions of one service's key or, if `names`, as many services' keys.
 std::vector<mint::Service> many_keys(Door& door, std::uint32_t count, bool names) {
   std::vector<mint::Service> services;

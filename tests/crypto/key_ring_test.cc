@@ -123,9 +123,10 @@ TEST_F(KeyRingTest, KeepsAKeyOfEachEtypeApartWithItsKeyForPacs) {
   const Octets text(40, 0x33);
   const Bytes parts[] = {text};
   for (const std::int32_t etype : kEtypes) {
-    const ServiceKey* const key = find(*ring, {.etype = etype, .kvno = 2}).key;
+    const auto [key, newest, principal] = find(*ring, {.etype = etype, .kvno = 2});
     ASSERT_TRUE(made_of(key, static_cast<std::uint8_t>(etype))) << etype;
-    EXPECT_EQ(ring->first_of(*key), key);
+    EXPECT_EQ(newest, key);
+    EXPECT_TRUE(principal);
     ASSERT_NE(key->sibling, nullptr);
     EXPECT_EQ(key->sibling->kvno, 1u);
     EXPECT_EQ(key->sibling->sibling, nullptr);
@@ -201,21 +202,21 @@ TEST_F(KeyRingTest, SiblingsAreAllKeysOfOnePrincipalAndEtypeNewestFirst) {
       .add({.kvno = 2, .fill = 2});
   const auto ring = make(keytab);
   ASSERT_NE(ring, nullptr);
-  const ServiceKey* const oldest = find(*ring, {.kvno = 1}).key;
-  ASSERT_NE(oldest, nullptr);
-  EXPECT_EQ(oldest->sibling, nullptr);
-  const ServiceKey* key = ring->first_of(*oldest);
+  const auto found = find(*ring, {.kvno = 1});
+  ASSERT_NE(found.key, nullptr);
+  EXPECT_EQ(found.key->sibling, nullptr);
+  const ServiceKey* key = found.newest;
   for (const std::uint8_t fill : std::array<std::uint8_t, 4>{4, 3, 2, 1}) {
     ASSERT_NE(key, nullptr);
     EXPECT_TRUE(made_of(key, fill)) << int{fill};
-    EXPECT_EQ(ring->first_of(*key)->kvno, 0xffffffff);
+    EXPECT_EQ(find(*ring, {.kvno = key->kvno}).newest->kvno, 0xffffffff);
     key = key->sibling;
   }
   EXPECT_EQ(key, nullptr);
-  const ServiceKey* const other = find(*ring, {.etype = 17, .kvno = 8}).key;
-  ASSERT_NE(other, nullptr);
-  EXPECT_EQ(other->sibling, nullptr);
-  EXPECT_EQ(ring->first_of(*other), other);
+  const auto other = find(*ring, {.etype = 17, .kvno = 8});
+  ASSERT_NE(other.key, nullptr);
+  EXPECT_EQ(other.key->sibling, nullptr);
+  EXPECT_EQ(other.newest, other.key);
 }
 
 TEST_F(KeyRingTest, EveryKeyKnowsWhoseItIs) {
@@ -300,11 +301,11 @@ TEST_F(KeyRingTest, OfDuplicatesTheLastCounts) {
       .add({.kvno = 1, .fill = 4});
   const auto ring = make(keytab);
   ASSERT_NE(ring, nullptr);
-  const ServiceKey* const key = find(*ring, {.kvno = 1}).key;
-  EXPECT_TRUE(made_of(key, 4));
-  ASSERT_NE(key, nullptr);
-  EXPECT_EQ(key->sibling, nullptr);
-  EXPECT_EQ(ring->first_of(*key)->sibling, key);
+  const auto found = find(*ring, {.kvno = 1});
+  EXPECT_TRUE(made_of(found.key, 4));
+  ASSERT_NE(found.key, nullptr);
+  EXPECT_EQ(found.key->sibling, nullptr);
+  EXPECT_EQ(found.newest->sibling, found.key);
 }
 
 TEST_F(KeyRingTest, EntriesWeDoNotServeAreLeftOutAndCounted) {

@@ -51,8 +51,7 @@ Opener::Opened Opener::open_ticket(const krb5::Ticket& ticket) {
                               crypto::etype_name(enc_part.etype)));
   }
   Opened opened(crypto::opening_room(enc_part.cipher.size()));
-  for (const crypto::ServiceKey* key = ring_->first_of(*found.key); key != nullptr;
-       key = key->sibling) {
+  for (const crypto::ServiceKey* key = found.newest; key != nullptr; key = key->sibling) {
     std::array jobs = {
         crypto::TicketJob{.key = key, .cipher = enc_part.cipher, .room = opened.plain_}};
     crypto::open_tickets(*lanes_, jobs);
