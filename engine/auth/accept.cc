@@ -257,8 +257,9 @@ bool Exchange::check_bindings(const ClientBindings& client) noexcept {
 }
 
 void Arena::wipe() noexcept {
-  usher::wipe(std::span(memory_.get(), used_));
-  used_ = 0;
+  const MutableBytes all(memory_.get(), size_);
+  usher::wipe(all.first(size_ - free_.size()));
+  free_ = all;
 }
 
 std::unique_ptr<Desk> Desk::make(std::size_t tokens, std::unique_ptr<RandomSource> random,

@@ -179,16 +179,15 @@ class KeySearch {
 class Arena {
  public:
   Arena(std::unique_ptr<std::uint8_t[]> memory, std::size_t size) noexcept
-      : memory_(std::move(memory)), size_(size) {}
+      : memory_(std::move(memory)), size_(size), free_(memory_.get(), size) {}
   ~Arena() { wipe(); }
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
   // take always succeeds: Desk::make sized the arena for the most a turn may ask.
   MutableBytes take(std::size_t size) noexcept {
-    assert(size <= size_ - used_);
-    const MutableBytes taken = std::span(memory_.get(), size_).subspan(used_, size);
-    used_ += size;
+    const MutableBytes taken = free_.first(size);
+    free_ = free_.subspan(size);
     return taken;
   }
   void wipe() noexcept;
@@ -196,7 +195,7 @@ class Arena {
  private:
   std::unique_ptr<std::uint8_t[]> memory_;
   std::size_t size_;
-  std::size_t used_ = 0;
+  MutableBytes free_;  // The end of it.
 };
 
 // What one token may take from the arena. Kerberos: its ticket and authenticator, both parts of the
