@@ -62,10 +62,15 @@ class Secret {
   Secret(const Secret&) = delete;
   Secret& operator=(const Secret&) = delete;
 
-  // assign copies `bytes`, at most kMax of them, from a place whose owner wipes it.
+  // assign copies `bytes`, at most kMax of them, from a place whose owner wipes it. What was here
+  // is overwritten by them, and wiped where they do not reach.
   void assign(Bytes bytes) noexcept {
     assert(bytes.size() <= kMax);
-    copy(bytes, reset(bytes.size()));
+    copy(bytes, bytes_);
+    if (bytes.size() < size_) {
+      wipe(std::span(bytes_).subspan(bytes.size(), size_ - bytes.size()));
+    }
+    size_ = bytes.size();
   }
 
   // reset wipes and returns `size` zero bytes to be filled in.
