@@ -61,26 +61,20 @@ void write_hint(Exchange& exchange) noexcept {
   exchange.reply->reply_size = static_cast<std::uint32_t>(writer.move_to_front());
 }
 
-// Choice is the first mechanism of the client's list that this credential serves.
-struct Choice {
-  Mechanism mechanism = Mechanism::kUnknown;
-  bool is_preferred = false;  // The optimistic token, if any, is for it.
-};
-Choice choose(const Exchange& exchange, const spnego::NegTokenInit& init) noexcept {
-  Choice choice;
-  Mechanism preferred = Mechanism::kUnknown;
-  spnego::each_mechanism(init.mech_oids, [&](Mechanism mechanism, Bytes, bool first) {
-    if (first) {
-      preferred = mechanism;
-    }
-    if (choice.mechanism == Mechanism::kUnknown && serves(exchange, mechanism)) {
-      choice.mechanism = mechanism;
+// choose returns the first mechanism of the client's list that this credential serves; `preferred`
+// is the first of all. Kerberos under its right and its misprinted OID is one mechanism (RFC 4178
+// C), served under both or neither: a client that prefers it to others gets it as it is named
+// first.
+Mechanism choose(const Exchange& exchange, Mechanism preferred, Bytes mech_oids) noexcept {
+  if (serves(exchange, preferred)) {
+    return preferred;
+  }
+  Mechanism choice = Mechanism::kUnknown;
+  spnego::each_mechanism(mech_oids, [&](Mechanism mechanism, Bytes, bool) {
+    if (choice == Mechanism::kUnknown && serves(exchange, mechanism)) {
+      choice = mechanism;
     }
   });
-  // Kerberos under its right and its misprinted OID is one mechanism (RFC 4178 C), and the token
-  // itself is the same under both.
-  choice.is_preferred =
-      choice.mechanism == preferred || (is_kerberos(choice.mechanism) && is_kerberos(preferred));
   return choice;
 }
 
@@ -96,11 +90,12 @@ void use_spnego(Exchange& exchange, Bytes token) noexcept {
   if (!init.ok()) {
     return exchange.refuse(Status::kMalformedSpnego, init.fault(), token);
   }
-  const Choice choice = choose(exchange, *init);
-  if (choice.mechanism == Mechanism::kUnknown) {
+  const Mechanism preferred = gss::mechanism_of(init->preferred_mech);
+  const Mechanism choice = choose(exchange, preferred, init->mech_oids);
+  if (choice == Mechanism::kUnknown) {
     return exchange.refuse(Status::kNoCommonMechanism);
   }
-  context.mechanism = choice.mechanism;
+  context.mechanism = choice;
   if (init->mech_types.size() <= kMechTypesSizeMax) {
     copy(init->mech_types, context.mech_types);
     context.mech_types_size = static_cast<std::uint8_t>(init->mech_types.size());
@@ -108,7 +103,7 @@ void use_spnego(Exchange& exchange, Bytes token) noexcept {
   //= RFC 4178 5: the MICs are exchanged unless the mechanism chosen is the favourite of both sides,
   //= because then nobody can have gained by changing the list. An acceptor that takes the first of
   //= the initiator's mechanisms that it serves has no favourite of its own.
-  context.mic_required = !choice.is_preferred;
+  context.mic_required = choice != preferred;
   if (context.mic_required) {
     //= RFC 4178 4.2.2: request-mic stands in the first reply only, and the optimistic token, which
     //= is for another mechanism, is not looked at.
