@@ -164,23 +164,26 @@ bool read_checksum(Exchange& exchange) noexcept {
   return true;
 }
 
-// check_listed refuses a service whose name is not listed, where names are.
-bool check_listed(Exchange& exchange, Bytes components, Bytes realm) noexcept {
-  const Policy& policy = exchange.request->credential->policy;
-  if (policy.target_policy != TargetPolicy::kListed) {
-    return true;  // The keytab decides.
-  }
+// is_listed says whether a service's name is among those the policy lists.
+[[gnu::noinline]] bool is_listed(const Exchange& exchange, Bytes components, Bytes realm) noexcept {
   std::array<std::uint8_t, kIdentitySizeMax> room;
   const std::size_t size =
       krb5::write_principal_text({.type = 0, .components = components}, realm, room);
   const std::string_view name(reinterpret_cast<const char*>(room.data()), size);
   const auto is_it = [name](const auto& target) { return is_target(target, name); };
-  const bool listed = std::ranges::any_of(policy.targets, is_it) ||
-                      std::ranges::any_of(exchange.keys->targets, is_it);
-  if (size == 0 || !listed) {
+  return size > 0 && (std::ranges::any_of(exchange.request->credential->policy.targets, is_it) ||
+                      std::ranges::any_of(exchange.keys->targets, is_it));
+}
+
+// check_listed refuses a service whose name is not listed, where names are; elsewhere the keytab
+// decides.
+bool check_listed(Exchange& exchange, Bytes components, Bytes realm) noexcept {
+  if (exchange.request->credential->policy.target_policy == TargetPolicy::kListed &&
+      !is_listed(exchange, components, realm)) {
     exchange.refuse(Status::kTargetRefused);
+    return false;
   }
-  return exchange.live();
+  return true;
 }
 
 bool check_mutual(Exchange& exchange) noexcept {
