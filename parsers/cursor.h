@@ -13,7 +13,7 @@ namespace usher {
 // 0, so a parse function needs one check at its end.
 class Cursor {
  public:
-  explicit Cursor(Parse& parse) noexcept : parse_(parse) {}
+  explicit Cursor(Parse& parse) noexcept : parse_(parse), unread_(parse.input()) {}
 
   // u16, u32 and u64 read the next integer; 0, and kTruncated, if the message ends before it does.
   std::uint16_t u16() noexcept { return integer<std::uint16_t>(); }
@@ -22,24 +22,30 @@ class Cursor {
 
   // bytes returns the next `count` bytes.
   Bytes bytes(std::uint32_t count) noexcept {
-    if (count > parse_.size() - at_ || !parse_.ok()) {
-      parse_.fail(ParseCode::kTruncated, at_);
+    if (count > unread_.size() || !parse_.ok()) {
+      parse_.fail(ParseCode::kTruncated, at());
       return {};
     }
-    const Bytes taken = parse_.input().subspan(at_, count);
-    at_ += count;
+    const Bytes taken = unread_.first(count);
+    unread_ = unread_.subspan(count);
     return taken;
   }
 
   // rest returns all that is left, possibly nothing.
-  Bytes rest() noexcept { return bytes(parse_.size() - at_); }
+  Bytes rest() noexcept { return bytes(static_cast<std::uint32_t>(unread_.size())); }
 
   // at is the offset of the next unread byte, for faults of a part that has an own parse.
-  [[nodiscard]] std::uint32_t at() const noexcept { return at_; }
+  [[nodiscard]] std::uint32_t at() const noexcept {
+    return static_cast<std::uint32_t>(unread_.data() - parse_.input().data());
+  }
 
   // align skips to the next multiple of `boundary`, a power of two, counted from the message's
   // start; kTruncated if the message ends before it.
-  void align(std::uint32_t boundary) noexcept { bytes((0u - at_) & (boundary - 1)); }
+  void align(std::uint32_t boundary) noexcept {
+    if (const std::uint32_t gap = (0u - at()) & (boundary - 1); gap != 0) {
+      bytes(gap);
+    }
+  }
 
   // Range is a place in the message that the message itself chose.
   struct Range {
@@ -53,7 +59,7 @@ class Cursor {
   Bytes range(Range wanted) noexcept {
     if (wanted.offset < wanted.not_before || wanted.offset > parse_.size() ||
         wanted.length > parse_.size() - wanted.offset) {
-      parse_.fail(ParseCode::kOutOfBounds, at_);
+      parse_.fail(ParseCode::kOutOfBounds, at());
     }
     return parse_.ok() ? parse_.input().subspan(wanted.offset, wanted.length) : Bytes{};
   }
@@ -61,7 +67,7 @@ class Cursor {
   // require rejects the message with kBadValue, at the current position, unless `valid`.
   void require(bool valid) noexcept {
     if (!valid) {
-      parse_.fail(ParseCode::kBadValue, at_);
+      parse_.fail(ParseCode::kBadValue, at());
     }
   }
 
@@ -73,7 +79,7 @@ class Cursor {
   }
 
   Parse& parse_;
-  std::uint32_t at_ = 0;  // Offset of the next unread byte; at_ <= parse_.size().
+  Bytes unread_;  // The end of parse_.input(), also when it is empty.
 };
 
 }  // namespace usher
