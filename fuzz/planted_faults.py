@@ -119,8 +119,8 @@ FAULTS = [
           "cursor.range({.offset = at + kAvHeaderSize, .length = size, .not_before = 0});",
           "cursor.range({.offset = at + kAvHeaderSize, .length = size + 1u, .not_before = 0});", ["parsers/ntlm_av"],
           ["ntlm_av"]),
-    Fault("pac_buffers_overlap", "parsers/pac.cc", "if (overlap(entries[i], entry)) {",
-          "if (overlap(entries[i], entry) && index == 0) {", ["parsers/pac"], ["pac"]),
+    Fault("pac_buffers_overlap", "parsers/pac.cc", "if (!is_behind && overlap(entries[i], entry)) {",
+          "if (!is_behind && overlap(entries[i], entry) && index == 0) {", ["parsers/pac"], ["pac"]),
 
     # What stands between a claim and an identity.
     Fault("ticket_mac_not_checked", "engine/crypto/sealing.cc",

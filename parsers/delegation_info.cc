@@ -5,6 +5,8 @@
 namespace usher::pac {
 namespace {
 
+constexpr std::uint32_t kFixedSize = ndr::UnicodeString::kSize + 8;
+
 // read_transited reads the array of RPC_UNICODE_STRINGs and the characters that follow all of them.
 void read_transited(Parse& parse, ndr::Reader& reader, std::uint32_t referent,
                     DelegationInfo& info) noexcept {
@@ -28,9 +30,10 @@ Result<DelegationInfo> parse_delegation_info(Bytes buffer) noexcept {
   ndr::Reader reader(parse);
   DelegationInfo info;
   reader.headers();
-  const ndr::UnicodeString proxy_target = reader.unicode_string();
-  info.transited_count = reader.u32();
-  const std::uint32_t transited = reader.u32();
+  auto fixed = reader.block<kFixedSize>();
+  const ndr::UnicodeString proxy_target = fixed.unicode_string();
+  info.transited_count = fixed.u32();
+  const std::uint32_t transited = fixed.u32();
   info.proxy_target = reader.characters(proxy_target);
   read_transited(parse, reader, transited, info);
   reader.finish();

@@ -7,6 +7,7 @@
 namespace usher::pac {
 namespace {
 
+constexpr std::uint32_t kFixedSize = 216;
 constexpr std::uint32_t kGroupSize = 8;
 constexpr std::uint32_t kSidAndAttributesSize = 8;
 constexpr std::uint32_t kUserSessionKeySize = 16;
@@ -32,43 +33,43 @@ struct Pointers {
   std::uint32_t resource_groups = 0;
 };
 
-Pointers read_fixed(ndr::Reader& reader, LogonInfo& info) noexcept {
+Pointers read_fixed(ndr::Block<kFixedSize> fixed, LogonInfo& info) noexcept {
   Pointers pointers;
-  info.logon_time = reader.file_time();
-  info.logoff_time = reader.file_time();
-  info.kick_off_time = reader.file_time();
-  info.password_last_set = reader.file_time();
-  info.password_can_change = reader.file_time();
-  info.password_must_change = reader.file_time();
-  pointers.effective_name = reader.unicode_string();
-  pointers.full_name = reader.unicode_string();
-  pointers.logon_script = reader.unicode_string();
-  pointers.profile_path = reader.unicode_string();
-  pointers.home_directory = reader.unicode_string();
-  pointers.home_directory_drive = reader.unicode_string();
-  info.logon_count = reader.u16();
-  info.bad_password_count = reader.u16();
-  info.user_id = reader.u32();
-  info.primary_group_id = reader.u32();
-  pointers.group_count = reader.u32();
-  pointers.groups = reader.u32();
-  info.user_flags = reader.u32();
-  info.user_session_key = reader.octets(kUserSessionKeySize);
-  pointers.logon_server = reader.unicode_string();
-  pointers.logon_domain_name = reader.unicode_string();
-  pointers.logon_domain_id = reader.u32();
-  reader.file_time();  // Reserved1.
-  info.user_account_control = reader.u32();
-  reader.u32();        // SubAuthStatus.
-  reader.file_time();  // LastSuccessfulILogon.
-  reader.file_time();  // LastFailedILogon.
-  reader.u32();        // FailedILogonCount.
-  reader.u32();        // Reserved3.
-  pointers.extra_sid_count = reader.u32();
-  pointers.extra_sids = reader.u32();
-  pointers.resource_group_domain_sid = reader.u32();
-  pointers.resource_group_count = reader.u32();
-  pointers.resource_groups = reader.u32();
+  info.logon_time = fixed.file_time();
+  info.logoff_time = fixed.file_time();
+  info.kick_off_time = fixed.file_time();
+  info.password_last_set = fixed.file_time();
+  info.password_can_change = fixed.file_time();
+  info.password_must_change = fixed.file_time();
+  pointers.effective_name = fixed.unicode_string();
+  pointers.full_name = fixed.unicode_string();
+  pointers.logon_script = fixed.unicode_string();
+  pointers.profile_path = fixed.unicode_string();
+  pointers.home_directory = fixed.unicode_string();
+  pointers.home_directory_drive = fixed.unicode_string();
+  info.logon_count = fixed.u16();
+  info.bad_password_count = fixed.u16();
+  info.user_id = fixed.u32();
+  info.primary_group_id = fixed.u32();
+  pointers.group_count = fixed.u32();
+  pointers.groups = fixed.u32();
+  info.user_flags = fixed.u32();
+  info.user_session_key = fixed.octets(kUserSessionKeySize);
+  pointers.logon_server = fixed.unicode_string();
+  pointers.logon_domain_name = fixed.unicode_string();
+  pointers.logon_domain_id = fixed.u32();
+  fixed.file_time();  // Reserved1.
+  info.user_account_control = fixed.u32();
+  fixed.u32();        // SubAuthStatus.
+  fixed.file_time();  // LastSuccessfulILogon.
+  fixed.file_time();  // LastFailedILogon.
+  fixed.u32();        // FailedILogonCount.
+  fixed.u32();        // Reserved3.
+  pointers.extra_sid_count = fixed.u32();
+  pointers.extra_sids = fixed.u32();
+  pointers.resource_group_domain_sid = fixed.u32();
+  pointers.resource_group_count = fixed.u32();
+  pointers.resource_groups = fixed.u32();
   return pointers;
 }
 
@@ -110,18 +111,23 @@ void read_deferred(Parse& parse, ndr::Reader& reader, const Pointers& pointers,
 
 }  // namespace
 
-[[gnu::flatten]] Result<LogonInfo> parse_logon_info(Bytes buffer) noexcept {
+[[gnu::flatten]] ParseFault parse_into(Bytes buffer, LogonInfo& info) noexcept {
   Parse parse(buffer);
   ndr::Reader reader(parse);
-  LogonInfo info;
   reader.headers();
-  const Pointers pointers = read_fixed(reader, info);
+  const Pointers pointers = read_fixed(reader.block<kFixedSize>(), info);
   read_deferred(parse, reader, pointers, info);
   // A relative identifier is relative to a domain.
   reader.require(info.groups.empty() || !info.logon_domain_id.empty());
   reader.require(info.resource_groups.empty() || !info.resource_group_domain_sid.empty());
   reader.finish();
-  return parse.finish(info);
+  return parse.fault();
+}
+
+Result<LogonInfo> parse_logon_info(Bytes buffer) noexcept {
+  LogonInfo info;
+  const ParseFault fault = parse_into(buffer, info);
+  return fault.code == ParseCode::kOk ? Result<LogonInfo>(info) : Result<LogonInfo>(fault);
 }
 
 SidView write_account_sid(const LogonInfo& info, MutableBytes out) noexcept {

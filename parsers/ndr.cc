@@ -30,9 +30,10 @@ Bytes Reader::characters(const UnicodeString& string) noexcept {
   if (string.referent == 0) {
     return {};
   }
-  const std::uint32_t max_count = u32();
-  const std::uint32_t offset = u32();
-  const std::uint32_t actual_count = u32();
+  auto counts = block<3 * sizeof(std::uint32_t)>();
+  const std::uint32_t max_count = counts.u32();
+  const std::uint32_t offset = counts.u32();
+  const std::uint32_t actual_count = counts.u32();
   require(offset == 0 && actual_count == string.length / 2u && max_count >= actual_count &&
           max_count <= string.maximum_length / 2u);
   return octets(string.length);

@@ -2,7 +2,9 @@
 // little-endian (MS-RPCE 2.2.6), NDR20 transfer syntax (C706 14).
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <span>
 
 #include "parsers/bytes.h"
 #include "parsers/cursor.h"
@@ -34,6 +36,45 @@ struct UnicodeString {
   }
 };
 
+// Block reads a structure of kSize bytes that are all there, and aligned: where each field stands
+// is known when this is compiled, and none needs a comparison of its own. Without the bytes, after
+// a fault, all is 0.
+template <std::uint32_t kSize>
+class Block {
+ public:
+  Block(Parse& parse, Bytes bytes) noexcept
+      : parse_(parse), bytes_(bytes.size() == kSize ? bytes.first<kSize>() : Whole(kNothing)) {}
+
+  std::uint16_t u16() noexcept { return load_le<std::uint16_t>(octets(2)); }
+  std::uint32_t u32() noexcept { return load_le<std::uint32_t>(octets(4)); }
+  std::uint64_t file_time() noexcept {  // Two 32-bit halves, aligned to 4 (MS-DTYP 2.3.3).
+    return load_le<std::uint64_t>(octets(8));
+  }
+  UnicodeString unicode_string() noexcept {  // kBadValue, behind it, unless it is well_formed.
+    const UnicodeString string = UnicodeString::load(octets(UnicodeString::kSize));
+    if (!string.well_formed()) {  //= MS-DTYP 2.3.10
+      parse_.fail(ParseCode::kBadValue, offset_of(parse_, bytes_) + at_);
+    }
+    return string;
+  }
+  Bytes octets(std::uint32_t count) noexcept {
+    const Bytes taken = bytes_.subspan(at_, count);
+    at_ += count;
+    return taken;
+  }
+
+ private:
+  using Whole = std::span<const std::uint8_t, kSize>;
+  static constexpr std::array<std::uint8_t, kSize> kNothing{};
+  static std::uint32_t offset_of(const Parse& parse, Bytes part) noexcept {
+    return static_cast<std::uint32_t>(part.data() - parse.input().data());
+  }
+
+  Parse& parse_;
+  Whole bytes_;
+  std::uint32_t at_ = 0;  // Of the next unread byte.
+};
+
 // Reader reads one serialized object front to back, with the sticky faults of Cursor. Alignment
 // counts from the start of the buffer; what lies in a gap is not looked at (C706 14.2.2).
 class Reader {
@@ -53,18 +94,14 @@ class Reader {
     cursor_.align(4);
     return cursor_.u32();
   }
-  std::uint64_t file_time() noexcept {  // Two 32-bit halves, aligned to 4 (MS-DTYP 2.3.3).
-    const std::uint64_t low = u32();
-    return low | std::uint64_t{u32()} << 32;
-  }
   Bytes octets(std::uint32_t count) noexcept { return cursor_.bytes(count); }  // Unaligned.
 
-  UnicodeString unicode_string() noexcept {  // kBadValue unless it is well_formed.
+  // block reads a structure of kSize bytes whose fields are aligned to 4, or less, where it is:
+  // kTruncated, at its beginning, if it is not all there.
+  template <std::uint32_t kSize>
+  Block<kSize> block() noexcept {
     cursor_.align(4);
-    const Bytes fixed = cursor_.bytes(UnicodeString::kSize);
-    const UnicodeString string = fixed.empty() ? UnicodeString{} : UnicodeString::load(fixed);
-    require(string.well_formed());  //= MS-DTYP 2.3.10
-    return string;
+    return {parse_, cursor_.bytes(kSize)};
   }
 
   // characters reads the deferred part of `string`: max count, offset, actual count and that many

@@ -98,9 +98,12 @@ struct Entry {
 using Entries = std::array<Entry, kBuffersMax>;
 
 Entry read_entry(Cursor& cursor) noexcept {
-  const BufferType type{cursor.u32()};
-  const std::uint32_t size = cursor.u32();
-  return {type, size, cursor.u64()};
+  const Bytes octets = cursor.bytes(kEntrySize);
+  if (octets.empty()) {
+    return {};
+  }
+  return {BufferType{load_le<std::uint32_t>(octets)}, load_le<std::uint32_t>(octets.subspan(4)),
+          load_le<std::uint64_t>(octets.subspan(8))};
 }
 
 // overlap says whether both buffers, already known to lie inside the PAC, share an octet. An empty
@@ -110,9 +113,9 @@ bool overlap(const Entry& a, const Entry& b) noexcept {
 }
 
 // check_entry checks entry `index` against the PAC, whose table has `count`, and against the
-// entries before it.
-void check_entry(Parse& parse, const Entries& entries, std::uint32_t index,
-                 std::uint32_t count) noexcept {
+// entries before it, the last of which ends at `end`.
+void check_entry(Parse& parse, const Entries& entries, std::uint32_t index, std::uint32_t count,
+                 std::uint64_t end) noexcept {
   const std::uint32_t at = kHeaderSize + index * kEntrySize;
   const Entry& entry = entries[index];
   //= MS-PAC 2.4: the data offset MUST be a multiple of eight.
@@ -123,26 +126,32 @@ void check_entry(Parse& parse, const Entries& entries, std::uint32_t index,
       entry.size > parse.size() - entry.offset) {
     parse.fail(ParseCode::kOutOfBounds, at);
   }
-  for (std::uint32_t i = 0; i < index && parse.ok(); ++i) {
+  const bool is_behind = entry.offset >= end;  // As where everybody writes them in order.
+  for (std::uint32_t i = 0; i < index; ++i) {
     // MS-PAC 2.4 has a second buffer of a type ignored. No domain controller sends one, and a
     // reader that took the second where another took the first would see another user in the same
     // PAC.
     if (entries[i].type == entry.type) {
       parse.fail(ParseCode::kBadValue, at);
     }
-    if (overlap(entries[i], entry)) {
+    if (!is_behind && overlap(entries[i], entry)) {
       parse.fail(ParseCode::kOutOfBounds, at);
     }
   }
 }
 
 // adopt takes over what a structure's own parse found, `at` bytes into the PAC.
+void adopt(Parse& parse, std::uint32_t at, ParseFault fault) noexcept {
+  if (fault.code != ParseCode::kOk) {
+    parse.fail(fault.code, at + fault.offset);
+  }
+}
 template <class T>
 void adopt(Parse& parse, std::uint32_t at, const Result<T>& found, T& target) noexcept {
   if (found.ok()) {
     target = *found;
   } else {
-    parse.fail(found.fault().code, at + found.fault().offset);
+    adopt(parse, at, found.fault());
   }
 }
 
@@ -164,7 +173,7 @@ void read_buffer(Parse& parse, const Entry& entry, Pac& pac) noexcept {
   switch (entry.type) {
     case BufferType::kLogonInfo:
       pac.has_logon_info = true;
-      return adopt(parse, at, parse_logon_info(buffer), pac.logon_info);
+      return adopt(parse, at, parse_into(buffer, pac.logon_info));
     case BufferType::kCredentials:
       pac.credentials = buffer;
       return;
@@ -285,27 +294,34 @@ std::string_view checksum_name(std::int32_t type) noexcept {
   return parse.finish(out);
 }
 
-Result<Pac> parse_pac(Bytes pac) noexcept {
+ParseFault parse_into(Bytes pac, Pac& out) noexcept {
   Parse parse(pac);
   Cursor cursor(parse);
-  Pac out;
   out.buffer_count = cursor.u32();
   cursor.require(out.buffer_count >= 1 && out.buffer_count <= kBuffersMax);
   cursor.require(cursor.u32() == 0);  //= MS-PAC 2.3: Version MUST be 0.
   if (!parse.ok()) {
-    return parse.finish(out);
+    return parse.fault();
   }
   Entries entries;
   for (std::uint32_t i = 0; i < out.buffer_count; ++i) {
     entries[i] = read_entry(cursor);
   }
+  std::uint64_t end = 0;
   for (std::uint32_t i = 0; i < out.buffer_count && parse.ok(); ++i) {
-    check_entry(parse, entries, i, out.buffer_count);
+    check_entry(parse, entries, i, out.buffer_count, end);
+    end = std::max(end, entries[i].offset + entries[i].size);
   }
   for (std::uint32_t i = 0; i < out.buffer_count && parse.ok(); ++i) {
     read_buffer(parse, entries[i], out);
   }
-  return parse.finish(out);
+  return parse.fault();
+}
+
+Result<Pac> parse_pac(Bytes pac) noexcept {
+  Pac out;
+  const ParseFault fault = parse_into(pac, out);
+  return fault.code == ParseCode::kOk ? Result<Pac>(out) : Result<Pac>(fault);
 }
 
 }  // namespace usher::pac

@@ -157,6 +157,11 @@ struct Pac {
 [[nodiscard]] Result<ClientInfo> parse_client_info(Bytes buffer) noexcept;
 [[nodiscard]] Result<Signature> parse_signature(Bytes buffer) noexcept;
 
+// parse_into reads a Pac or a LogonInfo for who has a place for it: `out` is a new one, and filled
+// in as far as there was no fault.
+[[nodiscard]] ParseFault parse_into(Bytes pac, Pac& out) noexcept;
+[[nodiscard]] ParseFault parse_into(Bytes buffer, LogonInfo& out) noexcept;
+
 // write_account_sid writes the client's own SID to the front of `out`, which holds
 // SidView::kSizeMax bytes: the user's relative identifier in the logon domain or, where that is 0,
 // the first extra SID (MS-PAC 2.5, UserId). Empty if there is none, or the domain's has no room for

@@ -235,10 +235,12 @@ Bytes write_plain_name(const krb5::PrincipalName& name, MutableBytes out) noexce
   return fits ? Bytes(out.first(size)) : Bytes{};
 }
 
-// is_same_client compares PAC_CLIENT_INFO with the ticket. The name is the ticket's without its
-// realm: one with a realm is for the KDCs on the way to another realm's service only. Windows
-// writes it plainly, MIT and Heimdal escape what krb5_unparse_name does.
-bool is_same_client(const krb5::EncTicketPart& ticket, const pac::ClientInfo& info) noexcept {
+// is_same_client compares PAC_CLIENT_INFO with the ticket, whose client has `user` for its name in
+// text. The name is the ticket's without its realm: one with a realm is for the KDCs on the way to
+// another realm's service only. Windows writes it plainly, MIT and Heimdal escape what
+// krb5_unparse_name does.
+bool is_same_client(const krb5::EncTicketPart& ticket, Bytes user,
+                    const pac::ClientInfo& info) noexcept {
   constexpr std::uint64_t kUnitsPerSecond = 10'000'000;
   constexpr std::int64_t kEpochs = 11'644'473'600;  // Seconds from 1601 to 1970.
   //= MS-PAC 2.7: ClientId is the client's initial TGT auth time.
@@ -246,14 +248,13 @@ bool is_same_client(const krb5::EncTicketPart& ticket, const pac::ClientInfo& in
     return false;
   }
   std::array<std::uint8_t, kIdentitySizeMax> theirs_room;
-  std::array<std::uint8_t, kIdentitySizeMax> ours_room;
+  std::array<std::uint8_t, kIdentitySizeMax> plain_room;
   const std::optional<Bytes> theirs = utf16_to_utf8(info.name, theirs_room);
   if (!theirs || theirs->empty()) {
     return false;
   }
-  const std::size_t size = krb5::write_principal_text(ticket.cname, {}, ours_room);
-  return std::ranges::equal(*theirs, Bytes(ours_room).first(size)) ||
-         std::ranges::equal(*theirs, write_plain_name(ticket.cname, ours_room));
+  return std::ranges::equal(*theirs, user) ||
+         std::ranges::equal(*theirs, write_plain_name(ticket.cname, plain_room));
 }
 
 // sids_agree says whether the PAC names one account throughout.
@@ -298,12 +299,12 @@ bool stage_pac(Turn& turn, Exchange& exchange) noexcept {
     exchange.context->pac_signatures = work.seen.payload().pac_signatures;
     return true;
   }
-  const Result<pac::Pac> pac = pac::parse_pac(work.ticket_data->pac);
-  if (!pac.ok()) {
-    exchange.refuse(Status::kMalformedPac, pac.fault(), work.ticket_data->pac);
+  const ParseFault fault = pac::parse_into(work.ticket_data->pac, work.pac.emplace());
+  if (fault.code != ParseCode::kOk) {
+    work.pac.reset();
+    exchange.refuse(Status::kMalformedPac, fault, work.ticket_data->pac);
     return false;
   }
-  work.pac = *pac;
   const Status status = stage_server_signature(turn, exchange);
   if (status != Status::kContinue) {
     exchange.refuse(status);
@@ -330,7 +331,8 @@ bool check_pac(Turn& turn, Exchange& exchange) noexcept {
     return false;
   }
   //= MS-KILE 3.4.5.3: what the PAC says is used only once it is verified.
-  if (!work.pac->has_client_info || !is_same_client(*work.ticket, work.pac->client_info) ||
+  if (!work.pac->has_client_info ||
+      !is_same_client(*work.ticket, exchange.context->user(), work.pac->client_info) ||
       !sids_agree(*work.pac)) {
     exchange.refuse(Status::kPacClient);
   }

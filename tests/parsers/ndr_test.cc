@@ -131,7 +131,7 @@ TEST(NdrReader, AlignsEveryIntegerToItsSize) {
   EXPECT_EQ(reader.octets(1)[0], 0x04);
   EXPECT_EQ(reader.u32(), 0x08070605u);
   EXPECT_EQ(reader.u16(), 0x1009);
-  EXPECT_EQ(reader.file_time(), 0x1817161514131211u);
+  EXPECT_EQ(reader.block<8>().file_time(), 0x1817161514131211u);
   EXPECT_EQ(reader.at(), octets.size());
   EXPECT_EQ(parse.finish(0).fault(), kNone);
 }
@@ -143,6 +143,24 @@ TEST(NdrReader, AMissingGapIsATruncation) {
   EXPECT_EQ(reader.octets(1).size(), 1u);
   EXPECT_EQ(reader.u32(), 0u);
   EXPECT_EQ(parse.finish(0).fault(), (ParseFault{ParseCode::kTruncated, 1}));
+}
+
+TEST(NdrReader, ABlockIsThereWholeOrNotAtAll) {
+  const Octets octets = hex("01 eeeeee 0203 0405 06070809");
+  for (std::size_t kept = 0; kept <= octets.size(); ++kept) {
+    const Octets exact(octets.begin(), octets.begin() + static_cast<std::ptrdiff_t>(kept));
+    Parse parse(exact);
+    Reader reader(parse);
+    reader.octets(kept > 0 ? 1 : 0);
+    auto block = reader.block<8>();
+    const bool whole = kept == octets.size();
+    EXPECT_EQ(block.u16(), whole ? 0x0302 : 0) << kept;
+    EXPECT_EQ(block.octets(2).back(), whole ? 0x05 : 0) << kept;
+    EXPECT_EQ(block.u32(), whole ? 0x09080706u : 0u) << kept;
+    const std::uint32_t at = kept == 0 ? 0 : kept < 4 ? 1 : 4;
+    EXPECT_EQ(parse.finish(0).fault(), whole ? kNone : (ParseFault{ParseCode::kTruncated, at}))
+        << kept;
+  }
 }
 
 struct StringCase {
@@ -177,7 +195,7 @@ TEST_P(NdrString, IsCheckedWhereItStands) {
   Parse parse(fixed);
   Reader reader(parse);
   EXPECT_EQ(reader.octets(1).size(), 1u);  // It is aligned to 4.
-  const UnicodeString read = reader.unicode_string();
+  const UnicodeString read = reader.block<UnicodeString::kSize>().unicode_string();
   EXPECT_EQ(read.length, wanted.length);
   EXPECT_EQ(read.maximum_length, wanted.maximum_length);
   EXPECT_EQ(read.referent, wanted.referent);
