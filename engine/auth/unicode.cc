@@ -35,6 +35,9 @@ class Output {
     unit(0xdc00 + ((code_point - 0x10000) & 0x3ff));
   }
   void utf8(std::uint32_t code_point) noexcept {
+    if (code_point < 0x80) {
+      return octet(code_point);
+    }
     std::array<std::uint8_t, 4> octets{};
     const auto size = static_cast<std::size_t>(
         utf8proc_encode_char(static_cast<utf8proc_int32_t>(code_point), octets.data()));
