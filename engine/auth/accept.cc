@@ -168,8 +168,15 @@ void each(Turn& turn, std::span<Exchange> exchanges, State state, Stage stage) n
 // perhaps by way of another processor.
 void prefetch(Bytes token) noexcept {
   constexpr std::size_t kFront = 8192;
-  for (std::size_t at = 0; at < std::min(token.size(), kFront); at += kCacheLine) {
-    __builtin_prefetch(&token[at]);
+  constexpr std::size_t kAtOnce = 8 * kCacheLine;
+  Bytes front = token.first(std::min(token.size(), kFront));
+  for (; front.size() >= kAtOnce; front = front.subspan(kAtOnce)) {
+    for (std::size_t at = 0; at < kAtOnce; at += kCacheLine) {
+      __builtin_prefetch(front.data() + at);
+    }
+  }
+  for (std::size_t at = 0; at < front.size(); at += kCacheLine) {
+    __builtin_prefetch(front.data() + at);
   }
 }
 
