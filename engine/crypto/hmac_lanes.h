@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cassert>
 #include <cstring>
 #include <span>
+#include <utility>
 
+#include "engine/crypto/hmac_alone.h"
+#include "engine/crypto/hmac_parts.h"
 #include "engine/crypto/lanes_parts.h"
 #include "engine/crypto/x86_kernels.h"
 
@@ -15,21 +17,8 @@ namespace usher::crypto {
 
 inline constexpr std::size_t kTextsAtOnce = kBatchMax;  // Texts hashed at once.
 
-// forget_stack overwrites what the kernels have left below: the compiler puts round keys and words
-// of texts on the stack when it runs out of registers. How much is -fstack-usage's answer, of the
-// compiler that takes most (always with -O3): of AES, SHA-1, MD5 and SHA-512 up to 904 bytes, of
-// SHA-256 up to 1,736, and of the kernels of kdf_lanes.h up to 2,880.
-inline constexpr std::size_t kStackOfMost = 1024;
-inline constexpr std::size_t kStackOfSha256 = 2048;
-inline constexpr std::size_t kStackOfKdf = 4096;
-template <std::size_t kSize>
-[[gnu::noinline]] inline void forget_stack() noexcept {
-  std::array<std::uint8_t, kSize> room;
-  wipe(room);
-}
-
-// Way is a kernel, how many lanes it has, and how many must be in use: it takes as long for one as
-// for all.
+// Way is a kernel, how many lanes it has, a power of two, and how many must be in use, at least
+// two: it takes as long for one as for all.
 template <class Lanes>
 struct Way {
   x86::HashKernel<Lanes>* kernel;
@@ -38,39 +27,21 @@ struct Way {
 };
 
 // each_share gives `count` things to the ways that are best for so many: `run` is called with a
-// way, the number of its first one, and how many it has.
+// way, the number of its first one, and how many it has. What is left is not worth a way: from the
+// number that is returned on.
 template <class Way, class Run>
-void each_share(std::span<const Way> ways, std::size_t count, Run run) noexcept {
+[[nodiscard]] std::size_t each_share(std::span<const Way> ways, std::size_t count,
+                                     Run run) noexcept {
   std::size_t first = 0;
   for (const Way& way : ways) {
-    const std::size_t over = (count - first) % way.lanes;
+    const std::size_t over = (count - first) & (way.lanes - 1);
     const std::size_t some = count - first - (over >= way.worth ? 0 : over);
     if (some > 0) {
       run(way, first, some);
       first += some;
     }
   }
-  assert(first == count);
-}
-
-// put_size writes the number of bits of a text behind a padded key, to the end of its last block
-// (FIPS 180-4 5.1, RFC 1321 3.2). The number has twice as many bits as a word.
-template <class Hash>
-constexpr void put_size(std::uint8_t* block_end, std::size_t size) noexcept {
-  constexpr std::size_t kNumberSize = 2 * sizeof(typename Hash::Lanes::Word);
-  const std::uint64_t bits = 8 * (Hash::Lanes::kBlockSize + size);
-  const auto octets = std::bit_cast<std::array<std::uint8_t, sizeof(bits)>>(
-      Hash::kBigEndian ? __builtin_bswap64(bits) : bits);
-  std::fill(block_end - kNumberSize, block_end - octets.size(), std::uint8_t{0});
-  std::copy(octets.begin(), octets.end(), block_end - octets.size());
-}
-
-// outer_end is what follows the hash in an outer hash's block.
-template <class Hash>
-constexpr auto outer_end() noexcept {
-  std::array<std::uint8_t, Hash::Lanes::kBlockSize - Hash::kHashSize> end{0x80};
-  put_size<Hash>(end.data() + end.size(), Hash::kHashSize);
-  return end;
+  return first;
 }
 
 // HmacLanes makes many HMACs side by side (RFC 2104). Hash is which: its lanes, its ways, where it
@@ -78,7 +49,9 @@ constexpr auto outer_end() noexcept {
 template <class Hash>
 class HmacLanes {
  public:
-  explicit HmacLanes(std::span<const Way<typename Hash::Lanes>> ways) noexcept : ways_(ways) {}
+  HmacLanes(std::span<const Way<typename Hash::Lanes>> ways,
+            x86::AloneKernel<typename Hash::Lanes::Word>* alone) noexcept
+      : ways_(ways), alone_(alone) {}
 
   // prepare and run take up to kTextsAtOnce at once, and leave nothing of them here.
   void prepare(std::span<HmacKey* const> keys) noexcept;
@@ -86,211 +59,234 @@ class HmacLanes {
 
  private:
   using Lanes = typename Hash::Lanes;
-  using State = std::array<typename Lanes::Word, Lanes::kWords>;
+  using Word = typename Lanes::Word;
   static constexpr std::size_t kBlockSize = Lanes::kBlockSize;
-  static constexpr std::size_t kNumberSize = 2 * sizeof(typename Lanes::Word);  // Of the bits.
+  static constexpr std::size_t kHashWords = Hash::kHashSize / sizeof(Word);
   static constexpr auto kOuterEnd = outer_end<Hash>();
-  static_assert(sizeof(State) <= sizeof(HmacKey::State) && Hash::kHashSize <= sizeof(State));
+  static_assert(Lanes::kWords * sizeof(Word) <= sizeof(HmacKey::State));
 
-  // Seat is one text's: its end, with padding, and its outer hash's block. Of a key, both pads.
-  struct Seat {
-    // In front of the end there is room for what comes with it when it is copied.
-    std::array<std::uint8_t, 3 * kBlockSize> octets;
-    std::uint32_t tail_blocks;
-    bool in_tail;
-
-    [[nodiscard]] std::uint8_t* outer() noexcept { return octets.data(); }
-    [[nodiscard]] std::uint8_t* tail() noexcept { return octets.data() + kBlockSize; }
-  };
+  // A seat is one text's: the block of its outer hash and, behind that, its end with padding. In
+  // front of the end there is room for what comes with it when it is copied.
+  static constexpr std::size_t kSeatSize = 3 * kBlockSize;
+  [[nodiscard]] std::uint8_t* seat(std::size_t number) noexcept {
+    return octets_.data() + number * kSeatSize;
+  }
+  // Of a key there are both pads in place of a seat.
+  [[nodiscard]] std::uint8_t* pad_block(std::size_t number) noexcept {
+    return octets_.data() + number * kBlockSize;
+  }
 
   void write_state(std::size_t lane, const std::uint8_t* words) noexcept {
-    State state;
-    std::memcpy(state.data(), words, sizeof(state));
-    for (std::size_t i = 0; i < state.size(); ++i) {
-      lanes_.state[i][lane] = state[i];
+    for (std::size_t i = 0; i < Lanes::kWords; ++i) {
+      std::memcpy(&lanes_.state[i][lane], words + i * sizeof(Word), sizeof(Word));
     }
   }
-  [[nodiscard]] State state_of(std::size_t lane) const noexcept {
-    State state;
-    for (std::size_t i = 0; i < state.size(); ++i) {
-      state[i] = lanes_.state[i][lane];
+  void read_state(std::size_t lane, std::uint8_t* words) const noexcept {
+    for (std::size_t i = 0; i < Lanes::kWords; ++i) {
+      std::memcpy(words + i * sizeof(Word), &lanes_.state[i][lane], sizeof(Word));
     }
-    return state;
   }
-  static std::uint32_t reversed(std::uint32_t word) noexcept { return __builtin_bswap32(word); }
-  static std::uint64_t reversed(std::uint64_t word) noexcept { return __builtin_bswap64(word); }
   void write_hash(std::size_t lane, std::uint8_t* out) const noexcept {
-    State state = state_of(lane);
-    if constexpr (Hash::kBigEndian) {
-      for (auto& word : state) {
-        word = reversed(word);
-      }
+    for (std::size_t i = 0; i < kHashWords; ++i) {
+      put_hash_word<Hash>(out, i, lanes_.state[i][lane]);
     }
-    std::memcpy(out, state.data(), Hash::kHashSize);
   }
 
-  void begin(std::size_t lane, const HmacJob& job, Seat& seat) noexcept;
-  void step(std::size_t lane_count, x86::HashKernel<Lanes>* kernel, std::size_t idle) noexcept;
-  void hash_inner(const Way<Lanes>& way, std::span<const HmacJob> jobs, Seat* seats) noexcept;
-  void hash_outer(const Way<Lanes>& way, std::span<const HmacJob> jobs, Seat* seats) noexcept;
-  void forget(std::size_t count) noexcept {
-    wipe({reinterpret_cast<std::uint8_t*>(seats_.data()), count * sizeof(Seat)});
+  void start(const Way<Lanes>& way, std::span<HmacKey* const> keys, std::size_t first) noexcept;
+  void begin(std::size_t lane, const HmacJob& job, std::uint8_t* seat) noexcept;
+  void go_to_end(std::size_t lane) noexcept;
+  void end(std::size_t lane) noexcept;
+  void step(const Way<Lanes>& way, std::uint32_t blocks, bool some_idle) noexcept;
+  void hash_inner(const Way<Lanes>& way, std::span<const HmacJob> jobs, std::size_t first) noexcept;
+  void hash_outer(const Way<Lanes>& way, std::span<const HmacJob> jobs, std::size_t first) noexcept;
+  void forget(std::size_t octets) noexcept {
+    wipe(std::span(octets_).first(octets));
     wipe({reinterpret_cast<std::uint8_t*>(&lanes_), sizeof(lanes_)});
-    forget_stack<Hash::kHashSize == 32 ? kStackOfSha256 : kStackOfMost>();
+    forget_stack_of<Hash>();
   }
 
-  // What a lane without a text has left: more than any other.
+  // What a lane without a text has left: more than all the others together.
   static constexpr std::uint32_t kIdle = 1u << 31;
 
   const std::span<const Way<Lanes>> ways_;
+  HmacAlone<Hash> alone_;
   Lanes lanes_{};
-  std::array<std::uint32_t, Lanes::kLanesMax> left_{};  // Blocks.
-  std::array<Seat*, Lanes::kLanesMax> sitting_{};
-  std::array<Seat, kTextsAtOnce> seats_;
+  // Of each lane the blocks that it has left, of its text or its end, those of the end that is
+  // still to come, and its seat.
+  std::array<std::uint32_t, Lanes::kLanesMax> left_{};
+  std::array<std::uint32_t, Lanes::kLanesMax> end_left_{};
+  std::array<std::uint8_t*, Lanes::kLanesMax> seats_{};
+  std::array<std::uint8_t, kTextsAtOnce * kSeatSize> octets_;
 };
+
+// start makes the states of as many keys as fit into the lanes, two lanes for each.
+template <class Hash>
+void HmacLanes<Hash>::start(const Way<Lanes>& way, std::span<HmacKey* const> keys,
+                            std::size_t first) noexcept {
+  for (std::size_t i = 0; i < Lanes::kWords; ++i) {
+    std::ranges::fill(lanes_.state[i], Hash::kStart[i]);
+  }
+  for (std::size_t lane = 0; lane < way.lanes; ++lane) {
+    lanes_.text[lane] = pad_block(2 * first + std::min(lane, 2 * keys.size() - 1));
+  }
+  way.kernel(lanes_, 1);
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    read_state(2 * i, keys[i]->inner());
+    read_state(2 * i + 1, keys[i]->outer());
+  }
+}
 
 template <class Hash>
 void HmacLanes<Hash>::prepare(std::span<HmacKey* const> keys) noexcept {
   for (std::size_t i = 0; i < keys.size(); ++i) {
-    std::uint8_t* const pads = seats_[i].tail();
-    pad_key<kBlockSize>(keys[i]->key(), pads, pads + kBlockSize);
+    pad_key<kBlockSize>(keys[i]->key(), pad_block(2 * i), pad_block(2 * i + 1));
   }
-  // Two lanes for each key.
-  each_share(ways_, 2 * keys.size(),
-             [&](const Way<Lanes>& way, std::size_t first, std::size_t some) {
-               const std::size_t end = first + some;
-               for (; first < end; first += way.lanes) {
-                 for (std::size_t i = 0; i < Lanes::kWords; ++i) {
-                   std::fill_n(lanes_.state[i], way.lanes, Hash::kStart[i]);
-                 }
-                 for (std::size_t lane = 0; lane < way.lanes; ++lane) {
-                   const std::size_t at = std::min(first + lane, end - 1);
-                   lanes_.text[lane] = seats_[at / 2].tail() + at % 2 * kBlockSize;
-                 }
-                 way.kernel(lanes_, 1);
-                 const std::size_t group_end = std::min(first + way.lanes, end);
-                 for (std::size_t at = first; at < group_end; ++at) {
-                   const State state = state_of(at - first);
-                   std::memcpy(at % 2 == 0 ? keys[at / 2]->inner() : keys[at / 2]->outer(),
-                               state.data(), sizeof(state));
-                 }
-               }
-             });
-  forget(keys.size());
+  const std::size_t lanes_used = each_share(
+      ways_, 2 * keys.size(), [&](const Way<Lanes>& way, std::size_t first, std::size_t some) {
+        for (const std::size_t end = first + some; first < end; first += way.lanes) {
+          const std::size_t count = std::min(way.lanes, end - first) / 2;
+          start(way, keys.subspan(first / 2, count), first / 2);
+        }
+      });
+  for (HmacKey* const key : keys.subspan(lanes_used / 2)) {
+    key->prepare(Hash::kDigest);
+  }
+  forget(2 * keys.size() * kBlockSize);
 }
 
 // begin puts a text into a lane.
 template <class Hash>
-void HmacLanes<Hash>::begin(std::size_t lane, const HmacJob& job, Seat& seat) noexcept {
+void HmacLanes<Hash>::begin(std::size_t lane, const HmacJob& job, std::uint8_t* seat) noexcept {
   const std::size_t blocks = job.text.size() / kBlockSize;
-  const Bytes rest = job.text.subspan(blocks * kBlockSize);
-  //= FIPS 180-4 5.1, RFC 1321 3.1 and 3.2: a one, zeros, and the number of bits, those of the
-  // padded key included
-  seat.tail_blocks = rest.size() < kBlockSize - kNumberSize ? 1 : 2;
-  seat.in_tail = blocks == 0;
-  if (seat.in_tail) {
-    std::ranges::copy(rest, seat.tail());
+  const std::size_t rest = job.text.size() % kBlockSize;
+  std::uint8_t* const text_end = seat + kBlockSize;
+  if (blocks == 0) {
+    copy(job.text, {text_end, kBlockSize});
   } else {
     // The last whole block, because a copy of a known size takes a tenth of the instructions.
-    std::memcpy(seat.octets.data() + rest.size(), rest.data() + rest.size() - kBlockSize,
-                kBlockSize);
+    std::memcpy(seat + rest, job.text.data() + job.text.size() - kBlockSize, kBlockSize);
   }
-  std::memset(seat.tail() + rest.size(), 0, kBlockSize);  // Of two blocks, up to the number.
-  seat.tail()[rest.size()] = 0x80;
-  put_size<Hash>(seat.tail() + seat.tail_blocks * kBlockSize, job.text.size());
+  pad<Hash>(text_end, rest, job.text.size());
   write_state(lane, job.key->inner());
-  lanes_.text[lane] = seat.in_tail ? seat.tail() : job.text.data();
-  left_[lane] = static_cast<std::uint32_t>(seat.in_tail ? seat.tail_blocks : blocks);
-  sitting_[lane] = &seat;
+  seats_[lane] = seat;
+  lanes_.text[lane] = job.text.data();
+  left_[lane] = static_cast<std::uint32_t>(blocks);
+  end_left_[lane] = static_cast<std::uint32_t>(padded_blocks<Hash>(rest));
+  if (blocks == 0) {
+    go_to_end(lane);
+  }
 }
 
-// step goes on to where the first lane comes to an end. What `idle` lanes take in does not matter,
-// only that there is some text.
+// go_to_end goes on with a text's end.
 template <class Hash>
-void HmacLanes<Hash>::step(std::size_t lane_count, x86::HashKernel<Lanes>* kernel,
-                           std::size_t idle) noexcept {
-  const auto first = std::min_element(left_.begin(), left_.begin() + lane_count);
-  const std::uint32_t blocks = *first;
-  if (idle > 0) {
-    const std::uint8_t* const text = lanes_.text[first - left_.begin()];
-    for (std::size_t lane = 0; lane < lane_count; ++lane) {
-      if (left_[lane] == kIdle) {
-        lanes_.text[lane] = text;
-        left_[lane] += blocks;
+void HmacLanes<Hash>::go_to_end(std::size_t lane) noexcept {
+  lanes_.text[lane] = seats_[lane] + kBlockSize;
+  left_[lane] = std::exchange(end_left_[lane], 0);
+}
+
+// end puts a text's inner hash where its outer one begins.
+template <class Hash>
+void HmacLanes<Hash>::end(std::size_t lane) noexcept {
+  write_hash(lane, seats_[lane]);
+  std::memcpy(seats_[lane] + Hash::kHashSize, kOuterEnd.data(), kOuterEnd.size());
+}
+
+// step takes blocks into all lanes. What idle ones take in does not matter, only that there is some
+// text.
+template <class Hash>
+void HmacLanes<Hash>::step(const Way<Lanes>& way, std::uint32_t blocks, bool some_idle) noexcept {
+  if (some_idle) {
+    const auto first = std::ranges::find(left_, blocks) - left_.begin();
+    for (std::size_t lane = 0; lane < way.lanes; ++lane) {
+      if (seats_[lane] == nullptr) {
+        lanes_.text[lane] = lanes_.text[first];
       }
     }
   }
-  kernel(lanes_, blocks);
-  for (std::size_t lane = 0; lane < lane_count; ++lane) {
-    left_[lane] -= blocks;
+  way.kernel(lanes_, blocks);
+  for (std::uint32_t& left : left_) {
+    left -= blocks;
   }
 }
 
-// hash_inner leaves the inner hashes where the outer ones begin. Where a text ends, the next takes
-// its lane.
+// hash_inner makes the inner hashes. Where a text ends, the next takes its lane.
 template <class Hash>
 void HmacLanes<Hash>::hash_inner(const Way<Lanes>& way, std::span<const HmacJob> jobs,
-                                 Seat* seats) noexcept {
+                                 std::size_t first) noexcept {
+  left_.fill(kIdle);
+  std::fill_n(left_.begin(), way.lanes, 0);  // As if each had come to the end of a text.
+  end_left_.fill(0);
+  seats_.fill(nullptr);
   std::size_t next = 0;
   std::size_t idle = 0;
   const auto go_on = [&](std::size_t lane) {
+    if (end_left_[lane] != 0) {
+      return go_to_end(lane);
+    }
+    if (seats_[lane] != nullptr) {
+      end(lane);
+    }
     if (next < jobs.size()) {
-      begin(lane, jobs[next], seats[next]);
+      begin(lane, jobs[next], seat(first + next));
       ++next;
     } else {
+      seats_[lane] = nullptr;
       left_[lane] = kIdle;
       ++idle;
     }
   };
-  for (std::size_t lane = 0; lane < way.lanes; ++lane) {
-    go_on(lane);
-  }
-  while (idle < way.lanes) {
-    step(way.lanes, way.kernel, idle);
+  while (true) {
+    std::uint32_t blocks = kIdle;  // Up to where the first lane comes to an end.
     for (std::size_t lane = 0; lane < way.lanes; ++lane) {
-      if (left_[lane] != 0) {
-        continue;
+      if (left_[lane] == 0) {
+        go_on(lane);
       }
-      Seat& seat = *sitting_[lane];
-      if (!seat.in_tail) {
-        seat.in_tail = true;
-        lanes_.text[lane] = seat.tail();
-        left_[lane] = static_cast<std::uint32_t>(seat.tail_blocks);
-        continue;
-      }
-      write_hash(lane, seat.outer());
-      std::memcpy(seat.outer() + Hash::kHashSize, kOuterEnd.data(), kOuterEnd.size());
-      go_on(lane);
+      blocks = std::min(blocks, left_[lane]);
     }
+    if (idle == way.lanes) {
+      return;
+    }
+    step(way, blocks, idle > 0);
   }
 }
 
 template <class Hash>
 void HmacLanes<Hash>::hash_outer(const Way<Lanes>& way, std::span<const HmacJob> jobs,
-                                 Seat* seats) noexcept {
+                                 std::size_t first) noexcept {
   while (!jobs.empty()) {
     const std::size_t some = std::min(jobs.size(), way.lanes);
-    for (std::size_t lane = 0; lane < way.lanes; ++lane) {
-      const std::size_t at = std::min(lane, some - 1);
-      write_state(lane, jobs[at].key->outer());
-      lanes_.text[lane] = seats[at].outer();
+    for (std::size_t lane = 0; lane < some; ++lane) {
+      write_state(lane, jobs[lane].key->outer());
+      lanes_.text[lane] = seat(first + lane);
+    }
+    for (std::size_t lane = some; lane < way.lanes; ++lane) {
+      lanes_.text[lane] = lanes_.text[0];  // What these make does not matter.
     }
     way.kernel(lanes_, 1);
     for (std::size_t lane = 0; lane < some; ++lane) {
       write_hash(lane, jobs[lane].out.data());
     }
     jobs = jobs.subspan(some);
-    seats += some;
+    first += some;
   }
 }
 
 template <class Hash>
 void HmacLanes<Hash>::run(std::span<const HmacJob> jobs) noexcept {
-  each_share(ways_, jobs.size(), [&](const Way<Lanes>& way, std::size_t first, std::size_t some) {
-    hash_inner(way, jobs.subspan(first, some), &seats_[first]);
-    hash_outer(way, jobs.subspan(first, some), &seats_[first]);
-  });
-  forget(jobs.size());
+  if (jobs.size() == 1) {
+    return alone_.run(jobs[0]);
+  }
+  const std::size_t done = each_share(
+      ways_, jobs.size(), [&](const Way<Lanes>& way, std::size_t first, std::size_t some) {
+        hash_inner(way, jobs.subspan(first, some), first);
+        hash_outer(way, jobs.subspan(first, some), first);
+      });
+  for (const HmacJob& job : jobs.subspan(done)) {
+    alone_.run(job);
+  }
+  if (done > 0) {
+    forget(done * kSeatSize);
+  }
 }
 
 }  // namespace usher::crypto

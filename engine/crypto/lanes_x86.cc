@@ -43,60 +43,35 @@ const Cpu& cpu() noexcept {
   return found;
 }
 
-// Each hash of a text without a neighbour goes to OpenSSL, if the CPU has no instructions for it.
-template <class Lanes,
-          void (*kAdd)(typename Lanes::Word*, const std::uint8_t*, std::size_t) noexcept>
-void in_openssl(Lanes& lanes, std::size_t blocks) noexcept {
-  std::array<typename Lanes::Word, Lanes::kWords> state;
-  for (std::size_t i = 0; i < state.size(); ++i) {
-    state[i] = lanes.state[i][0];
-  }
-  kAdd(state.data(), lanes.text[0], blocks);
-  lanes.text[0] += blocks * Lanes::kBlockSize;
-  for (std::size_t i = 0; i < state.size(); ++i) {
-    lanes.state[i][0] = state[i];
-  }
-}
-
-// From the widest to the narrowest. Nanoseconds a block, all lanes together (EPYC, Zen 4, 3.7 GHz):
+// From the widest to the narrowest. A text without a neighbour goes to OpenSSL, if the CPU has no
+// instructions for its hash. Nanoseconds a block, all lanes together (EPYC, Zen 4, 3.7 GHz):
 // AVX-512 148, AVX2 145; SHA-NI four 61, two 39, one 34; OpenSSL 33 with SHA-NI. In instructions,
 // AVX2 takes 1,650 and OpenSSL 950 without SHA-NI.
 using Sha1Way = Way<x86::Sha1Lanes>;
-constexpr auto sha1_in_openssl = in_openssl<x86::Sha1Lanes, add_sha1_blocks>;
 constexpr std::array kSha1Avx512 = {Sha1Way{x86::sha1_avx512, 16, 9}, Sha1Way{x86::sha1_ni_4, 4, 3},
-                                    Sha1Way{x86::sha1_ni_2, 2, 2}, Sha1Way{x86::sha1_ni_1, 1, 1}};
+                                    Sha1Way{x86::sha1_ni_2, 2, 2}};
 constexpr std::array kSha1Avx512Alone = {Sha1Way{x86::sha1_avx512, 16, 9},
-                                         Sha1Way{x86::sha1_avx2, 8, 2},
-                                         Sha1Way{sha1_in_openssl, 1, 1}};
-constexpr std::array kSha1ShaNi = {Sha1Way{x86::sha1_ni_4, 4, 3}, Sha1Way{x86::sha1_ni_2, 2, 2},
-                                   Sha1Way{x86::sha1_ni_1, 1, 1}};
-constexpr std::array kSha1Avx2 = {Sha1Way{x86::sha1_avx2, 8, 2}, Sha1Way{sha1_in_openssl, 1, 1}};
+                                         Sha1Way{x86::sha1_avx2, 8, 2}};
+constexpr std::array kSha1ShaNi = {Sha1Way{x86::sha1_ni_4, 4, 3}, Sha1Way{x86::sha1_ni_2, 2, 2}};
+constexpr std::array kSha1Avx2 = {Sha1Way{x86::sha1_avx2, 8, 2}};
 
 // MD5 likewise: AVX-512 122, AVX2 119, OpenSSL 95.
 using Md5Way = Way<x86::Md5Lanes>;
-constexpr auto md5_in_openssl = in_openssl<x86::Md5Lanes, add_md5_blocks>;
-constexpr std::array kMd5Avx512 = {Md5Way{x86::md5_avx512, 16, 2}, Md5Way{md5_in_openssl, 1, 1}};
-constexpr std::array kMd5Avx2 = {Md5Way{x86::md5_avx2, 8, 2}, Md5Way{md5_in_openssl, 1, 1}};
+constexpr std::array kMd5Avx512 = {Md5Way{x86::md5_avx512, 16, 2}};
+constexpr std::array kMd5Avx2 = {Md5Way{x86::md5_avx2, 8, 2}};
 
 // SHA-256: AVX-512 321, AVX2 295; SHA-NI two 37, one 35; OpenSSL 35 with SHA-NI. So where there is
 // SHA-NI, AVX-512 has nothing to add.
 using Sha256Way = Way<x86::Sha256Lanes>;
-constexpr auto sha256_in_openssl = in_openssl<x86::Sha256Lanes, add_sha256_blocks>;
-constexpr std::array kSha256ShaNi = {Sha256Way{x86::sha256_ni_2, 2, 2},
-                                     Sha256Way{x86::sha256_ni_1, 1, 1}};
+constexpr std::array kSha256ShaNi = {Sha256Way{x86::sha256_ni_2, 2, 2}};
 constexpr std::array kSha256Avx512 = {Sha256Way{x86::sha256_avx512, 16, 9},
-                                      Sha256Way{x86::sha256_avx2, 8, 2},
-                                      Sha256Way{sha256_in_openssl, 1, 1}};
-constexpr std::array kSha256Avx2 = {Sha256Way{x86::sha256_avx2, 8, 2},
-                                    Sha256Way{sha256_in_openssl, 1, 1}};
+                                      Sha256Way{x86::sha256_avx2, 8, 2}};
+constexpr std::array kSha256Avx2 = {Sha256Way{x86::sha256_avx2, 8, 2}};
 
 // SHA-512: AVX-512 363, AVX2 350, OpenSSL 146.
 using Sha512Way = Way<x86::Sha512Lanes>;
-constexpr auto sha512_in_openssl = in_openssl<x86::Sha512Lanes, add_sha512_blocks>;
-constexpr std::array kSha512Avx512 = {Sha512Way{x86::sha512_avx512, 8, 3},
-                                      Sha512Way{sha512_in_openssl, 1, 1}};
-constexpr std::array kSha512Avx2 = {Sha512Way{x86::sha512_avx2, 4, 3},
-                                    Sha512Way{sha512_in_openssl, 1, 1}};
+constexpr std::array kSha512Avx512 = {Sha512Way{x86::sha512_avx512, 8, 3}};
+constexpr std::array kSha512Avx2 = {Sha512Way{x86::sha512_avx2, 4, 3}};
 
 // A group of base keys: SHA-256 by AVX-512 3,500, where one by SHA-NI takes 450; SHA-512 4,500,
 // where one takes 900.
@@ -113,7 +88,8 @@ constexpr std::array kSha512KdfAvx2 = {
 
 struct Sha1 {
   using Lanes = x86::Sha1Lanes;
-  static constexpr std::size_t kHashSize = hmac_size_of(Digest::kSha1);
+  static constexpr Digest kDigest = Digest::kSha1;
+  static constexpr std::size_t kHashSize = hmac_size_of(kDigest);
   static constexpr std::array kStart = kSha1Start;
   static constexpr bool kBigEndian = true;
 
@@ -123,23 +99,29 @@ struct Sha1 {
     }
     return cpu().has_avx512 ? std::span<const Sha1Way>(kSha1Avx512Alone) : kSha1Avx2;
   }
+  static x86::AloneKernel<std::uint32_t>* alone() noexcept {
+    return cpu().has_sha_ni ? x86::sha1_ni_1 : add_sha1_blocks;
+  }
 };
 
 struct Md5 {
   using Lanes = x86::Md5Lanes;
-  static constexpr std::size_t kHashSize = hmac_size_of(Digest::kMd5);
+  static constexpr Digest kDigest = Digest::kMd5;
+  static constexpr std::size_t kHashSize = hmac_size_of(kDigest);
   static constexpr std::array kStart = kMd5Start;
   static constexpr bool kBigEndian = false;
 
   static std::span<const Md5Way> ways() noexcept {
     return cpu().has_avx512 ? std::span<const Md5Way>(kMd5Avx512) : kMd5Avx2;
   }
+  static x86::AloneKernel<std::uint32_t>* alone() noexcept { return add_md5_blocks; }
 };
 
 struct Sha256 {
   using Lanes = x86::Sha256Lanes;
+  static constexpr Digest kDigest = Digest::kSha256;
   using Numbers = x86::Sha256Numbers;
-  static constexpr std::size_t kHashSize = hmac_size_of(Digest::kSha256);
+  static constexpr std::size_t kHashSize = hmac_size_of(kDigest);
   static constexpr std::array kStart = kSha256Start;
   static constexpr bool kBigEndian = true;
 
@@ -148,6 +130,9 @@ struct Sha256 {
       return kSha256ShaNi;
     }
     return cpu().has_avx512 ? std::span<const Sha256Way>(kSha256Avx512) : kSha256Avx2;
+  }
+  static x86::AloneKernel<std::uint32_t>* alone() noexcept {
+    return cpu().has_sha_ni ? x86::sha256_ni_1 : add_sha256_blocks;
   }
   static std::span<const Sha256Kdf> kdf_ways() noexcept {
     if (cpu().has_avx512) {
@@ -159,14 +144,16 @@ struct Sha256 {
 
 struct Sha384 {
   using Lanes = x86::Sha512Lanes;
+  static constexpr Digest kDigest = Digest::kSha384;
   using Numbers = x86::Sha512Numbers;
-  static constexpr std::size_t kHashSize = hmac_size_of(Digest::kSha384);
+  static constexpr std::size_t kHashSize = hmac_size_of(kDigest);
   static constexpr std::array kStart = kSha384Start;
   static constexpr bool kBigEndian = true;
 
   static std::span<const Sha512Way> ways() noexcept {
     return cpu().has_avx512 ? std::span<const Sha512Way>(kSha512Avx512) : kSha512Avx2;
   }
+  static x86::AloneKernel<std::uint64_t>* alone() noexcept { return add_sha512_blocks; }
   static std::span<const Sha512Kdf> kdf_ways() noexcept {
     return cpu().has_avx512 ? std::span<const Sha512Kdf>(kSha512KdfAvx512) : kSha512KdfAvx2;
   }
@@ -201,10 +188,10 @@ class X86Lanes final : public Lanes {
     }
   }
 
-  HmacLanes<Sha1> sha1_{Sha1::ways()};
-  HmacLanes<Sha256> sha256_{Sha256::ways()};
-  HmacLanes<Sha384> sha384_{Sha384::ways()};
-  HmacLanes<Md5> md5_{Md5::ways()};
+  HmacLanes<Sha1> sha1_{Sha1::ways(), Sha1::alone()};
+  HmacLanes<Sha256> sha256_{Sha256::ways(), Sha256::alone()};
+  HmacLanes<Sha384> sha384_{Sha384::ways(), Sha384::alone()};
+  HmacLanes<Md5> md5_{Md5::ways(), Md5::alone()};
   KdfLanes<Sha256> kdf_sha256_{Sha256::kdf_ways()};
   KdfLanes<Sha384> kdf_sha384_{Sha384::kdf_ways()};
   std::array<x86::AesDecryption, kTextsAtOnce> decryptions_;

@@ -54,12 +54,13 @@ template <std::size_t kMany, std::size_t... kFours>
   (four_rounds<kFours>(lanes, text), ...);
 }
 
-template <std::size_t kMany>
-void run(Sha1Lanes& all, std::size_t blocks) {
+// word_at says where a lane's word of the state lies.
+template <std::size_t kMany, class Word>
+void run_sha1(Word word_at, const std::uint8_t** text, std::size_t blocks) {
   Words abcd[kMany];
   Words e[kMany];
   for (std::size_t n = 0; n < kMany; ++n) {
-    const auto word = [&](std::size_t i) { return static_cast<int>(all.state[i][n]); };
+    const auto word = [&](std::size_t i) { return static_cast<int>(word_at(i, n)); };
     abcd[n] = _mm_set_epi32(word(0), word(1), word(2), word(3));
     e[n] = _mm_set_epi32(word(4), 0, 0, 0);
   }
@@ -69,19 +70,19 @@ void run(Sha1Lanes& all, std::size_t blocks) {
       lanes[n].abcd = abcd[n];
       lanes[n].e = e[n];
     }
-    all_rounds(lanes, all.text, std::make_index_sequence<20>());
+    all_rounds(lanes, text, std::make_index_sequence<20>());
     for (std::size_t n = 0; n < kMany; ++n) {
       abcd[n] = _mm_add_epi32(abcd[n], lanes[n].abcd);
       e[n] = _mm_sha1nexte_epu32(lanes[n].before, e[n]);
-      all.text[n] += 64;
+      text[n] += 64;
     }
   }
   for (std::size_t n = 0; n < kMany; ++n) {
-    all.state[0][n] = static_cast<std::uint32_t>(_mm_extract_epi32(abcd[n], 3));
-    all.state[1][n] = static_cast<std::uint32_t>(_mm_extract_epi32(abcd[n], 2));
-    all.state[2][n] = static_cast<std::uint32_t>(_mm_extract_epi32(abcd[n], 1));
-    all.state[3][n] = static_cast<std::uint32_t>(_mm_extract_epi32(abcd[n], 0));
-    all.state[4][n] = static_cast<std::uint32_t>(_mm_extract_epi32(e[n], 3));
+    word_at(0, n) = static_cast<std::uint32_t>(_mm_extract_epi32(abcd[n], 3));
+    word_at(1, n) = static_cast<std::uint32_t>(_mm_extract_epi32(abcd[n], 2));
+    word_at(2, n) = static_cast<std::uint32_t>(_mm_extract_epi32(abcd[n], 1));
+    word_at(3, n) = static_cast<std::uint32_t>(_mm_extract_epi32(abcd[n], 0));
+    word_at(4, n) = static_cast<std::uint32_t>(_mm_extract_epi32(e[n], 3));
   }
 }
 
@@ -129,12 +130,12 @@ template <std::size_t kMany, std::size_t... kFours>
   (four_rounds<kFours>(lanes, text), ...);
 }
 
-template <std::size_t kMany>
-void run(Sha256Lanes& all, std::size_t blocks) {
+template <std::size_t kMany, class Word>
+void run_sha256(Word word_at, const std::uint8_t** text, std::size_t blocks) {
   Words abef[kMany];
   Words cdgh[kMany];
   for (std::size_t n = 0; n < kMany; ++n) {
-    const auto word = [&](std::size_t i) { return static_cast<int>(all.state[i][n]); };
+    const auto word = [&](std::size_t i) { return static_cast<int>(word_at(i, n)); };
     abef[n] = _mm_set_epi32(word(0), word(1), word(4), word(5));
     cdgh[n] = _mm_set_epi32(word(2), word(3), word(6), word(7));
   }
@@ -144,23 +145,31 @@ void run(Sha256Lanes& all, std::size_t blocks) {
       lanes[n].abef = abef[n];
       lanes[n].cdgh = cdgh[n];
     }
-    all_rounds(lanes, all.text, std::make_index_sequence<16>());
+    all_rounds(lanes, text, std::make_index_sequence<16>());
     for (std::size_t n = 0; n < kMany; ++n) {
       abef[n] = _mm_add_epi32(abef[n], lanes[n].abef);
       cdgh[n] = _mm_add_epi32(cdgh[n], lanes[n].cdgh);
-      all.text[n] += Sha256Lanes::kBlockSize;
+      text[n] += Sha256Lanes::kBlockSize;
     }
   }
   for (std::size_t n = 0; n < kMany; ++n) {
-    all.state[0][n] = static_cast<std::uint32_t>(_mm_extract_epi32(abef[n], 3));
-    all.state[1][n] = static_cast<std::uint32_t>(_mm_extract_epi32(abef[n], 2));
-    all.state[2][n] = static_cast<std::uint32_t>(_mm_extract_epi32(cdgh[n], 3));
-    all.state[3][n] = static_cast<std::uint32_t>(_mm_extract_epi32(cdgh[n], 2));
-    all.state[4][n] = static_cast<std::uint32_t>(_mm_extract_epi32(abef[n], 1));
-    all.state[5][n] = static_cast<std::uint32_t>(_mm_extract_epi32(abef[n], 0));
-    all.state[6][n] = static_cast<std::uint32_t>(_mm_extract_epi32(cdgh[n], 1));
-    all.state[7][n] = static_cast<std::uint32_t>(_mm_extract_epi32(cdgh[n], 0));
+    word_at(0, n) = static_cast<std::uint32_t>(_mm_extract_epi32(abef[n], 3));
+    word_at(1, n) = static_cast<std::uint32_t>(_mm_extract_epi32(abef[n], 2));
+    word_at(2, n) = static_cast<std::uint32_t>(_mm_extract_epi32(cdgh[n], 3));
+    word_at(3, n) = static_cast<std::uint32_t>(_mm_extract_epi32(cdgh[n], 2));
+    word_at(4, n) = static_cast<std::uint32_t>(_mm_extract_epi32(abef[n], 1));
+    word_at(5, n) = static_cast<std::uint32_t>(_mm_extract_epi32(abef[n], 0));
+    word_at(6, n) = static_cast<std::uint32_t>(_mm_extract_epi32(cdgh[n], 1));
+    word_at(7, n) = static_cast<std::uint32_t>(_mm_extract_epi32(cdgh[n], 0));
   }
+}
+
+template <class Lanes>
+auto words_in(Lanes& lanes) {
+  return [&lanes](std::size_t i, std::size_t n) -> std::uint32_t& { return lanes.state[i][n]; };
+}
+auto words_in(std::uint32_t* state) {
+  return [state](std::size_t i, std::size_t /*n*/) -> std::uint32_t& { return state[i]; };
 }
 
 // All of them have been used for words and states.
@@ -180,28 +189,28 @@ void forget_registers() {
 
 }  // namespace
 
-void sha1_ni_1(Sha1Lanes& lanes, std::size_t blocks) noexcept {
-  run<1>(lanes, blocks);
+void sha1_ni_1(std::uint32_t* state, const std::uint8_t* text, std::size_t blocks) noexcept {
+  run_sha1<1>(words_in(state), &text, blocks);
   forget_registers();
 }
 
 void sha1_ni_2(Sha1Lanes& lanes, std::size_t blocks) noexcept {
-  run<2>(lanes, blocks);
+  run_sha1<2>(words_in(lanes), lanes.text, blocks);
   forget_registers();
 }
 
 void sha1_ni_4(Sha1Lanes& lanes, std::size_t blocks) noexcept {
-  run<4>(lanes, blocks);
+  run_sha1<4>(words_in(lanes), lanes.text, blocks);
   forget_registers();
 }
 
-void sha256_ni_1(Sha256Lanes& lanes, std::size_t blocks) noexcept {
-  run<1>(lanes, blocks);
+void sha256_ni_1(std::uint32_t* state, const std::uint8_t* text, std::size_t blocks) noexcept {
+  run_sha256<1>(words_in(state), &text, blocks);
   forget_registers();
 }
 
 void sha256_ni_2(Sha256Lanes& lanes, std::size_t blocks) noexcept {
-  run<2>(lanes, blocks);
+  run_sha256<2>(words_in(lanes), lanes.text, blocks);
   forget_registers();
 }
 

@@ -33,7 +33,6 @@ using Sha512Lanes = HashLanes<std::uint64_t, 8>;  // SHA-384's, too.
 template <class Lanes>
 using HashKernel = void(Lanes& lanes, std::size_t blocks) noexcept;
 using Sha1Kernel = HashKernel<Sha1Lanes>;
-Sha1Kernel sha1_ni_1;
 Sha1Kernel sha1_ni_2;
 Sha1Kernel sha1_ni_4;
 Sha1Kernel sha1_avx2;    // Eight lanes.
@@ -42,13 +41,18 @@ using Md5Kernel = HashKernel<Md5Lanes>;
 Md5Kernel md5_avx2;    // Eight lanes.
 Md5Kernel md5_avx512;  // Sixteen.
 using Sha256Kernel = HashKernel<Sha256Lanes>;
-Sha256Kernel sha256_ni_1;
 Sha256Kernel sha256_ni_2;
 Sha256Kernel sha256_avx2;    // Eight lanes.
 Sha256Kernel sha256_avx512;  // Sixteen.
 using Sha512Kernel = HashKernel<Sha512Lanes>;
 Sha512Kernel sha512_avx2;    // Four lanes.
 Sha512Kernel sha512_avx512;  // Eight.
+
+// AloneKernel takes blocks into one state, which lies there as words.
+template <class Word>
+using AloneKernel = void(Word* state, const std::uint8_t* text, std::size_t blocks) noexcept;
+AloneKernel<std::uint32_t> sha1_ni_1;
+AloneKernel<std::uint32_t> sha256_ni_1;
 
 // WordsKernel takes in one block that lies there as words, 16 of each lane; `text` is not looked
 // at. KnownKernel takes in one that is the same in all lanes, of which the sums of the schedule's
