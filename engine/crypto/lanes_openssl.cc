@@ -147,8 +147,13 @@ void add_blocks(Word* state, Theirs* const (&words)[kWords], Hash hash) noexcept
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 void add_sha1_blocks(std::uint32_t* state, const std::uint8_t* text, std::size_t blocks) noexcept {
   SHA_CTX sha1{};
-  add_blocks(state, {&sha1.h0, &sha1.h1, &sha1.h2, &sha1.h3, &sha1.h4},
-             [&] { SHA1_Update(&sha1, text, blocks * block_size_of(Digest::kSha1)); });
+  add_blocks(state, {&sha1.h0, &sha1.h1, &sha1.h2, &sha1.h3, &sha1.h4}, [&] {
+    if (blocks == 1) {
+      SHA1_Transform(&sha1, text);  // Does not count bytes, nor ask whether some are left over.
+    } else {
+      SHA1_Update(&sha1, text, blocks * block_size_of(Digest::kSha1));
+    }
+  });
 }
 
 void add_md5_blocks(std::uint32_t* state, const std::uint8_t* text, std::size_t blocks) noexcept {
