@@ -410,4 +410,24 @@ void aes_derive(const std::uint8_t (&inputs)[4][kBlockSize], const AesDerivation
   _mm256_zeroall();
 }
 
+// The compiler is to make stores of the widest registers, and all of them: no call of the C
+// library's, which takes longer to begin than to overwrite so little, and no string instruction.
+template <std::size_t kSize>
+[[gnu::noinline]] void forget_stack() noexcept {
+  std::uint8_t room[kSize];
+  asm volatile("" : : "r"(room) : "memory");
+  constexpr std::size_t kStores = 32;
+  static_assert(kSize % (kStores * sizeof(__m256i)) == 0);
+  for (std::size_t at = 0; at < kSize; at += kStores * sizeof(__m256i)) {
+#pragma GCC unroll 32
+    for (std::size_t n = 0; n < kStores; ++n) {
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(room + at) + n, _mm256_setzero_si256());
+    }
+    asm volatile("" : : : "memory");
+  }
+}
+template void forget_stack<kStackOfMost>() noexcept;
+template void forget_stack<kStackOfSha256>() noexcept;
+template void forget_stack<kStackOfKdf>() noexcept;
+
 }  // namespace usher::crypto::x86

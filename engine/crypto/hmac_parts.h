@@ -11,21 +11,10 @@
 
 namespace usher::crypto {
 
-// forget_stack overwrites what the kernels have left below: the compiler puts round keys and words
-// of texts on the stack when it runs out of registers. How much is -fstack-usage's answer, of the
-// compiler that takes most (always with -O3): of AES, SHA-1, MD5 and SHA-512 up to 904 bytes, of
-// SHA-256 up to 1,736, and of the kernels of kdf_lanes.h up to 2,880.
-inline constexpr std::size_t kStackOfMost = 1024;
-inline constexpr std::size_t kStackOfSha256 = 2048;
-inline constexpr std::size_t kStackOfKdf = 4096;
-template <std::size_t kSize>
-[[gnu::noinline]] inline void forget_stack() noexcept {
-  std::array<std::uint8_t, kSize> room;
-  wipe(room);
-}
+// forget_stack_of overwrites what a hash's kernels have left on the stack.
 template <class Hash>
 void forget_stack_of() noexcept {
-  forget_stack<Hash::kHashSize == 32 ? kStackOfSha256 : kStackOfMost>();
+  x86::forget_stack<Hash::kHashSize == 32 ? x86::kStackOfSha256 : x86::kStackOfMost>();
 }
 
 // Of a text's last block, what the number of bits takes: twice as many bits as a word.

@@ -220,7 +220,7 @@ bool X86Lanes::derive(const DeriveInputs& inputs, std::span<const DeriveJob> job
     }
     x86::aes_derive(blocks, derivations_.data(), some.size(), some[0].base.size());
   });
-  forget_stack<kStackOfMost>();
+  x86::forget_stack<x86::kStackOfMost>();
   return true;
 }
 
@@ -245,7 +245,7 @@ bool X86Lanes::cts_decrypt(std::span<const CtsDecryptJob> jobs) noexcept {
     x86::aes_cts_decrypt(decryptions_.data(), some.size(), some[0].key->key().size(),
                          cpu().has_vaes ? x86::aes_front_vaes : nullptr);
   });
-  forget_stack<kStackOfMost>();
+  x86::forget_stack<x86::kStackOfMost>();
   return true;
 }
 
@@ -261,7 +261,7 @@ bool X86Lanes::cts_encrypt(std::span<const CtsEncryptJob> jobs) noexcept {
     }
     x86::aes_cts_encrypt(encryptions_.data(), some.size(), some[0].key->key().size());
   });
-  forget_stack<kStackOfMost>();
+  x86::forget_stack<x86::kStackOfMost>();
   return true;
 }
 
@@ -286,7 +286,7 @@ void X86Lanes::expand(AesDirection direction, std::span<AesKey* const> keys) noe
     x86::aes_expand(expansions_.data(), some.size(), some[0]->key().size(),
                     direction == AesDirection::kDecrypt);
   });
-  forget_stack<kStackOfMost>();
+  x86::forget_stack<x86::kStackOfMost>();
 }
 
 }  // namespace

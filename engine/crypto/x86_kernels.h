@@ -113,4 +113,17 @@ struct AesDerivation {
 void aes_derive(const std::uint8_t (&inputs)[4][16], const AesDerivation* derivations,
                 std::size_t count, std::size_t key_size) noexcept;
 
+// forget_stack overwrites what the kernels have left below: the compiler puts round keys and words
+// of texts on the stack when it runs out of registers. How much is -fstack-usage's answer, of the
+// compiler that takes most (always with -O3): of AES, SHA-1, MD5 and SHA-512 up to 904 bytes, of
+// SHA-256 up to 1,736, and of the kernels of kdf_lanes.h up to 2,880.
+inline constexpr std::size_t kStackOfMost = 1024;
+inline constexpr std::size_t kStackOfSha256 = 2048;
+inline constexpr std::size_t kStackOfKdf = 4096;
+template <std::size_t kSize>
+void forget_stack() noexcept;
+extern template void forget_stack<kStackOfMost>() noexcept;
+extern template void forget_stack<kStackOfSha256>() noexcept;
+extern template void forget_stack<kStackOfKdf>() noexcept;
+
 }  // namespace usher::crypto::x86
