@@ -23,6 +23,15 @@ constexpr std::array<Input, kKeyCount> kInputs = {
     Input{KeyUsage::kApRepEncPart, Purpose::kEncryption},
     Input{KeyUsage::kApRepEncPart, Purpose::kIntegrity}};
 
+DeriveInputs derive_inputs(const EtypeProfile& profile) noexcept {
+  DeriveInputs inputs;
+  for (std::size_t n = 0; n < inputs.size(); ++n) {
+    const DerivationInput input(profile, kInputs[n].usage, kInputs[n].purpose);
+    std::ranges::copy(input.bytes().first(kAesBlockSize), inputs[n].begin());
+  }
+  return inputs;
+}
+
 }  // namespace
 
 void SessionKeyWave::add(SessionKeys& keys, Bytes session_key, Wanted wanted) noexcept {
@@ -35,11 +44,8 @@ void SessionKeyWave::add(SessionKeys& keys, Bytes session_key, Wanted wanted) no
 }
 
 bool SessionKeyWave::derive_sha1() noexcept {
-  DeriveInputs inputs;
-  for (std::size_t n = 0; n < inputs.size(); ++n) {
-    const DerivationInput input(profile_, kInputs[n].usage, kInputs[n].purpose);
-    std::ranges::copy(input.bytes().first(kAesBlockSize), inputs[n].begin());
-  }
+  // In front of the zeros, which are not asked for here, they are the same for keys of all sizes.
+  static const DeriveInputs inputs = derive_inputs(profile_);
   Lanes::Workspace& workspace = lanes_.workspace();
   std::size_t mac_count = 0;
   for (std::size_t i = 0; i < count_; ++i) {
