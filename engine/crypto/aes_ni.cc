@@ -129,26 +129,26 @@ template <int kRounds, std::size_t kMany>
 void encrypt_some(const AesEncryption* texts, std::size_t count) {
   alignas(kBlockSize) std::uint8_t nothing[kBlockSize] = {};
   const std::uint8_t* schedules[kMany];
-  std::uint8_t* at[kMany];
-  std::size_t left[kMany];
-  std::size_t steps = 0;
+  std::uint8_t* begin[kMany];
+  std::size_t size[kMany];  // Of whole blocks.
+  std::size_t size_max = 0;
   for (std::size_t n = 0; n < kMany; ++n) {
     const AesEncryption& text = texts[n < count ? n : 0];
     schedules[n] = text.schedule;
-    at[n] = n < count ? text.text : nothing;
-    left[n] = n < count ? cut_of(text.size) / kBlockSize + 1 : 0;
-    steps = left[n] > steps ? left[n] : steps;
+    begin[n] = text.text;
+    size[n] = n < count ? cut_of(text.size) + kBlockSize : 0;
+    size_max = size[n] > size_max ? size[n] : size_max;
   }
   Block state[kMany] = {};
-  for (std::size_t step = 0; step < steps; ++step) {
+  for (std::size_t offset = 0; offset < size_max; offset += kBlockSize) {
+    std::uint8_t* at[kMany];
     for (std::size_t n = 0; n < kMany; ++n) {
-      at[n] = step < left[n] ? at[n] : nothing;
+      at[n] = offset < size[n] ? begin[n] + offset : nothing;
       state[n] = _mm_xor_si128(state[n], load(at[n]));
     }
     encrypt<kRounds>(state, schedules);
     for (std::size_t n = 0; n < kMany; ++n) {
       store(at[n], state[n]);
-      at[n] += at[n] == nothing ? 0 : kBlockSize;
     }
   }
 }
