@@ -126,8 +126,11 @@ void HmacLanes<Hash>::start(const Way<Lanes>& way, std::span<HmacKey* const> key
   for (std::size_t i = 0; i < Lanes::kWords; ++i) {
     std::ranges::fill(lanes_.state[i], Hash::kStart[i]);
   }
-  for (std::size_t lane = 0; lane < way.lanes; ++lane) {
-    lanes_.text[lane] = pad_block(2 * first + std::min(lane, 2 * keys.size() - 1));
+  for (std::size_t lane = 0; lane < 2 * keys.size(); ++lane) {
+    lanes_.text[lane] = pad_block(2 * first + lane);
+  }
+  for (std::size_t lane = 2 * keys.size(); lane < way.lanes; ++lane) {
+    lanes_.text[lane] = lanes_.text[0];  // What these make does not matter.
   }
   way.kernel(lanes_, 1);
   for (std::size_t i = 0; i < keys.size(); ++i) {

@@ -49,7 +49,11 @@ template <std::size_t kBlockSize>
 void pad_key(Bytes key, std::uint8_t* inner, std::uint8_t* outer) noexcept {
   assert(key.size() <= kBlockSize);
   std::memset(inner, 0, kBlockSize);
-  std::memcpy(inner, key.data(), key.size());
+  if (key.size() == kKeySizeMax) {
+    std::memcpy(inner, key.data(), kKeySizeMax);  // Without a loop.
+  } else {
+    copy(key, {inner, kBlockSize});
+  }
   for (std::size_t i = 0; i < kBlockSize; ++i) {
     outer[i] = inner[i] ^ kOuterPad;
   }
