@@ -68,13 +68,19 @@ class HmacLanes {
   // A seat is one text's: the block of its outer hash and, behind that, its end with padding. In
   // front of the end there is room for what comes with it when it is copied.
   static constexpr std::size_t kSeatSize = 3 * kBlockSize;
-  [[nodiscard]] std::uint8_t* seat(std::size_t number) noexcept {
-    return octets_.data() + number * kSeatSize;
-  }
+  static std::uint8_t* end_in(std::uint8_t* seat) noexcept { return seat + kBlockSize; }
   // Of a key there are both pads in place of a seat.
   [[nodiscard]] std::uint8_t* pad_block(std::size_t number) noexcept {
     return octets_.data() + number * kBlockSize;
   }
+
+  // Sitting is what a lane is at: how many blocks it has left, of a text or of its end, how many
+  // the end has that is still to come, and the text's seat, if it has one.
+  struct Sitting {
+    std::uint32_t left = 0;
+    std::uint32_t end_left = 0;
+    std::uint8_t* seat = nullptr;
+  };
 
   void write_state(std::size_t lane, const std::uint8_t* words) noexcept {
     for (std::size_t i = 0; i < Lanes::kWords; ++i) {
@@ -96,9 +102,11 @@ class HmacLanes {
   void begin(std::size_t lane, const HmacJob& job, std::uint8_t* seat) noexcept;
   void go_to_end(std::size_t lane) noexcept;
   void end(std::size_t lane) noexcept;
-  void step(const Way<Lanes>& way, std::uint32_t blocks, bool some_idle) noexcept;
-  void hash_inner(const Way<Lanes>& way, std::span<const HmacJob> jobs, std::size_t first) noexcept;
-  void hash_outer(const Way<Lanes>& way, std::span<const HmacJob> jobs, std::size_t first) noexcept;
+  void occupy_idle(const Way<Lanes>& way, std::uint32_t blocks) noexcept;
+  void hash_inner(const Way<Lanes>& way, std::span<const HmacJob> jobs,
+                  std::uint8_t* seats) noexcept;
+  void hash_outer(const Way<Lanes>& way, std::span<const HmacJob> jobs,
+                  std::uint8_t* seats) noexcept;
   void forget(std::size_t octets) noexcept {
     wipe(std::span(octets_).first(octets));
     wipe({reinterpret_cast<std::uint8_t*>(&lanes_), sizeof(lanes_)});
@@ -111,11 +119,7 @@ class HmacLanes {
   const std::span<const Way<Lanes>> ways_;
   HmacAlone<Hash> alone_;
   Lanes lanes_{};
-  // Of each lane the blocks that it has left, of its text or its end, those of the end that is
-  // still to come, and its seat.
-  std::array<std::uint32_t, Lanes::kLanesMax> left_{};
-  std::array<std::uint32_t, Lanes::kLanesMax> end_left_{};
-  std::array<std::uint8_t*, Lanes::kLanesMax> seats_{};
+  Sitting sitting_[Lanes::kLanesMax]{};
   std::array<std::uint8_t, kTextsAtOnce * kSeatSize> octets_;
 };
 
@@ -160,21 +164,22 @@ void HmacLanes<Hash>::prepare(std::span<HmacKey* const> keys) noexcept {
 // begin puts a text into a lane.
 template <class Hash>
 void HmacLanes<Hash>::begin(std::size_t lane, const HmacJob& job, std::uint8_t* seat) noexcept {
-  const std::size_t blocks = job.text.size() / kBlockSize;
-  const std::size_t rest = job.text.size() % kBlockSize;
-  std::uint8_t* const text_end = seat + kBlockSize;
+  const std::uint8_t* const text = job.text.data();
+  const std::size_t size = job.text.size();
+  const std::size_t blocks = size / kBlockSize;
+  const std::size_t rest = size % kBlockSize;
   if (blocks == 0) {
-    copy(job.text, {text_end, kBlockSize});
+    copy(job.text, {end_in(seat), kBlockSize});
   } else {
     // The last whole block, because a copy of a known size takes a tenth of the instructions.
-    std::memcpy(seat + rest, job.text.data() + job.text.size() - kBlockSize, kBlockSize);
+    std::memcpy(seat + rest, text + size - kBlockSize, kBlockSize);
   }
-  pad<Hash>(text_end, rest, job.text.size());
+  pad<Hash>(end_in(seat), rest, size);
   write_state(lane, job.key->inner());
-  seats_[lane] = seat;
-  lanes_.text[lane] = job.text.data();
-  left_[lane] = static_cast<std::uint32_t>(blocks);
-  end_left_[lane] = static_cast<std::uint32_t>(padded_blocks<Hash>(rest));
+  sitting_[lane] = {.left = static_cast<std::uint32_t>(blocks),
+                    .end_left = static_cast<std::uint32_t>(padded_blocks<Hash>(rest)),
+                    .seat = seat};
+  lanes_.text[lane] = text;
   if (blocks == 0) {
     go_to_end(lane);
   }
@@ -183,84 +188,86 @@ void HmacLanes<Hash>::begin(std::size_t lane, const HmacJob& job, std::uint8_t* 
 // go_to_end goes on with a text's end.
 template <class Hash>
 void HmacLanes<Hash>::go_to_end(std::size_t lane) noexcept {
-  lanes_.text[lane] = seats_[lane] + kBlockSize;
-  left_[lane] = std::exchange(end_left_[lane], 0);
+  Sitting& sitting = sitting_[lane];
+  lanes_.text[lane] = end_in(sitting.seat);
+  sitting.left = std::exchange(sitting.end_left, 0);
 }
 
 // end puts a text's inner hash where its outer one begins.
 template <class Hash>
 void HmacLanes<Hash>::end(std::size_t lane) noexcept {
-  write_hash(lane, seats_[lane]);
-  std::memcpy(seats_[lane] + Hash::kHashSize, kOuterEnd.data(), kOuterEnd.size());
+  std::uint8_t* const outer = sitting_[lane].seat;
+  write_hash(lane, outer);
+  std::memcpy(outer + Hash::kHashSize, kOuterEnd.data(), kOuterEnd.size());
 }
 
-// step takes blocks into all lanes. What idle ones take in does not matter, only that there is some
-// text.
+// occupy_idle gives idle lanes a text that `blocks` blocks can be taken from. What they make of it
+// does not matter.
 template <class Hash>
-void HmacLanes<Hash>::step(const Way<Lanes>& way, std::uint32_t blocks, bool some_idle) noexcept {
-  if (some_idle) {
-    const auto first = std::ranges::find(left_, blocks) - left_.begin();
-    for (std::size_t lane = 0; lane < way.lanes; ++lane) {
-      if (seats_[lane] == nullptr) {
-        lanes_.text[lane] = lanes_.text[first];
-      }
-    }
+void HmacLanes<Hash>::occupy_idle(const Way<Lanes>& way, std::uint32_t blocks) noexcept {
+  std::size_t first = 0;
+  while (sitting_[first].left != blocks) {
+    ++first;
   }
-  way.kernel(lanes_, blocks);
-  for (std::uint32_t& left : left_) {
-    left -= blocks;
+  for (std::size_t lane = 0; lane < way.lanes; ++lane) {
+    if (sitting_[lane].seat == nullptr) {
+      lanes_.text[lane] = lanes_.text[first];
+    }
   }
 }
 
 // hash_inner makes the inner hashes. Where a text ends, the next takes its lane.
 template <class Hash>
 void HmacLanes<Hash>::hash_inner(const Way<Lanes>& way, std::span<const HmacJob> jobs,
-                                 std::size_t first) noexcept {
-  left_.fill(kIdle);
-  std::fill_n(left_.begin(), way.lanes, 0);  // As if each had come to the end of a text.
-  end_left_.fill(0);
-  seats_.fill(nullptr);
-  std::size_t next = 0;
+                                 std::uint8_t* seats) noexcept {
+  auto next = jobs.begin();
   std::size_t idle = 0;
   const auto go_on = [&](std::size_t lane) {
-    if (end_left_[lane] != 0) {
+    Sitting& sitting = sitting_[lane];
+    if (sitting.end_left != 0) {
       return go_to_end(lane);
     }
-    if (seats_[lane] != nullptr) {
+    if (sitting.seat != nullptr) {
       end(lane);
     }
-    if (next < jobs.size()) {
-      begin(lane, jobs[next], seat(first + next));
-      ++next;
+    if (next != jobs.end()) {
+      begin(lane, *next++, seats);
+      seats += kSeatSize;
     } else {
-      seats_[lane] = nullptr;
-      left_[lane] = kIdle;
+      sitting = {.left = kIdle};
       ++idle;
     }
   };
+  std::fill_n(sitting_, way.lanes, Sitting{});
+  std::uint32_t taken = 0;  // Blocks, by all lanes.
   while (true) {
     std::uint32_t blocks = kIdle;  // Up to where the first lane comes to an end.
     for (std::size_t lane = 0; lane < way.lanes; ++lane) {
-      if (left_[lane] == 0) {
+      sitting_[lane].left -= taken;
+      if (sitting_[lane].left == 0) {
         go_on(lane);
       }
-      blocks = std::min(blocks, left_[lane]);
+      blocks = std::min(blocks, sitting_[lane].left);
     }
     if (idle == way.lanes) {
       return;
     }
-    step(way, blocks, idle > 0);
+    if (idle > 0) {
+      occupy_idle(way, blocks);
+    }
+    way.kernel(lanes_, blocks);
+    taken = blocks;
   }
 }
 
 template <class Hash>
 void HmacLanes<Hash>::hash_outer(const Way<Lanes>& way, std::span<const HmacJob> jobs,
-                                 std::size_t first) noexcept {
+                                 std::uint8_t* seats) noexcept {
   while (!jobs.empty()) {
     const std::size_t some = std::min(jobs.size(), way.lanes);
     for (std::size_t lane = 0; lane < some; ++lane) {
       write_state(lane, jobs[lane].key->outer());
-      lanes_.text[lane] = seat(first + lane);
+      lanes_.text[lane] = seats + lane * kSeatSize;
     }
     for (std::size_t lane = some; lane < way.lanes; ++lane) {
       lanes_.text[lane] = lanes_.text[0];  // What these make does not matter.
@@ -270,7 +277,7 @@ void HmacLanes<Hash>::hash_outer(const Way<Lanes>& way, std::span<const HmacJob>
       write_hash(lane, jobs[lane].out.data());
     }
     jobs = jobs.subspan(some);
-    first += some;
+    seats += some * kSeatSize;
   }
 }
 
@@ -281,8 +288,9 @@ void HmacLanes<Hash>::run(std::span<const HmacJob> jobs) noexcept {
   }
   const std::size_t done = each_share(
       ways_, jobs.size(), [&](const Way<Lanes>& way, std::size_t first, std::size_t some) {
-        hash_inner(way, jobs.subspan(first, some), first);
-        hash_outer(way, jobs.subspan(first, some), first);
+        std::uint8_t* const seats = octets_.data() + first * kSeatSize;
+        hash_inner(way, jobs.subspan(first, some), seats);
+        hash_outer(way, jobs.subspan(first, some), seats);
       });
   for (const HmacJob& job : jobs.subspan(done)) {
     alone_.run(job);
