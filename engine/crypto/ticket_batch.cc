@@ -79,7 +79,6 @@ class Wave {
   [[nodiscard]] std::span<Job* const> jobs() const noexcept {
     return std::span(jobs_).first(count_);
   }
-  [[nodiscard]] bool empty() const noexcept { return count_ == 0; }
 
   // keep_if drops the jobs that `keep` refuses, which are decided then.
   template <class Predicate>
@@ -104,36 +103,28 @@ class Wave {
   std::size_t count_ = 0;
 };
 
-// each_wave runs `run` over waves of the pending jobs, and `run_alone` over RC4's.
+// each_wave runs `run`, which decides all of them, over waves of the pending jobs, and `run_alone`
+// over RC4's.
 template <class Job, class Run, class RunAlone>
 void each_wave(Lanes& lanes, std::span<Job> jobs, Run run, RunAlone run_alone) noexcept {
-  constexpr std::array<Etype, 4> kInLanes = {Etype::kAes256CtsSha1, Etype::kAes128CtsSha1,
-                                             Etype::kAes256CtsSha384, Etype::kAes128CtsSha256};
   while (!jobs.empty()) {
     const std::span<Job> some = jobs.first(std::min(jobs.size(), kBatchMax));
     jobs = jobs.subspan(some.size());
-    std::size_t left = 0;
-    for (Job& job : some) {
-      if (job.outcome != Outcome::kPending) {
+    for (std::size_t i = 0; i < some.size(); ++i) {
+      if (some[i].outcome != Outcome::kPending) {
         continue;
       }
-      if (profile_of(job).family == Family::kRc4) {
-        run_alone(job);
-      } else {
-        ++left;
+      if (profile_of(some[i]).family == Family::kRc4) {
+        run_alone(some[i]);
+        continue;
       }
-    }
-    for (std::size_t i = 0; i < kInLanes.size() && left > 0; ++i) {
-      Wave<Job> wave(lanes, *crypto::profile_of(static_cast<std::int32_t>(kInLanes[i])));
-      for (Job& job : some) {
+      Wave<Job> wave(lanes, profile_of(some[i]));
+      for (Job& job : some.subspan(i)) {
         if (job.outcome == Outcome::kPending && &profile_of(job) == &wave.profile()) {
           wave.add(job);
-          --left;
         }
       }
-      if (!wave.empty()) {
-        run(wave);
-      }
+      run(wave);
     }
   }
 }
