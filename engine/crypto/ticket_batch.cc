@@ -28,7 +28,7 @@ const EtypeProfile& profile_of(const ChecksumJob& job) noexcept { return *job.ke
 // Where things lie in a job's room.
 template <class Job>
 MutableBytes body_in(const Job& job, std::size_t size) noexcept {
-  return job.room.subspan(kOpeningHeadroom, size);
+  return job.room.template subspan<kOpeningHeadroom>().first(size);
 }
 //= RFC 8009 5: the HMAC is over the IV and the ciphertext.
 template <class Job>
@@ -274,7 +274,7 @@ void seal_wave(Wave<SealJob>& wave) noexcept {
     assert(job->room.size() >= sealing_room(job->plain.size()));
     keys.add(*job->keys, job->session_key, {.reply = true});
     const MutableBytes body = body_in(*job, profile.confounder_size + job->plain.size());
-    copy(job->confounder, body);
+    copy(job->confounder.first<kAesBlockSize>(), body);
     copy(job->plain, body.subspan(profile.confounder_size));
   }
   const bool tag_first = profile.family == Family::kAesSha1;
