@@ -164,21 +164,23 @@ inline void fill(const AesEncryption& text) {
 
 // steal moves the ciphertext to where it is to go, the last two blocks of it in each other's place.
 inline void steal(const AesEncryption& text) {
+  // Read once: for all the compiler knows, what is stored changes `text`.
+  const std::uint8_t* const from = text.text;
+  std::uint8_t* const out = text.out;
   const std::size_t cut = cut_of(text.size);
   const std::size_t cut_size = text.size - cut;
-  const Block last = load(text.text + cut);
+  const Block last = load(from + cut);
   if (cut == 0) {
-    return store(text.out, last);
+    return store(out, last);
   }
   const std::size_t whole = cut - kBlockSize;
   for (std::size_t at = 0; at < whole; at += kBlockSize) {
-    store(text.out + at, load(text.text + at));
+    store(out + at, load(from + at));
   }
-  store(text.out + whole, last);
+  store(out + whole, last);
   // The last 16 bytes in one piece, because behind them nothing may be written.
-  store(text.out + text.size - kBlockSize,
-        _mm_or_si128(to_front(last, cut_size),
-                     to_back(load(text.text + whole), kBlockSize - cut_size)));
+  store(out + cut + cut_size - kBlockSize,
+        _mm_or_si128(to_front(last, cut_size), to_back(load(from + whole), kBlockSize - cut_size)));
 }
 
 template <int kRounds>

@@ -212,11 +212,12 @@ void in_chunks(std::span<const Job> jobs, Run run) noexcept {
 bool X86Lanes::derive(const DeriveInputs& inputs, std::span<const DeriveJob> jobs) noexcept {
   std::uint8_t blocks[std::tuple_size_v<DeriveInputs>][kAesBlockSize];
   static_assert(sizeof(blocks) == sizeof(inputs));
+  static_assert(sizeof(DeriveJob::keys) == sizeof(x86::AesDerivation::keys));
   std::memcpy(blocks, inputs.data(), sizeof(blocks));
   in_chunks(jobs, [&](std::span<const DeriveJob> some) {
     for (std::size_t i = 0; i < some.size(); ++i) {
       derivations_[i].base = some[i].base.data();
-      std::ranges::copy(some[i].keys, derivations_[i].keys);
+      std::memcpy(derivations_[i].keys, some[i].keys.data(), sizeof(derivations_[i].keys));
     }
     x86::aes_derive(blocks, derivations_.data(), some.size(), some[0].base.size());
   });
