@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -483,6 +484,32 @@ TEST(DerTime, TakesDigitsOnlyAtEachPlace) {
         EXPECT_TRUE(at == 14 ? octet == 'Z' : digit) << at << ' ' << octet;
       } else {
         EXPECT_NE(text[at], good[at]) << at;
+      }
+    }
+  }
+}
+
+// Years 0 to 9999, with days and months that there are not, too.
+TEST(DerTime, KnowsTheCalendar) {
+  constexpr unsigned kTheClock = (13 * 60 + 59) * 60 + 7;
+  for (unsigned year = 0; year < 10'000; ++year) {
+    for (unsigned month = 0; month <= 13; ++month) {
+      for (const unsigned day : {0u, 1u, 15u, 28u, 29u, 30u, 31u, 32u, 99u}) {
+        std::array<std::uint8_t, kTimeSize> text = {0,   0,   0,   0,   0,   0,   0,  0,
+                                                    '1', '3', '5', '9', '0', '7', 'Z'};
+        const std::array<unsigned, 4> pairs = {year / 100, year % 100, month, day};
+        for (std::size_t i = 0; i < pairs.size(); ++i) {
+          text[2 * i] = static_cast<std::uint8_t>('0' + pairs[i] / 10);
+          text[2 * i + 1] = static_cast<std::uint8_t>('0' + pairs[i] % 10);
+        }
+        const std::chrono::year_month_day date(std::chrono::year(static_cast<int>(year)),
+                                               std::chrono::month(month), std::chrono::day(day));
+        std::int64_t seconds = 0;
+        ASSERT_EQ(parse_time(text, seconds), date.ok()) << year << ' ' << month << ' ' << day;
+        if (date.ok()) {
+          const std::chrono::sys_seconds midnight{std::chrono::sys_days(date)};
+          ASSERT_EQ(seconds, midnight.time_since_epoch().count() + kTheClock);
+        }
       }
     }
   }
