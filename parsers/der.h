@@ -35,21 +35,20 @@ constexpr std::uint32_t octet_of(Tag tag) noexcept { return std::uint8_t(tag); }
 //
 // Reads never fail visibly: after the first fault every read yields an empty value, every `in` and
 // `each` body is skipped, and Parse::finish reports the fault. A parse function can therefore be
-// written in the shape of its ASN.1 module, with one check at the end.
+// written in the shape of its ASN.1 module, with one check at the end. No read has to ask for a
+// fault: where there was one, nothing is left to read, neither here nor in the Readers around.
 class Reader {
  public:
-  explicit Reader(Parse& parse) noexcept : Reader(parse, parse.input()) {}
+  explicit Reader(Parse& parse) noexcept
+      : Reader(parse, parse.input().first(parse.ok() ? parse.input().size() : 0)) {}
 
-  [[nodiscard]] bool more() const noexcept { return parse_.ok() && !unread_.empty(); }
+  [[nodiscard]] bool more() const noexcept { return !unread_.empty(); }
   [[nodiscard]] bool next_is(Tag tag) const noexcept {
     return more() && unread_[0] == std::uint8_t(tag);
   }
 
   // bytes returns the contents of the next element, which must carry `tag`.
   Bytes bytes(Tag tag) noexcept {
-    if (!parse_.ok()) {
-      return {};
-    }
     // Most elements are well-formed and shorter than 128 bytes; those are taken here, where the
     // compiler can keep the Reader in registers.
     if (unread_.size() >= 2) {
@@ -63,7 +62,7 @@ class Reader {
   }
 
   // rest returns everything unread, as it is; for contents that are not DER (RFC 2743 3.1).
-  Bytes rest() noexcept { return parse_.ok() ? take(0, unread_.size()) : Bytes{}; }
+  Bytes rest() noexcept { return take(0, unread_.size()); }
 
   // mark and since bracket a run of elements, headers included: checksums cover those octets too.
   [[nodiscard]] std::uint32_t mark() const noexcept {
@@ -88,9 +87,6 @@ class Reader {
   // bytes_in, u32_in, i32_in and u32_modulo_in read what is alone inside an element of `outer`,
   // such as `[n] EXPLICIT INTEGER`: `in`, in one step where both headers have one form.
   Bytes bytes_in(Tag outer, Tag tag) noexcept {
-    if (!parse_.ok()) {
-      return {};
-    }
     if (unread_.size() >= 4) {
       const auto octets = load_le<std::uint32_t>(unread_);
       const std::size_t inner_size = octets >> 24;
@@ -118,7 +114,7 @@ class Reader {
     static_assert(2 + kSize < 0x80);
     constexpr std::uint32_t kSizes = (2 + kSize) << 8 | kSize << 24;
     const std::uint32_t octets = octet_of(outer) | octet_of(tag) << 16 | kSizes;
-    if (unread_.size() >= 4 + kSize && parse_.ok() && load_le<std::uint32_t>(unread_) == octets) {
+    if (unread_.size() >= 4 + kSize && load_le<std::uint32_t>(unread_) == octets) {
       return take(4, kSize);
     }
     return bytes_in(outer, tag);
@@ -158,14 +154,14 @@ class Reader {
   // require rejects the message with kBadValue, at the current position, unless `valid`.
   void require(bool valid) noexcept {
     if (!valid) {
-      parse_.fail(ParseCode::kBadValue, mark());
+      fail(ParseCode::kBadValue, mark());
     }
   }
 
   // finish rejects unread bytes. `in` calls it; a top-level caller must do so itself.
   void finish() noexcept {
     if (!unread_.empty()) {
-      parse_.fail(ParseCode::kTrailingBytes, mark());
+      fail(ParseCode::kTrailingBytes, mark());
     }
   }
 
@@ -195,6 +191,13 @@ class Reader {
     return octet_of(outer) | 0x82u << 8 | std::uint64_t{octet_of(tag) | 0x82u << 8} << 32;
   }
 
+  // fail records a fault, if it is the first, and leaves nothing to read.
+  void fail(ParseCode code, std::uint32_t offset) noexcept {
+    parse_.fail(code, offset);
+    stop();
+  }
+  void stop() noexcept { unread_ = unread_.first(0); }
+
   // take passes over what stands before the contents and the contents, which it returns.
   Bytes take(std::size_t before, std::size_t size) noexcept {
     const Bytes taken = unread_.first(before + size);
@@ -203,8 +206,8 @@ class Reader {
   }
   Bytes take(const Header& header) noexcept {
     if (header.fault.code != ParseCode::kOk) {
-      parse_.fail(header.fault.code, mark() + header.fault.offset);
-      return {};
+      fail(header.fault.code, mark() + header.fault.offset);
+      return unread_;
     }
     return take(header.size, header.content_size);
   }
@@ -215,6 +218,9 @@ class Reader {
       Reader inner(parse_, contents);
       body(inner);
       inner.finish();
+      if (!parse_.ok()) {
+        stop();
+      }
     }
   }
 
@@ -251,7 +257,7 @@ class Reader {
       return value;
     }
     if (parse_.ok()) {
-      parse_.fail(ParseCode::kBadValue, integer_begin(contents));
+      fail(ParseCode::kBadValue, integer_begin(contents));
     }
     return 0;
   }
@@ -263,7 +269,7 @@ class Reader {
   std::int64_t integer_in(Tag outer, Limits limits) noexcept {
     constexpr std::uint32_t kOneOctet = 0x01020300;  // Lengths 3 and 1, and the tag, little-endian.
     static_assert(std::uint8_t(Tag::kInteger) == 2);
-    if (unread_.size() >= 5 && parse_.ok() &&
+    if (unread_.size() >= 5 &&
         load_le<std::uint32_t>(unread_) == (kOneOctet | std::uint8_t(outer)) && unread_[4] < 0x80) {
       return take(4, 1)[0];  // Within all limits there are here.
     }

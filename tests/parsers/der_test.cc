@@ -226,6 +226,39 @@ TEST(DerReader, RunsNoBodyAndMovesNoFaultAfterTheFirst) {
   EXPECT_EQ(parse.finish(0).fault(), (ParseFault{ParseCode::kUnexpectedTag, 2}));
 }
 
+TEST(DerReader, LeavesNothingToReadAroundAFault) {
+  const auto message = hex("30 0a 30 03 02 01 05 02 01 06 05 00");
+  for (const int fault : {0, 1, 2}) {
+    Parse parse(message);
+    Reader reader(parse);
+    reader.in(Tag::kSequence, [&](Reader& body) {
+      body.in(Tag::kSequence, [&](Reader& inner) {
+        switch (fault) {
+          case 0:
+            inner.bytes(Tag::kOctetString);
+            break;
+          case 1:
+            inner.require(false);
+            break;
+          default:
+            break;  // It is left unread.
+        }
+        EXPECT_EQ(inner.more(), fault == 2);
+      });
+      EXPECT_FALSE(body.more());
+      EXPECT_FALSE(body.next_is(Tag::kInteger));
+      EXPECT_EQ(body.u32(), 0u);
+    });
+    EXPECT_FALSE(reader.more());
+    EXPECT_TRUE(reader.rest().empty());
+    EXPECT_TRUE(Reader(parse).rest().empty()) << "nor to a new one";
+    constexpr std::array kFaults = {ParseFault{ParseCode::kUnexpectedTag, 4},
+                                    ParseFault{ParseCode::kBadValue, 4},
+                                    ParseFault{ParseCode::kTrailingBytes, 4}};
+    EXPECT_EQ(parse.fault(), kFaults[static_cast<std::size_t>(fault)]) << fault;
+  }
+}
+
 TEST(DerReader, KeepsEveryElementInsideItsParent) {
   // [0] says three octets, and so does the OCTET STRING inside, which has room for one.
   const auto message = hex("30 08 a0 03 04 03 aa bb cc dd");
