@@ -91,7 +91,7 @@ bool AdWalk::fail(ParseFault fault, Bytes part) noexcept {
 bool AdWalk::enter(Bytes list) noexcept {
   Parse parse(list);
   Reader reader(parse);
-  const Bytes elements = reader.bytes(Tag::kSequence);
+  const Bytes elements = reader.large(Tag::kSequence);
   reader.finish();
   if (!parse.ok()) {
     return fail(parse.fault(), list);
@@ -107,9 +107,9 @@ bool AdWalk::read(AdElement& element) noexcept {
   Reader reader(parse);
   element_at_ = at(from);
   element.if_relevant = depth_ > 0;
-  reader.in(Tag::kSequence, [&](Reader& parts) {
+  reader.in_large(Tag::kSequence, [&](Reader& parts) {
     element.type = AdType(parts.i32_in(der::context(0)));
-    element.data = parts.bytes_in(der::context(1), Tag::kOctetString);
+    element.data = parts.large_in(der::context(1), Tag::kOctetString);
   });
   const Bytes rest = reader.rest();
   if (!parse.ok()) {

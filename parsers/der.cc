@@ -18,17 +18,6 @@ std::uint32_t Reader::integer_begin(Bytes contents) const noexcept {
 
 [[gnu::noinline]] Reader::Header Reader::any_header(Bytes unread, Tag tag) noexcept {
   const auto size = static_cast<std::uint32_t>(unread.size());
-  if (size >= 4) {  // The messages' own elements have one or two octets of length.
-    const std::uint32_t octets = load_be<std::uint32_t>(unread);
-    const std::uint32_t length = octets & 0xffff;
-    if (octets >> 16 == (octet_of(tag) << 8 | 0x82u) && length >= 0x100 && 4 + length <= size) {
-      return {.size = 4, .content_size = length, .fault = {}};
-    }
-    if (octets >> 16 == (octet_of(tag) << 8 | 0x81u) && length >= 0x8000 &&
-        3 + (length >> 8) <= size) {
-      return {.size = 3, .content_size = length >> 8, .fault = {}};
-    }
-  }
   const auto fail = [](ParseCode code, std::uint32_t at) { return Header{.fault = {code, at}}; };
   if (size != 0 && unread[0] != std::uint8_t(tag)) {
     return fail(ParseCode::kUnexpectedTag, 0);
@@ -64,29 +53,7 @@ std::uint32_t Reader::integer_begin(Bytes contents) const noexcept {
   return {.size = header_size, .content_size = length, .fault = {}};
 }
 
-[[gnu::noinline]] Reader::Header Reader::any_headers(Bytes unread, Tag outer, Tag tag,
-                                                     std::uint64_t expected) noexcept {
-  // Most that come here have two octets of length behind 0x82, or one behind 0x81, both of them.
-  if (unread.size() >= 8) {
-    const auto octets = load_le<std::uint64_t>(unread);
-    if ((octets & ~kLongLengths) == expected) {
-      const std::uint64_t swapped = swap_octets(octets);
-      const std::uint32_t size = swapped & 0xffff;
-      if (size >= 0x100 && (swapped >> 32 & 0xffff) == 4 + size && 8 + size <= unread.size()) {
-        return {.size = 8, .content_size = size, .fault = {}};
-      }
-    } else if ((octets & 0xff'ff00'ffff) ==
-               (octet_of(outer) | 0x81u << 8 | std::uint64_t{octet_of(tag) | 0x81u << 8} << 24)) {
-      const std::uint32_t size = octets >> 40 & 0xff;
-      if (size >= 0x80 && (octets >> 16 & 0xff) == 3 + size && 6 + size <= unread.size()) {
-        return {.size = 6, .content_size = size, .fault = {}};
-      }
-    }
-  }
-  return slow_headers(unread, outer, tag);
-}
-
-[[gnu::noinline]] Reader::Header Reader::slow_headers(Bytes unread, Tag outer, Tag tag) noexcept {
+[[gnu::noinline]] Reader::Header Reader::any_headers(Bytes unread, Tag outer, Tag tag) noexcept {
   const Header around = any_header(unread, outer);
   if (around.fault.code != ParseCode::kOk) {
     return around;

@@ -61,6 +61,22 @@ class Reader {
     return take(any_header(unread_, tag));
   }
 
+  // large is bytes for what almost always has 128 octets or more, but not 2^16.
+  Bytes large(Tag tag) noexcept {
+    if (unread_.size() >= 4) {
+      const std::uint32_t octets = load_be<std::uint32_t>(unread_);
+      const std::size_t two_octets = octets - large_header(tag, 2);
+      if (two_octets >= 0x100 && two_octets <= 0xffff && 4 + two_octets <= unread_.size()) {
+        return take(4, two_octets);
+      }
+      const std::size_t one_octet = (octets >> 8) - (large_header(tag, 1) >> 8);
+      if (one_octet >= 0x80 && one_octet <= 0xff && 3 + one_octet <= unread_.size()) {
+        return take(3, one_octet);
+      }
+    }
+    return bytes(tag);
+  }
+
   // rest returns everything unread, as it is; for contents that are not DER (RFC 2743 3.1).
   Bytes rest() noexcept { return take(0, unread_.size()); }
 
@@ -88,15 +104,15 @@ class Reader {
   // such as `[n] EXPLICIT INTEGER`: `in`, in one step where both headers have one form.
   Bytes bytes_in(Tag outer, Tag tag) noexcept {
     if (unread_.size() >= 4) {
-      const auto octets = load_le<std::uint32_t>(unread_);
-      const std::size_t inner_size = octets >> 24;
-      const std::uint32_t tags = octet_of(outer) | octet_of(tag) << 16;
-      if ((octets & (kShort | kShort << 16)) == tags && (octets >> 8 & 0xff) == 2 + inner_size &&
-          4 + inner_size <= unread_.size()) {
-        return take(4, inner_size);
+      // What the headers say beyond what they say around nothing is the contents' size, twice.
+      const std::uint32_t sizes =
+          load_be<std::uint32_t>(unread_) - (octet_of(outer) << 24 | 2 << 16 | octet_of(tag) << 8);
+      const std::size_t size = sizes & 0xffff;
+      if (size == sizes >> 16 && size <= 0x7f - 2 && 4 + size <= unread_.size()) {
+        return take(4, size);
       }
     }
-    return take(any_headers(unread_, outer, tag, long_headers(outer, tag)));
+    return take(any_headers(unread_, outer, tag));
   }
   std::uint32_t u32_in(Tag outer) noexcept {
     return static_cast<std::uint32_t>(integer_in(outer, kUnsigned));
@@ -120,8 +136,32 @@ class Reader {
     return bytes_in(outer, tag);
   }
 
+  // large_in is to bytes_in what large is to bytes, where both lengths have one form.
+  Bytes large_in(Tag outer, Tag tag) noexcept {
+    if (unread_.size() >= 8) {
+      // What the headers say beyond what they say around nothing is the contents' size, twice.
+      const auto octets = load_be<std::uint64_t>(unread_);
+      const std::uint64_t two_octets =
+          octets - (std::uint64_t{large_header(outer, 2) + 4} << 32 | large_header(tag, 2));
+      std::size_t size = two_octets & 0xffff'ffff;
+      if (size == two_octets >> 32 && size >= 0x100 && size <= 0xffff - 4 &&
+          8 + size <= unread_.size()) {
+        return take(8, size);
+      }
+      const std::uint64_t one_octet =
+          (octets >> 16) -
+          (std::uint64_t{(large_header(outer, 1) >> 8) + 3} << 24 | large_header(tag, 1) >> 8);
+      size = one_octet & 0xff'ffff;
+      if (size == one_octet >> 24 && size >= 0x80 && size <= 0xff - 3 &&
+          6 + size <= unread_.size()) {
+        return take(6, size);
+      }
+    }
+    return bytes_in(outer, tag);
+  }
+
   // in runs `body` on a Reader over the contents of the next element, which must carry `tag` and
-  // must be consumed entirely; or, with two tags, over what bytes_in yields.
+  // must be consumed entirely; or, with two tags, over what bytes_in yields; in_large likewise.
   template <class Body>
   void in(Tag tag, Body body) noexcept {
     in(bytes(tag), body);
@@ -129,6 +169,14 @@ class Reader {
   template <class Body>
   void in(Tag outer, Tag tag, Body body) noexcept {
     in(bytes_in(outer, tag), body);
+  }
+  template <class Body>
+  void in_large(Tag tag, Body body) noexcept {
+    in(large(tag), body);
+  }
+  template <class Body>
+  void in_large(Tag outer, Tag tag, Body body) noexcept {
+    in(large_in(outer, tag), body);
   }
 
   // maybe is `in` for an OPTIONAL element; it returns whether the element was there.
@@ -171,6 +219,12 @@ class Reader {
   // Of a header in its two octets: the tag, and that the other is a length itself.
   static constexpr std::uint32_t kShort = 0x80ff;
 
+  // large_header is the four octets a header of `tag` with length_octets of length begins with, but
+  // for that length.
+  static constexpr std::uint32_t large_header(Tag tag, std::uint32_t length_octets) noexcept {
+    return octet_of(tag) << 24 | (0x80 | length_octets) << 16;
+  }
+
   // Header is what any_header and any_headers found, in octets: that before the contents, and the
   // contents; or what is wrong, counted from the element's beginning.
   struct Header {
@@ -178,18 +232,11 @@ class Reader {
     std::uint32_t content_size = 0;
     ParseFault fault;
   };
-  // any_header reads the header of an element of any length; any_headers reads two, one alone in
-  // the other. They get and return values only, so that Reader and Parse need no address.
+  // any_header reads the header of an element of any length, or knows what is wrong with it;
+  // any_headers reads two, one alone in the other. They get and return values only, so that Reader
+  // and Parse need no address.
   static Header any_header(Bytes unread, Tag tag) noexcept;
-  static Header any_headers(Bytes unread, Tag outer, Tag tag, std::uint64_t expected) noexcept;
-  static Header slow_headers(Bytes unread, Tag outer, Tag tag) noexcept;
-
-  // long_headers is what two headers with lengths of two octets are, but for the lengths: known
-  // when this is compiled, where the tags are.
-  static constexpr std::uint64_t kLongLengths = 0xffff'0000'ffff'0000;
-  static constexpr std::uint64_t long_headers(Tag outer, Tag tag) noexcept {
-    return octet_of(outer) | 0x82u << 8 | std::uint64_t{octet_of(tag) | 0x82u << 8} << 32;
-  }
+  static Header any_headers(Bytes unread, Tag outer, Tag tag) noexcept;
 
   // fail records a fault, if it is the first, and leaves nothing to read.
   void fail(ParseCode code, std::uint32_t offset) noexcept {

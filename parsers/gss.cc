@@ -116,7 +116,7 @@ TokenKind kind_of(Bytes token) noexcept {
 
   Reader message(parse);
   //= RFC 2743 3.1
-  message.in(der::application(0), [&](Reader& framing) {
+  message.in_large(der::application(0), [&](Reader& framing) {
     out.oid = framing.bytes(Tag::kOid);
     framing.require(!out.oid.empty());
     out.inner = framing.rest();

@@ -138,7 +138,7 @@ std::size_t write_principal_text(const PrincipalName& name, Bytes realm_name,
     fields::constant(body, 0, fields::kProtocolVersion);
     fields::constant(body, 1, kApReqType);
     request.ap_options = fields::flags(body, 2);
-    body.in(der::context(3), [&](Reader& field) { request.ticket = fields::ticket(field); });
+    body.in_large(der::context(3), [&](Reader& field) { request.ticket = fields::ticket(field); });
     request.authenticator = fields::encrypted_data(body, 4);
   });
   return parse.fault();
@@ -171,8 +171,10 @@ Result<ApReq> parse_ap_req(Bytes message) noexcept { return in_place<ApReq>(mess
     part.end_time = fields::time(body, 7);
     part.has_renew_till = fields::maybe_time(body, 8, part.renew_till);
     body.maybe(der::context(9), [&](Reader& field) { part.addresses = fields::typed_list(field); });
-    body.maybe(der::context(10),
-               [&](Reader& field) { part.authorization_data = fields::typed_list(field); });
+    if (body.next_is(der::context(10))) {
+      body.in_large(der::context(10),
+                    [&](Reader& field) { part.authorization_data = fields::typed_list(field); });
+    }
   });
   return parse.fault();
 }

@@ -31,7 +31,7 @@ inline void skip_extensions(der::Reader& body, std::uint8_t last_field) noexcept
 template <class Body>
 void message_body(Parse& parse, std::uint8_t number, std::uint8_t last_field, Body body) noexcept {
   der::Reader message(parse);
-  message.in(der::application(number), der::Tag::kSequence, [&](der::Reader& elements) {
+  message.in_large(der::application(number), der::Tag::kSequence, [&](der::Reader& elements) {
     body(elements);
     skip_extensions(elements, last_field);
   });
@@ -80,12 +80,12 @@ inline PrincipalName principal(der::Reader& body, std::uint8_t field_number) noe
 // RFC 4120 5.2.9
 inline EncryptedData encrypted_data(der::Reader& body, std::uint8_t field_number) noexcept {
   EncryptedData data;
-  body.in(der::context(field_number), der::Tag::kSequence, [&](der::Reader& parts) {
+  body.in_large(der::context(field_number), der::Tag::kSequence, [&](der::Reader& parts) {
     data.etype = parts.i32_in(der::context(0));
     //= MS-KILE 3.1.5.8: key version numbers are encoded and decoded as signed 32-bit integers.
     data.has_kvno = parts.next_is(der::context(1));
     data.kvno = data.has_kvno ? parts.u32_modulo_in(der::context(1)) : 0;
-    data.cipher = parts.bytes_in(der::context(2), der::Tag::kOctetString);
+    data.cipher = parts.large_in(der::context(2), der::Tag::kOctetString);
   });
   return data;
 }
@@ -145,16 +145,17 @@ inline std::uint32_t microseconds(der::Reader& body, std::uint8_t field_number) 
 // a SEQUENCE OF them. All is checked here once, so that later walks cannot fail half way.
 inline Bytes typed_value(der::Reader& field) noexcept {
   const std::uint32_t begin = field.mark();
-  field.in(der::Tag::kSequence, [](der::Reader& parts) {
+  field.in_large(der::Tag::kSequence, [](der::Reader& parts) {
     parts.i32_in(der::context(0));
-    parts.bytes_in(der::context(1), der::Tag::kOctetString);
+    parts.large_in(der::context(1), der::Tag::kOctetString);
   });
   return field.since(begin);
 }
 inline Bytes typed_list(der::Reader& field) noexcept {
   const std::uint32_t begin = field.mark();
-  field.in(der::Tag::kSequence,
-           [](der::Reader& list) { list.each([](der::Reader& rest) { typed_value(rest); }); });
+  field.in_large(der::Tag::kSequence, [](der::Reader& list) {
+    list.each([](der::Reader& rest) { typed_value(rest); });
+  });
   return field.since(begin);
 }
 
@@ -162,7 +163,7 @@ inline Ticket ticket(der::Reader& field) noexcept {  // RFC 4120 5.3
   constexpr std::uint8_t kTicketTag = 1;
   Ticket read;
   const std::uint32_t begin = field.mark();
-  field.in(der::application(kTicketTag), der::Tag::kSequence, [&](der::Reader& body) {
+  field.in_large(der::application(kTicketTag), der::Tag::kSequence, [&](der::Reader& body) {
     constant(body, 0, kProtocolVersion);
     read.realm = realm(body, 1);
     read.sname = principal(body, 2);

@@ -62,12 +62,12 @@ void read_mech_list_mic(Reader& field, NegTokenInit& init) noexcept {
 
 void read_neg_token_init(Reader& message, NegTokenInit& init) noexcept {
   // NegotiationToken ::= [0] NegTokenInit
-  message.in(der::context(0), Tag::kSequence, [&](Reader& body) {
+  message.in_large(der::context(0), Tag::kSequence, [&](Reader& body) {
     body.in(der::context(0), [&](Reader& field) { read_mech_types(field, init); });
     body.maybe(der::context(1), [](Reader& field) { read_req_flags(field); });
     init.has_mech_token = body.next_is(der::context(2));
     if (init.has_mech_token) {
-      init.mech_token = body.bytes_in(der::context(2), Tag::kOctetString);
+      init.mech_token = body.large_in(der::context(2), Tag::kOctetString);
     }
     body.maybe(der::context(3), [&](Reader& field) {
       return field.next_is(Tag::kSequence) ? read_neg_hints(field, init)

@@ -95,8 +95,15 @@ void expect_same_pair(Bytes message, bool is_right) {
   Reader third(three);
   Bytes inside;
   third.in(der::context(0), Tag::kOctetString, [&](Reader& body) { inside = body.rest(); });
+  Parse four(message);
+  Reader fourth(four);
+  const Bytes large = fourth.large_in(der::context(0), Tag::kOctetString);
   EXPECT_EQ(one.finish(0).fault(), two.finish(0).fault());
   EXPECT_EQ(three.finish(0).fault(), two.finish(0).fault());
+  EXPECT_EQ(four.finish(0).fault(), two.finish(0).fault());
+  EXPECT_EQ(large.data(), contents.data());
+  EXPECT_EQ(large.size(), contents.size());
+  EXPECT_EQ(fourth.mark(), reader.mark());
   ASSERT_EQ(two.ok(), is_right);
   if (is_right) {
     EXPECT_EQ(contents.data(), expected.data());
@@ -108,14 +115,19 @@ void expect_same_pair(Bytes message, bool is_right) {
   }
 }
 
-// Headers of one, two, three and four octets, and where one form ends for either of two.
-TEST(DerReader, ReadsAFieldOfAnySizeAsInDoes) {
+// Where lengths get another form, and some that are in between.
+std::vector<std::size_t> telling_sizes() {
   std::vector<std::size_t> sizes(700);
   std::iota(sizes.begin(), sizes.end(), 0);
   for (std::size_t size = 0xfff0; size <= 0x10010; ++size) {
     sizes.push_back(size);
   }
-  for (const std::size_t size : sizes) {
+  return sizes;
+}
+
+// Headers of one, two, three and four octets, and where one form ends for either of two.
+TEST(DerReader, ReadsAFieldOfAnySizeAsInDoes) {
+  for (const std::size_t size : telling_sizes()) {
     SCOPED_TRACE(size);
     std::vector<std::uint8_t> message = pair_of(size);
     expect_same_pair(message, true);
@@ -131,6 +143,41 @@ TEST(DerReader, ReadsAFieldOfAnySizeAsInDoes) {
         std::vector<std::uint8_t> wrong = message;
         wrong[at] = static_cast<std::uint8_t>(wrong[at] + change);
         expect_same_pair(wrong, false);
+      }
+    }
+  }
+}
+
+// large reads what bytes does, also where a header is wrong.
+TEST(DerReader, ReadsLargeElementsAsOthers) {
+  const auto expect_same = [](Bytes message) {
+    Parse one(message);
+    Reader reader(one);
+    const Bytes contents = reader.large(Tag::kOctetString);
+    Parse two(message);
+    Reader twin(two);
+    const Bytes expected = twin.bytes(Tag::kOctetString);
+    EXPECT_EQ(one.fault(), two.fault());
+    EXPECT_EQ(contents.data(), expected.data());
+    EXPECT_EQ(contents.size(), expected.size());
+    EXPECT_EQ(reader.mark(), twin.mark());
+  };
+  for (const std::size_t size : telling_sizes()) {
+    SCOPED_TRACE(size);
+    const std::vector<std::uint8_t> contents(size, 0x55);
+    std::vector<std::uint8_t> room(size + 9, 0x55);  // One octet more than there is.
+    Writer writer(MutableBytes(room).first(size + 8));
+    writer.bytes(Tag::kOctetString, contents);
+    const std::size_t begin = size + 8 - writer.written().size();
+    const MutableBytes element = MutableBytes(room).subspan(begin);
+    expect_same(element);
+    expect_same(element.first(element.size() - 1));
+    expect_same(element.first(element.size() - 2));
+    for (std::size_t at = 0; at < 6 && at < element.size(); ++at) {
+      for (unsigned bit = 1; bit < 0x100; bit <<= 1) {
+        element[at] ^= static_cast<std::uint8_t>(bit);
+        expect_same(element);
+        element[at] ^= static_cast<std::uint8_t>(bit);
       }
     }
   }
