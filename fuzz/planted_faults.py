@@ -66,6 +66,12 @@ FAULTS = [
           "8 + size <= unread_.size()) {", "7 + size <= unread_.size()) {", ["parsers/der_field"], ["krb5", "accept"]),
     Fault("der_long_field_with_bytes_left_over", "parsers/der.h",
           "size == one_octet >> 24 &&", "size <= one_octet >> 24 &&", ["parsers/der_field"], ["krb5", "accept"]),
+    Fault("der_numbered_one_too_long", "parsers/der.h",
+          "13 + size <= unread_.size()) {", "12 + size <= unread_.size()) {", ["parsers/der_field"],
+          ["krb5", "accept"]),
+    Fault("der_numbered_with_bytes_left_over", "parsers/der.h",
+          "first == std::uint64_t{last} << 32 &&", "first >= std::uint64_t{last} << 32 &&",
+          ["parsers/der_field"], ["krb5", "accept"]),
     # Counts and depths that the sender says.
     Fault("authorization_data_one_level_deeper", "parsers/authorization_data.cc", "if (depth_ == kAdDepthMax) {",
           "if (depth_ == kAdDepthMax + 1) {", ["parsers/authorization_data"], ["authorization_data"]),

@@ -179,6 +179,16 @@ class Reader {
     in(large_in(outer, tag), body);
   }
 
+  // numbered_in reads SEQUENCE { [0] INTEGER, [1] `tag` }, alone in an element of `outer`: the
+  // INTEGER, an i32, into `number`, and what `tag` holds by `body`, as in `in`.
+  template <class Body>
+  void numbered_in(Tag outer, Tag tag, std::int32_t& number, Body body) noexcept {
+    Reader after(parse_, unread_.first(0));
+    const Bytes contents = numbered(outer, tag, number, after);
+    in(contents, body);
+    after.finish();
+  }
+
   // maybe is `in` for an OPTIONAL element; it returns whether the element was there.
   template <class Body>
   bool maybe(Tag tag, Body body) noexcept {
@@ -257,6 +267,29 @@ class Reader {
       return unread_;
     }
     return take(header.size, header.content_size);
+  }
+
+  // numbered reads what numbered_in does but for the contents of `tag`, which it returns; `after`
+  // is then on what follows in the SEQUENCE.
+  Bytes numbered(Tag outer, Tag tag, std::int32_t& number, Reader& after) noexcept {
+    if (unread_.size() >= 13) {
+      // Most have a number of one octet and are short. Then both, the first eight octets and the
+      // four behind the number, say beyond what they say around nothing the contents' size, twice.
+      const std::uint64_t first =
+          load_be<std::uint64_t>(unread_) -
+          (std::uint64_t{octet_of(outer) << 24 | 0x0b'30'09} << 32 | 0xa0'03'02'01);
+      const std::uint32_t last =
+          load_be<std::uint32_t>(unread_.subspan(9)) - (0xa1'02'00'00 | octet_of(tag) << 8);
+      const std::size_t size = last & 0xffff;
+      if (size <= 0x7f - 11 && last >> 16 == size && first == std::uint64_t{last} << 32 &&
+          unread_[8] < 0x80 && 13 + size <= unread_.size()) {
+        number = unread_[8];
+        return take(13, size);
+      }
+    }
+    after.unread_ = bytes_in(outer, Tag::kSequence);
+    number = after.i32_in(context(0));
+    return after.bytes_in(context(1), tag);
   }
 
   template <class Body>

@@ -161,10 +161,8 @@ Result<ApReq> parse_ap_req(Bytes message) noexcept { return in_place<ApReq>(mess
     part.key = fields::encryption_key(body, 1);
     part.crealm = fields::realm(body, 2);
     part.cname = fields::principal(body, 3);
-    body.in(der::context(4), Tag::kSequence, [&](Reader& transited) {
-      part.transited_type = transited.i32_in(der::context(0));
-      part.transited = transited.bytes_in(der::context(1), Tag::kOctetString);
-    });
+    body.numbered_in(der::context(4), Tag::kOctetString, part.transited_type,
+                     [&](Reader& contents) { part.transited = contents.rest(); });
     part.auth_time = fields::time(body, 5);
     part.start_time = part.auth_time;  //= RFC 4120 5.3
     part.has_start_time = fields::maybe_time(body, 6, part.start_time);
@@ -191,10 +189,8 @@ Result<EncTicketPart> parse_enc_ticket_part(Bytes plain) noexcept {
     authenticator.cname = fields::principal(body, 2);
     authenticator.has_checksum = body.next_is(der::context(3));
     if (authenticator.has_checksum) {
-      body.in(der::context(3), Tag::kSequence, [&](Reader& parts) {
-        authenticator.checksum_type = parts.i32_in(der::context(0));
-        authenticator.checksum = parts.bytes_in(der::context(1), Tag::kOctetString);
-      });
+      body.numbered_in(der::context(3), Tag::kOctetString, authenticator.checksum_type,
+                       [&](Reader& contents) { authenticator.checksum = contents.rest(); });
     }
     authenticator.cusec = fields::microseconds(body, 4);
     authenticator.ctime_text = fields::time_text(body, 5);

@@ -62,18 +62,16 @@ inline Bytes realm(der::Reader& body, std::uint8_t field_number) noexcept {
 // RFC 4120 5.2.2
 inline PrincipalName principal(der::Reader& body, std::uint8_t field_number) noexcept {
   PrincipalName name;
-  body.in(der::context(field_number), der::Tag::kSequence, [&](der::Reader& parts) {
-    name.type = parts.i32_in(der::context(0));
-    parts.in(der::context(1), der::Tag::kSequence, [&](der::Reader& strings) {
-      const std::uint32_t begin = strings.mark();
-      std::uint32_t count = 0;
-      strings.each([&](der::Reader& rest) {
-        rest.require(++count <= kNameComponentsMax);
-        name_string(rest);
-      });
-      name.components = strings.since(begin);
-    });
-  });
+  body.numbered_in(der::context(field_number), der::Tag::kSequence, name.type,
+                   [&](der::Reader& strings) {
+                     const std::uint32_t begin = strings.mark();
+                     std::uint32_t count = 0;
+                     strings.each([&](der::Reader& rest) {
+                       rest.require(++count <= kNameComponentsMax);
+                       name_string(rest);
+                     });
+                     name.components = strings.since(begin);
+                   });
   return name;
 }
 
@@ -93,11 +91,11 @@ inline EncryptedData encrypted_data(der::Reader& body, std::uint8_t field_number
 // RFC 4120 5.2.9
 inline EncryptionKey encryption_key(der::Reader& body, std::uint8_t field_number) noexcept {
   EncryptionKey key;
-  body.in(der::context(field_number), der::Tag::kSequence, [&](der::Reader& parts) {
-    key.etype = parts.i32_in(der::context(0));
-    key.value = parts.bytes_in(der::context(1), der::Tag::kOctetString);
-    parts.require(!key.value.empty());
-  });
+  body.numbered_in(der::context(field_number), der::Tag::kOctetString, key.etype,
+                   [&](der::Reader& value) {
+                     value.require(value.more());
+                     key.value = value.rest();
+                   });
   return key;
 }
 

@@ -183,6 +183,84 @@ TEST(DerReader, ReadsLargeElementsAsOthers) {
   }
 }
 
+// Numbered is what numbered_in reads, in one step or in two, and what the reader did with it.
+struct Numbered {
+  std::int32_t number = 7;
+  Bytes contents;
+  ParseFault fault;
+  std::uint32_t mark = 0;
+  bool is_read = false;
+};
+Numbered numbered_at_once(Bytes message) {
+  Numbered read;
+  Parse parse(message);
+  Reader reader(parse);
+  reader.numbered_in(context(3), Tag::kOctetString, read.number, [&](Reader& body) {
+    read.is_read = true;
+    read.contents = body.rest();
+  });
+  read.mark = reader.mark();
+  read.fault = parse.fault();
+  return read;
+}
+Numbered numbered_in_steps(Bytes message) {
+  Numbered read;
+  Parse parse(message);
+  Reader reader(parse);
+  reader.in(context(3), Tag::kSequence, [&](Reader& parts) {
+    read.number = parts.i32_in(context(0));
+    parts.in(context(1), Tag::kOctetString, [&](Reader& body) {
+      read.is_read = true;
+      read.contents = body.rest();
+    });
+  });
+  read.mark = reader.mark();
+  read.fault = parse.fault();
+  return read;
+}
+void expect_same_numbered(Bytes message) {
+  const Numbered one = numbered_at_once(message);
+  const Numbered two = numbered_in_steps(message);
+  EXPECT_EQ(one.fault, two.fault);
+  EXPECT_EQ(one.is_read, two.is_read);
+  if (two.fault.code == ParseCode::kOk) {
+    EXPECT_EQ(one.number, two.number);
+    EXPECT_EQ(one.contents.data(), two.contents.data());
+    EXPECT_EQ(one.contents.size(), two.contents.size());
+    EXPECT_EQ(one.mark, two.mark);
+  }
+}
+
+TEST(DerReader, ReadsANumberedFieldAsInDoes) {
+  for (const std::int32_t number : {0, 1, 127, 128, -1, -129, 0x8003, 0x7fffffff}) {
+    for (const std::size_t size : {0u, 1u, 2u, 32u, 115u, 116u, 117u, 118u, 127u, 128u, 300u}) {
+      SCOPED_TRACE(size);
+      const std::vector<std::uint8_t> contents(size, 0x55);
+      std::vector<std::uint8_t> room(size + 32);
+      Writer writer(room);
+      writer.octets(hex("05 00"));  // Behind the element: the next one's business.
+      writer.in(context(3), Tag::kSequence, [&](Writer& parts) {
+        parts.bytes_in(context(1), Tag::kOctetString, contents);
+        parts.i32_in(context(0), number);
+      });
+      std::vector<std::uint8_t> message(writer.written().begin(), writer.written().end());
+      EXPECT_EQ(numbered_at_once(message).number, number);
+      EXPECT_EQ(numbered_at_once(message).contents.size(), size);
+      expect_same_numbered(message);
+      for (std::size_t kept = 0; kept < message.size(); ++kept) {
+        expect_same_numbered(Bytes(message).first(kept));
+      }
+      for (std::size_t at = 0; at < message.size() && at < 24; ++at) {
+        for (int octet = 0; octet < 256; ++octet) {
+          std::vector<std::uint8_t> wrong = message;
+          wrong[at] = static_cast<std::uint8_t>(octet);
+          expect_same_numbered(wrong);
+        }
+      }
+    }
+  }
+}
+
 // written is what `write` makes of a Writer.
 template <class Write>
 std::vector<std::uint8_t> written(Write write) {
