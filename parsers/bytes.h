@@ -55,6 +55,35 @@ template <class T>
 requires std::is_unsigned_v<T>
 [[nodiscard]] inline T load_be(Bytes bytes) noexcept { return swap_octets(load_le<T>(bytes)); }
 
+// has_nul says whether there is an octet of 0 in `text`. What is short, as names are, is looked at
+// in two words, which may overlap.
+[[nodiscard]] inline bool has_nul(Bytes text) noexcept {
+  constexpr std::size_t kWord = sizeof(std::uint64_t);
+  constexpr std::size_t kHalf = kWord / 2;
+  if (text.size() > 2 * kWord) {
+    return std::memchr(text.data(), 0, text.size()) != nullptr;
+  }
+  // Taking one from each octet of a word, the lowest that is 0 borrows, and gets its highest bit.
+  const auto in_word = [](std::uint64_t word) {
+    constexpr std::uint64_t kEach = 0x0101'0101'0101'0101;  // Times an octet: eight of it.
+    return (word - kEach) & ~word & kEach * 0x80;
+  };
+  if (text.size() >= kWord) {
+    return (in_word(load_le<std::uint64_t>(text)) |
+            in_word(load_le<std::uint64_t>(text.last<kWord>()))) != 0;
+  }
+  if (text.size() >= kHalf) {
+    return in_word(std::uint64_t{load_le<std::uint32_t>(text)} << 32 |
+                   load_le<std::uint32_t>(text.last<kHalf>())) != 0;
+  }
+  for (const std::uint8_t octet : text) {
+    if (octet == 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
 // store_le writes `value` little-endian to the front of `out`, which must hold at least sizeof(T)
 // bytes.
 template <class T>

@@ -80,6 +80,19 @@ class Reader {
   // rest returns everything unread, as it is; for contents that are not DER (RFC 2743 3.1).
   Bytes rest() noexcept { return take(0, unread_.size()); }
 
+  // ahead is everything unread, without reading it.
+  [[nodiscard]] Bytes ahead() const noexcept { return unread_; }
+
+  // checked is rest, for which `check` says what is wrong, counted from its first octet.
+  template <class Check>
+  Bytes checked(Check check) noexcept {
+    const ParseFault fault = check(unread_);
+    if (fault.code != ParseCode::kOk) {
+      fail(fault.code, mark() + fault.offset);
+    }
+    return rest();
+  }
+
   // mark and since bracket a run of elements, headers included: checksums cover those octets too.
   [[nodiscard]] std::uint32_t mark() const noexcept {
     return static_cast<std::uint32_t>(unread_.data() - parse_.input().data());

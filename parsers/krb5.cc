@@ -138,8 +138,11 @@ std::size_t write_principal_text(const PrincipalName& name, Bytes realm_name,
     fields::constant(body, 0, fields::kProtocolVersion);
     fields::constant(body, 1, kApReqType);
     request.ap_options = fields::flags(body, 2);
-    body.in_large(der::context(3), [&](Reader& field) { request.ticket = fields::ticket(field); });
-    request.authenticator = fields::encrypted_data(body, 4);
+    body.in_large(der::context(3), [&](Reader& field) {
+      request.ticket.encoded = field.ahead();
+      fields::ticket(field, request.ticket);
+    });
+    fields::encrypted_data(body, 4, request.authenticator);
   });
   return parse.fault();
 }
@@ -148,8 +151,9 @@ Result<ApReq> parse_ap_req(Bytes message) noexcept { return in_place<ApReq>(mess
 
 [[gnu::flatten]] Result<Ticket> parse_ticket(Bytes message) noexcept {
   Parse parse(message);
+  Ticket ticket{.encoded = message};
   Reader reader(parse);
-  const Ticket ticket = fields::ticket(reader);
+  fields::ticket(reader, ticket);
   reader.finish();
   return parse.finish(ticket);
 }
@@ -158,9 +162,9 @@ Result<ApReq> parse_ap_req(Bytes message) noexcept { return in_place<ApReq>(mess
   Parse parse(plain);
   fields::message_body(parse, kEncTicketPartTag, 10, [&](Reader& body) {
     part.flags = fields::flags(body, 0);
-    part.key = fields::encryption_key(body, 1);
+    fields::encryption_key(body, 1, part.key);
     part.crealm = fields::realm(body, 2);
-    part.cname = fields::principal(body, 3);
+    fields::principal(body, 3, part.cname);
     body.numbered_in(der::context(4), Tag::kOctetString, part.transited_type,
                      [&](Reader& contents) { part.transited = contents.rest(); });
     part.auth_time = fields::time(body, 5);
@@ -168,11 +172,8 @@ Result<ApReq> parse_ap_req(Bytes message) noexcept { return in_place<ApReq>(mess
     part.has_start_time = fields::maybe_time(body, 6, part.start_time);
     part.end_time = fields::time(body, 7);
     part.has_renew_till = fields::maybe_time(body, 8, part.renew_till);
-    body.maybe(der::context(9), [&](Reader& field) { part.addresses = fields::typed_list(field); });
-    if (body.next_is(der::context(10))) {
-      body.in_large(der::context(10),
-                    [&](Reader& field) { part.authorization_data = fields::typed_list(field); });
-    }
+    part.addresses = fields::maybe_typed_list(body, 9);
+    part.authorization_data = fields::maybe_typed_list(body, 10);
   });
   return parse.fault();
 }
@@ -186,7 +187,7 @@ Result<EncTicketPart> parse_enc_ticket_part(Bytes plain) noexcept {
   fields::message_body(parse, kAuthenticatorTag, 8, [&](Reader& body) {
     fields::constant(body, 0, fields::kProtocolVersion);
     authenticator.crealm = fields::realm(body, 1);
-    authenticator.cname = fields::principal(body, 2);
+    fields::principal(body, 2, authenticator.cname);
     authenticator.has_checksum = body.next_is(der::context(3));
     if (authenticator.has_checksum) {
       body.numbered_in(der::context(3), Tag::kOctetString, authenticator.checksum_type,
@@ -197,15 +198,13 @@ Result<EncTicketPart> parse_enc_ticket_part(Bytes plain) noexcept {
     authenticator.ctime = fields::seconds_of(body, authenticator.ctime_text);
     authenticator.has_subkey = body.next_is(der::context(6));
     if (authenticator.has_subkey) {
-      authenticator.subkey = fields::encryption_key(body, 6);
+      fields::encryption_key(body, 6, authenticator.subkey);
     }
     authenticator.has_seq_number = body.next_is(der::context(7));
     if (authenticator.has_seq_number) {
       authenticator.seq_number = body.u32_modulo_in(der::context(7));
     }
-    body.maybe(der::context(8), [&](Reader& field) {
-      authenticator.authorization_data = fields::typed_list(field);
-    });
+    authenticator.authorization_data = fields::maybe_typed_list(body, 8);
   });
   return parse.fault();
 }
@@ -220,7 +219,7 @@ Result<ApRep> parse_ap_rep(Bytes message) noexcept {
   fields::message_body(parse, kApRepType, 2, [&](Reader& body) {
     fields::constant(body, 0, fields::kProtocolVersion);
     fields::constant(body, 1, kApRepType);
-    reply.enc_part = fields::encrypted_data(body, 2);
+    fields::encrypted_data(body, 2, reply.enc_part);
   });
   return parse.finish(reply);
 }
@@ -233,7 +232,7 @@ Result<EncApRepPart> parse_enc_ap_rep_part(Bytes plain) noexcept {
     part.cusec = fields::microseconds(body, 1);
     part.has_subkey = body.next_is(der::context(2));
     if (part.has_subkey) {
-      part.subkey = fields::encryption_key(body, 2);
+      fields::encryption_key(body, 2, part.subkey);
     }
     part.has_seq_number =
         body.maybe(der::context(3), [&](Reader& field) { part.seq_number = field.u32_modulo(); });
@@ -256,11 +255,11 @@ Result<KrbError> parse_krb_error(Bytes message) noexcept {
       error.crealm = fields::realm(body, 7);
     }
     if (body.next_is(der::context(8))) {
-      error.cname = fields::principal(body, 8);
+      fields::principal(body, 8, error.cname);
     }
     error.realm = fields::realm(body, 9);
-    error.sname = fields::principal(body, 10);
-    // Old MIT KDCs count the terminating NUL in e-text, so it is not held to name_string's rule.
+    fields::principal(body, 10, error.sname);
+    // Old MIT KDCs count the terminating NUL in e-text, so it is not held to realm's rule.
     body.maybe(der::context(11),
                [&](Reader& field) { error.e_text = field.bytes(Tag::kGeneralString); });
     body.maybe(der::context(12),

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <cstring>
 
 #include "parsers/bytes.h"
 #include "parsers/der.h"
@@ -45,39 +44,29 @@ inline void constant(der::Reader& body, std::uint8_t field_number,
   body.require(body.u32_in(der::context(field_number)) == expected);
 }
 
-// without_nul passes a name on; a NUL would end it for every C library that sees it later.
-inline Bytes without_nul(der::Reader& reader, Bytes name) noexcept {
-  reader.require(name.empty() || std::memchr(name.data(), 0, name.size()) == nullptr);
+// check_names, check_typed_value and check_typed_list say what is wrong with the contents of a
+// name-string, with a typed_value or with a typed_list, counted from its first octet. They are no
+// part of the parse function: it has few registers as it is.
+ParseFault check_names(Bytes strings) noexcept;
+ParseFault check_typed_value(Bytes element) noexcept;
+ParseFault check_typed_list(Bytes element) noexcept;
+
+// A realm with a NUL would end there for every C library that sees it later.
+inline Bytes realm(der::Reader& body, std::uint8_t field_number) noexcept {  // RFC 4120 5.2.2
+  const Bytes name = body.bytes_in(der::context(field_number), der::Tag::kGeneralString);
+  body.require(!has_nul(name));
   return name;
-}
-
-inline Bytes name_string(der::Reader& field) noexcept {  // KerberosString (RFC 4120 5.2.1).
-  return without_nul(field, field.bytes(der::Tag::kGeneralString));
-}
-
-inline Bytes realm(der::Reader& body, std::uint8_t field_number) noexcept {
-  return without_nul(body, body.bytes_in(der::context(field_number), der::Tag::kGeneralString));
 }
 
 // RFC 4120 5.2.2
-inline PrincipalName principal(der::Reader& body, std::uint8_t field_number) noexcept {
-  PrincipalName name;
+inline void principal(der::Reader& body, std::uint8_t field_number, PrincipalName& name) noexcept {
   body.numbered_in(der::context(field_number), der::Tag::kSequence, name.type,
-                   [&](der::Reader& strings) {
-                     const std::uint32_t begin = strings.mark();
-                     std::uint32_t count = 0;
-                     strings.each([&](der::Reader& rest) {
-                       rest.require(++count <= kNameComponentsMax);
-                       name_string(rest);
-                     });
-                     name.components = strings.since(begin);
-                   });
-  return name;
+                   [&](der::Reader& strings) { name.components = strings.checked(check_names); });
 }
 
 // RFC 4120 5.2.9
-inline EncryptedData encrypted_data(der::Reader& body, std::uint8_t field_number) noexcept {
-  EncryptedData data;
+inline void encrypted_data(der::Reader& body, std::uint8_t field_number,
+                           EncryptedData& data) noexcept {
   body.in_large(der::context(field_number), der::Tag::kSequence, [&](der::Reader& parts) {
     data.etype = parts.i32_in(der::context(0));
     //= MS-KILE 3.1.5.8: key version numbers are encoded and decoded as signed 32-bit integers.
@@ -85,18 +74,16 @@ inline EncryptedData encrypted_data(der::Reader& body, std::uint8_t field_number
     data.kvno = data.has_kvno ? parts.u32_modulo_in(der::context(1)) : 0;
     data.cipher = parts.large_in(der::context(2), der::Tag::kOctetString);
   });
-  return data;
 }
 
 // RFC 4120 5.2.9
-inline EncryptionKey encryption_key(der::Reader& body, std::uint8_t field_number) noexcept {
-  EncryptionKey key;
+inline void encryption_key(der::Reader& body, std::uint8_t field_number,
+                           EncryptionKey& key) noexcept {
   body.numbered_in(der::context(field_number), der::Tag::kOctetString, key.etype,
                    [&](der::Reader& value) {
                      value.require(value.more());
                      key.value = value.rest();
                    });
-  return key;
 }
 
 //= RFC 4120 5.2.8
@@ -139,37 +126,29 @@ inline std::uint32_t microseconds(der::Reader& body, std::uint8_t field_number) 
 }
 
 // typed_value reads SEQUENCE { [0] Int32, [1] OCTET STRING }, which a HostAddress (RFC 4120 5.2.5)
-// and an element of AuthorizationData (5.2.6) both are, and returns it, header included; typed_list
-// a SEQUENCE OF them. All is checked here once, so that later walks cannot fail half way.
-inline Bytes typed_value(der::Reader& field) noexcept {
-  const std::uint32_t begin = field.mark();
-  field.in_large(der::Tag::kSequence, [](der::Reader& parts) {
-    parts.i32_in(der::context(0));
-    parts.large_in(der::context(1), der::Tag::kOctetString);
-  });
-  return field.since(begin);
-}
-inline Bytes typed_list(der::Reader& field) noexcept {
-  const std::uint32_t begin = field.mark();
-  field.in_large(der::Tag::kSequence, [](der::Reader& list) {
-    list.each([](der::Reader& rest) { typed_value(rest); });
-  });
-  return field.since(begin);
+// and an element of AuthorizationData (5.2.6) both are, alone in `field`, and returns it, header
+// included; typed_list a SEQUENCE OF them. All is checked here once, so that later walks cannot
+// fail half way.
+inline Bytes typed_value(der::Reader& field) noexcept { return field.checked(check_typed_value); }
+inline Bytes maybe_typed_list(der::Reader& body, std::uint8_t field_number) noexcept {
+  Bytes element;
+  if (body.next_is(der::context(field_number))) {
+    body.in_large(der::context(field_number),
+                  [&](der::Reader& field) { element = field.checked(check_typed_list); });
+  }
+  return element;
 }
 
-inline Ticket ticket(der::Reader& field) noexcept {  // RFC 4120 5.3
+// ticket leaves `encoded` to who knows where the ticket ends.
+inline void ticket(der::Reader& field, Ticket& read) noexcept {  // RFC 4120 5.3
   constexpr std::uint8_t kTicketTag = 1;
-  Ticket read;
-  const std::uint32_t begin = field.mark();
   field.in_large(der::application(kTicketTag), der::Tag::kSequence, [&](der::Reader& body) {
     constant(body, 0, kProtocolVersion);
     read.realm = realm(body, 1);
-    read.sname = principal(body, 2);
-    read.enc_part = encrypted_data(body, 3);
+    principal(body, 2, read.sname);
+    encrypted_data(body, 3, read.enc_part);
     skip_extensions(body, 3);
   });
-  read.encoded = field.since(begin);
-  return read;
 }
 
 }  // namespace usher::krb5::fields

@@ -43,7 +43,7 @@ bool maybe_realm(Reader& body, std::uint8_t field_number, Bytes& realm) noexcept
 bool maybe_name(Reader& body, std::uint8_t field_number, PrincipalName& name) noexcept {
   const bool present = body.next_is(der::context(field_number));
   if (present) {
-    name = fields::principal(body, field_number);
+    fields::principal(body, field_number, name);
   }
   return present;
 }
@@ -51,7 +51,7 @@ bool maybe_name(Reader& body, std::uint8_t field_number, PrincipalName& name) no
 KrbCredInfo cred_info(Reader& field) noexcept {
   KrbCredInfo info;
   field.in(Tag::kSequence, [&](Reader& body) {
-    info.key = fields::encryption_key(body, 0);
+    fields::encryption_key(body, 0, info.key);
     info.has_client = maybe_realm(body, 1, info.prealm);
     body.require(maybe_name(body, 2, info.pname) == info.has_client);
     info.has_flags = body.next_is(der::context(3));
@@ -62,8 +62,7 @@ KrbCredInfo cred_info(Reader& field) noexcept {
     info.has_renew_till = fields::maybe_time(body, 7, info.renew_till);
     info.has_service = maybe_realm(body, 8, info.srealm);
     body.require(maybe_name(body, 9, info.sname) == info.has_service);
-    body.maybe(der::context(10),
-               [&](Reader& addresses) { info.addresses = fields::typed_list(addresses); });
+    info.addresses = fields::maybe_typed_list(body, 10);
   });
   return info;
 }
@@ -77,10 +76,12 @@ Result<KrbCred> parse_krb_cred(Bytes message) noexcept {
     fields::constant(body, 0, fields::kProtocolVersion);
     fields::constant(body, 1, kKrbCredType);
     body.in(der::context(2), [&](Reader& field) {
-      cred.tickets =
-          list_of(field, cred.ticket_count, [](Reader& element) { fields::ticket(element); });
+      cred.tickets = list_of(field, cred.ticket_count, [](Reader& element) {
+        Ticket ticket;
+        fields::ticket(element, ticket);
+      });
     });
-    cred.enc_part = fields::encrypted_data(body, 3);
+    fields::encrypted_data(body, 3, cred.enc_part);
   });
   return parse.finish(cred);
 }
@@ -112,8 +113,9 @@ CredTicket ticket_at(const KrbCred& cred, std::uint32_t n) noexcept {
   CredTicket found;
   for (std::uint32_t i = 0; i <= n; ++i) {
     const std::uint32_t begin = list.mark();
-    found.ticket = fields::ticket(list);
+    fields::ticket(list, found.ticket);
     found.encoded = list.since(begin);
+    found.ticket.encoded = found.encoded;
   }
   return found;
 }

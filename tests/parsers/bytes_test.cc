@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <vector>
 
 namespace usher {
 namespace {
@@ -42,6 +43,26 @@ TEST(Bytes, StoresWhatItLoadsAndNothingElse) {
   EXPECT_EQ(load_be<std::uint64_t>(wide), 0x8102030405060788u);
   store_le(wide, std::uint64_t{0x8102030405060788});
   EXPECT_EQ(load_le<std::uint64_t>(wide), 0x8102030405060788u);
+}
+
+// At every place of texts of every size up to some words, among octets that differ from 0 by a bit.
+TEST(Bytes, FindsANulWhereverItIs) {
+  EXPECT_FALSE(has_nul({}));
+  for (const std::uint8_t other : std::array<std::uint8_t, 4>{0x01, 0x80, 0x81, 0xff}) {
+    for (std::size_t size = 1; size <= 40; ++size) {
+      std::vector<std::uint8_t> text(size, other);
+      EXPECT_FALSE(has_nul(text)) << size;
+      for (std::uint8_t& octet : text) {
+        octet = 0;
+        EXPECT_TRUE(has_nul(text)) << size;
+        octet = other;
+      }
+    }
+  }
+  constexpr std::array<std::uint8_t, 10> kAround = {0, 1, 1, 1, 1, 1, 1, 1, 1, 0};
+  for (std::size_t size = 1; size <= 8; ++size) {
+    EXPECT_FALSE(has_nul(Bytes(kAround).subspan(1, size))) << "what is beside a text is not in it";
+  }
 }
 
 TEST(BytesDeathTest, StopsTheProcessRatherThanReadOrWritePastTheEnd) {

@@ -228,7 +228,7 @@ TEST(DerReader, RunsNoBodyAndMovesNoFaultAfterTheFirst) {
 
 TEST(DerReader, LeavesNothingToReadAroundAFault) {
   const auto message = hex("30 0a 30 03 02 01 05 02 01 06 05 00");
-  for (const int fault : {0, 1, 2}) {
+  for (const int fault : {0, 1, 2, 3}) {
     Parse parse(message);
     Reader reader(parse);
     reader.in(Tag::kSequence, [&](Reader& body) {
@@ -240,21 +240,25 @@ TEST(DerReader, LeavesNothingToReadAroundAFault) {
           case 1:
             inner.require(false);
             break;
+          case 2:
+            inner.checked([](Bytes) { return ParseFault{ParseCode::kBadLength, 2}; });
+            break;
           default:
             break;  // It is left unread.
         }
-        EXPECT_EQ(inner.more(), fault == 2);
+        EXPECT_EQ(inner.more(), fault == 3);
       });
       EXPECT_FALSE(body.more());
       EXPECT_FALSE(body.next_is(Tag::kInteger));
+      EXPECT_TRUE(body.ahead().empty());
       EXPECT_EQ(body.u32(), 0u);
     });
     EXPECT_FALSE(reader.more());
     EXPECT_TRUE(reader.rest().empty());
     EXPECT_TRUE(Reader(parse).rest().empty()) << "nor to a new one";
-    constexpr std::array kFaults = {ParseFault{ParseCode::kUnexpectedTag, 4},
-                                    ParseFault{ParseCode::kBadValue, 4},
-                                    ParseFault{ParseCode::kTrailingBytes, 4}};
+    constexpr std::array kFaults = {
+        ParseFault{ParseCode::kUnexpectedTag, 4}, ParseFault{ParseCode::kBadValue, 4},
+        ParseFault{ParseCode::kBadLength, 6}, ParseFault{ParseCode::kTrailingBytes, 4}};
     EXPECT_EQ(parse.fault(), kFaults[static_cast<std::size_t>(fault)]) << fault;
   }
 }
