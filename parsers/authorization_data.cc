@@ -83,7 +83,7 @@ AdWalk::AdWalk(Bytes element) noexcept : element_(element) {
 bool AdWalk::fail(ParseFault fault, Bytes part) noexcept {
   fault_ = {fault.code, at(part) + fault.offset};
   depth_ = 0;
-  unread_[0] = {};
+  unread_ = {};
   return false;
 }
 
@@ -91,18 +91,14 @@ bool AdWalk::fail(ParseFault fault, Bytes part) noexcept {
 bool AdWalk::enter(Bytes list) noexcept {
   Parse parse(list);
   Reader reader(parse);
-  const Bytes elements = reader.large(Tag::kSequence);
+  unread_ = reader.large(Tag::kSequence);
   reader.finish();
-  if (!parse.ok()) {
-    return fail(parse.fault(), list);
-  }
-  unread_[depth_] = elements;
-  return true;
+  return parse.ok() || fail(parse.fault(), list);
 }
 
 // read takes the next element of the current level; false: it is none.
 bool AdWalk::read(AdElement& element) noexcept {
-  const Bytes from = unread_[depth_];
+  const Bytes from = unread_;
   Parse parse(from);
   Reader reader(parse);
   element_at_ = at(from);
@@ -111,25 +107,21 @@ bool AdWalk::read(AdElement& element) noexcept {
     element.type = AdType(parts.i32_in(der::context(0)));
     element.data = parts.large_in(der::context(1), Tag::kOctetString);
   });
-  const Bytes rest = reader.rest();
-  if (!parse.ok()) {
-    return fail(parse.fault(), from);
-  }
-  unread_[depth_] = rest;
-  return true;
+  unread_ = reader.rest();
+  return parse.ok() || fail(parse.fault(), from);
 }
 
 bool AdWalk::next(AdElement& element) noexcept {
   while (true) {
-    if (unread_[depth_].empty()) {
+    if (unread_.empty()) {
       if (depth_ == 0) {
         return false;
       }
-      --depth_;
+      unread_ = unread_around_[--depth_];
       continue;
     }
     if (++element_count_ > kAdElementsMax) {
-      return fail({ParseCode::kBadValue, 0}, unread_[depth_]);
+      return fail({ParseCode::kBadValue, 0}, unread_);
     }
     if (!read(element)) {
       return false;
@@ -140,7 +132,7 @@ bool AdWalk::next(AdElement& element) noexcept {
     if (depth_ == kAdDepthMax) {
       return fail({ParseCode::kBadValue, element_at_}, element_);
     }
-    ++depth_;
+    unread_around_[depth_++] = unread_;
     if (!enter(element.data)) {
       return false;
     }

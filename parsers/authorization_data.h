@@ -103,8 +103,8 @@ class AdWalk {
   bool read(AdElement& element) noexcept;
 
   Bytes element_;  // The outermost.
-  // What is unread of the AuthorizationData that is being walked and of those around it.
-  std::array<Bytes, kAdDepthMax + 1> unread_;
+  Bytes unread_;   // Of the AuthorizationData that is being walked.
+  std::array<Bytes, kAdDepthMax> unread_around_;
   std::uint32_t depth_ = 0;  // AD-IF-RELEVANTs around it.
   std::uint32_t element_count_ = 0;
   std::uint32_t element_at_ = 0;  // Where the last element that was read begins.
