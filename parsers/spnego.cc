@@ -14,9 +14,9 @@ using der::Tag;
 using der::Writer;
 
 void read_mech_types(Reader& field, NegTokenInit& init) noexcept {
-  const std::uint32_t list = field.mark();
+  init.mech_types = field.ahead();
   field.in(Tag::kSequence, [&](Reader& mechs) {
-    const std::uint32_t first = mechs.mark();
+    init.mech_oids = mechs.ahead();
     init.preferred_mech = mechs.bytes(Tag::kOid);
     mechs.require(!init.preferred_mech.empty());
     std::uint32_t count = 1;
@@ -24,9 +24,7 @@ void read_mech_types(Reader& field, NegTokenInit& init) noexcept {
       rest.require(++count <= kMechTypesMax);
       rest.require(!rest.bytes(Tag::kOid).empty());
     });
-    init.mech_oids = mechs.since(first);
   });
-  init.mech_types = field.since(list);
 }
 
 // The initiator's reqFlags are not protected and mean nothing here (RFC 4178 4.2.1), but a BIT
