@@ -139,13 +139,12 @@ bool AdWalk::next(AdElement& element) noexcept {
   }
 }
 
-[[gnu::flatten]] Result<AuthorizationData> parse_authorization_data(Bytes element) noexcept {
-  AuthorizationData data;
+[[gnu::flatten]] ParseFault parse_into(Bytes element, AuthorizationData& data) noexcept {
   AdWalk walk(element);
   AdElement found;
   while (walk.next(found)) {
     if (!note(found, data)) {
-      return ParseFault{ParseCode::kBadValue, walk.element_at_};
+      return {ParseCode::kBadValue, walk.element_at_};
     }
     const bool critical = !found.if_relevant && found.type != AdType::kWin2kPac;
     if (critical && !data.has_critical) {
@@ -154,8 +153,14 @@ bool AdWalk::next(AdElement& element) noexcept {
     }
   }
   data.element_count = walk.element_count_;
-  return walk.fault_.code == ParseCode::kOk ? Result<AuthorizationData>(data)
-                                            : Result<AuthorizationData>(walk.fault_);
+  return walk.fault_;
+}
+
+Result<AuthorizationData> parse_authorization_data(Bytes element) noexcept {
+  AuthorizationData data;
+  const ParseFault fault = parse_into(element, data);
+  return fault.code == ParseCode::kOk ? Result<AuthorizationData>(data)
+                                      : Result<AuthorizationData>(fault);
 }
 
 }  // namespace usher::krb5

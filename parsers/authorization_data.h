@@ -69,6 +69,10 @@ struct AuthorizationData {
 // and kTrailingBytes for what is not DER, at any level.
 [[nodiscard]] Result<AuthorizationData> parse_authorization_data(Bytes element) noexcept;
 
+// parse_into does so for who has a place for it: `out` is a new one, and filled in as far as there
+// was no fault.
+[[nodiscard]] ParseFault parse_into(Bytes element, AuthorizationData& out) noexcept;
+
 // each_etype calls visit(std::int32_t) for every etype of AuthorizationData::etype_list, the
 // client's favourite first.
 template <class Visit>
@@ -92,7 +96,7 @@ class AdWalk {
   [[nodiscard]] bool next(AdElement& element) noexcept;
 
  private:
-  friend Result<AuthorizationData> parse_authorization_data(Bytes element) noexcept;
+  friend ParseFault parse_into(Bytes element, AuthorizationData& out) noexcept;
 
   // at is where a part of the outermost element begins in it.
   [[nodiscard]] std::uint32_t at(Bytes part) const noexcept {

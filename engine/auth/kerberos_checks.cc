@@ -15,23 +15,23 @@ namespace {
 // there, like the message's own.
 bool read_authorization_data(Exchange& exchange, Bytes element, Bytes plain, Status malformed,
                              std::optional<krb5::AuthorizationData>& out) noexcept {
+  krb5::AuthorizationData& data = out.emplace();
   if (element.empty()) {
-    out.emplace();
     return true;
   }
-  const Result<krb5::AuthorizationData> data = krb5::parse_authorization_data(element);
-  if (!data.ok()) {
+  const ParseFault fault = krb5::parse_into(element, data);
+  if (fault.code != ParseCode::kOk) {
+    out.reset();
     const auto at = static_cast<std::uint32_t>(element.data() - plain.data());
-    exchange.refuse(malformed, {data.fault().code, at + data.fault().offset}, plain);
+    exchange.refuse(malformed, {fault.code, at + fault.offset}, plain);
     return false;
   }
   //= RFC 4120 5.2.6: an authorization-data element that is not understood fails the
   //= authentication, unless it stands inside AD-IF-RELEVANT.
-  if (data->has_critical) {
+  if (data.has_critical) {
     exchange.refuse(Status::kAuthorizationData);
     return false;
   }
-  out = *data;
   return true;
 }
 
