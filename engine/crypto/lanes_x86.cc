@@ -221,7 +221,7 @@ bool X86Lanes::derive(const DeriveInputs& inputs, std::span<const DeriveJob> job
     }
     x86::aes_derive(blocks, derivations_.data(), some.size(), some[0].base.size());
   });
-  x86::forget_stack<x86::kStackOfMost>();
+  x86::forget_stack<x86::kStackOfKdf>();
   return true;
 }
 
