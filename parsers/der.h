@@ -200,6 +200,9 @@ class Reader {
     const Bytes contents = numbered(outer, tag, number, after);
     in(contents, body);
     after.finish();
+    if (!parse_.ok()) {
+      stop();
+    }
   }
 
   // maybe is `in` for an OPTIONAL element; it returns whether the element was there.

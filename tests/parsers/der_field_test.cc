@@ -189,6 +189,7 @@ struct Numbered {
   Bytes contents;
   ParseFault fault;
   std::uint32_t mark = 0;
+  bool more = false;
   bool is_read = false;
 };
 Numbered numbered_at_once(Bytes message) {
@@ -200,6 +201,7 @@ Numbered numbered_at_once(Bytes message) {
     read.contents = body.rest();
   });
   read.mark = reader.mark();
+  read.more = reader.more();
   read.fault = parse.fault();
   return read;
 }
@@ -215,6 +217,7 @@ Numbered numbered_in_steps(Bytes message) {
     });
   });
   read.mark = reader.mark();
+  read.more = reader.more();
   read.fault = parse.fault();
   return read;
 }
@@ -228,6 +231,9 @@ void expect_same_numbered(Bytes message) {
     EXPECT_EQ(one.contents.data(), two.contents.data());
     EXPECT_EQ(one.contents.size(), two.contents.size());
     EXPECT_EQ(one.mark, two.mark);
+  } else {
+    EXPECT_FALSE(one.more) << "what is behind a fault is not read";
+    EXPECT_FALSE(two.more);
   }
 }
 
