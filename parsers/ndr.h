@@ -38,32 +38,37 @@ struct UnicodeString {
 
 // Block reads a structure of kSize bytes that are all there, and aligned: where each field stands
 // is known when this is compiled, and none needs a comparison of its own. Without the bytes, after
-// a fault, all is 0.
+// a fault, all is 0 or empty.
 template <std::uint32_t kSize>
 class Block {
  public:
   Block(Parse& parse, Bytes bytes) noexcept
       : parse_(parse), bytes_(bytes.size() == kSize ? bytes.first<kSize>() : Whole(kNothing)) {}
 
-  std::uint16_t u16() noexcept { return load_le<std::uint16_t>(octets(2)); }
-  std::uint32_t u32() noexcept { return load_le<std::uint32_t>(octets(4)); }
+  std::uint16_t u16() noexcept { return load_le<std::uint16_t>(take(2)); }
+  std::uint32_t u32() noexcept { return load_le<std::uint32_t>(take(4)); }
   std::uint64_t file_time() noexcept {  // Two 32-bit halves, aligned to 4 (MS-DTYP 2.3.3).
-    return load_le<std::uint64_t>(octets(8));
+    return load_le<std::uint64_t>(take(8));
   }
   UnicodeString unicode_string() noexcept {  // kBadValue, behind it, unless it is well_formed.
-    const UnicodeString string = UnicodeString::load(octets(UnicodeString::kSize));
+    const UnicodeString string = UnicodeString::load(take(UnicodeString::kSize));
     if (!string.well_formed()) {  //= MS-DTYP 2.3.10
       parse_.fail(ParseCode::kBadValue, offset_of(parse_, bytes_) + at_);
     }
     return string;
   }
   Bytes octets(std::uint32_t count) noexcept {
+    const Bytes taken = take(count);
+    return bytes_.data() == kNothing.data() ? Bytes{} : taken;
+  }
+
+ private:
+  Bytes take(std::uint32_t count) noexcept {
     const Bytes taken = bytes_.subspan(at_, count);
     at_ += count;
     return taken;
   }
 
- private:
   using Whole = std::span<const std::uint8_t, kSize>;
   static constexpr std::array<std::uint8_t, kSize> kNothing{};
   static std::uint32_t offset_of(const Parse& parse, Bytes part) noexcept {

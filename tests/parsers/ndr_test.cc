@@ -155,7 +155,7 @@ TEST(NdrReader, ABlockIsThereWholeOrNotAtAll) {
     auto block = reader.block<8>();
     const bool whole = kept == octets.size();
     EXPECT_EQ(block.u16(), whole ? 0x0302 : 0) << kept;
-    EXPECT_EQ(block.octets(2).back(), whole ? 0x05 : 0) << kept;
+    EXPECT_EQ(block.octets(2).size(), whole ? 2u : 0u) << kept;
     EXPECT_EQ(block.u32(), whole ? 0x09080706u : 0u) << kept;
     const std::uint32_t at = kept == 0 ? 0 : kept < 4 ? 1 : 4;
     EXPECT_EQ(parse.finish(0).fault(), whole ? kNone : (ParseFault{ParseCode::kTruncated, at}))

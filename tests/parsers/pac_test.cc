@@ -230,6 +230,9 @@ TEST(PacTable, CountsOutsideTheRangeAreRefused) {
   }
   const Octets table_only = PacOut().u32(kBuffersMax).u32(0).octets(Octets(16 * 31)).take();
   EXPECT_EQ(fault_of(table_only), (ParseFault{ParseCode::kTruncated, 8 + 16 * 31}));
+  for (std::uint32_t kept = 8; kept < 8 + 16 * 3; ++kept) {  // Where the entry begins.
+    EXPECT_EQ(parse_pac(Bytes(table_only).first(kept)).fault().offset, (kept + 8) / 16 * 16 - 8);
+  }
 }
 
 TEST(PacTable, HoldsAsManyBuffersAsItMay) {
