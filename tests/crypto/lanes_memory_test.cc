@@ -87,7 +87,7 @@ TEST(LanesMemory, WhatIsNotWipedIsNoticed) {
 
 // work uses all there is, with secrets in memory that is not watched.
 bool work(Lanes& lanes, std::size_t width) {
-  constexpr std::size_t kSize = 200;
+  constexpr std::size_t kSize = 700;
   static std::array<std::array<std::uint8_t, kSize>, kBatchMax> rooms;
   static std::array<std::array<std::uint8_t, kSize>, kBatchMax> out;
   static std::array<std::uint8_t, 32> key;
@@ -106,10 +106,10 @@ bool work(Lanes& lanes, std::size_t width) {
   std::array<CtsDecryptJob, kBatchMax> decrypt;
   std::array<CtsEncryptJob, kBatchMax> encrypt;
   bool done = true;
-  for (const Digest digest : {Digest::kSha1, Digest::kSha256, Digest::kSha384, Digest::kMd5}) {
+  const auto make_hmacs = [&](Digest digest, std::size_t size) {
     ready_key.prepare(digest, key);
     for (std::size_t i = 0; i < width; ++i) {
-      const MutableBytes text = std::span(rooms[i]).first(110 + i);
+      const MutableBytes text = std::span(rooms[i]).first(size + i);
       const MutableBytes hash = std::span(out[i]).first(hmac_size_of(digest));
       write_text(text);
       hmacs[i] = {.key = &ready_key, .text = text, .out = hash};
@@ -117,7 +117,11 @@ bool work(Lanes& lanes, std::size_t width) {
       prepared[i] = &own_keys[i];
     }
     lanes.prepare(digest, std::span(prepared).first(width));
-    done = done && lanes.hmac(digest, std::span(hmacs).first(width));
+    return lanes.hmac(digest, std::span(hmacs).first(width));
+  };
+  for (const Digest digest : {Digest::kSha1, Digest::kSha256, Digest::kSha384, Digest::kMd5}) {
+    // A text that is alone is copied up to 512 octets, and hashed where it is beyond.
+    done = make_hmacs(digest, 110) && make_hmacs(digest, 600) && done;
   }
   for (std::size_t i = 0; i < width; ++i) {
     const MutableBytes text = std::span(rooms[i]).first(110);
