@@ -45,7 +45,7 @@ inline void constant(der::Reader& body, std::uint8_t field_number,
 }
 
 // check_names, check_typed_value and check_typed_list say what is wrong with the contents of a
-// name-string, with a typed_value or with a typed_list, counted from its first octet. They are no
+// name-string, with a typed value or with a list of them, counted from its first octet. They are no
 // part of the parse function: it has few registers as it is.
 ParseFault check_names(Bytes strings) noexcept;
 ParseFault check_typed_value(Bytes element) noexcept;
@@ -127,8 +127,8 @@ inline std::uint32_t microseconds(der::Reader& body, std::uint8_t field_number) 
 
 // typed_value reads SEQUENCE { [0] Int32, [1] OCTET STRING }, which a HostAddress (RFC 4120 5.2.5)
 // and an element of AuthorizationData (5.2.6) both are, alone in `field`, and returns it, header
-// included; typed_list a SEQUENCE OF them. All is checked here once, so that later walks cannot
-// fail half way.
+// included; maybe_typed_list a SEQUENCE OF them, empty if it is not there. All is checked here
+// once, so that later walks cannot fail half way.
 inline Bytes typed_value(der::Reader& field) noexcept { return field.checked(check_typed_value); }
 inline Bytes maybe_typed_list(der::Reader& body, std::uint8_t field_number) noexcept {
   Bytes element;
