@@ -192,34 +192,35 @@ struct Numbered {
   bool more = false;
   bool is_read = false;
 };
-Numbered numbered_at_once(Bytes message) {
-  Numbered read;
+template <class Read>
+Numbered read_by(Bytes message, Read read) {
+  Numbered numbered;
   Parse parse(message);
   Reader reader(parse);
-  reader.numbered_in(context(3), Tag::kOctetString, read.number, [&](Reader& body) {
-    read.is_read = true;
-    read.contents = body.rest();
-  });
-  read.mark = reader.mark();
-  read.more = reader.more();
-  read.fault = parse.fault();
-  return read;
+  read(reader, numbered);
+  numbered.mark = reader.mark();
+  numbered.more = reader.more();
+  numbered.fault = parse.fault();
+  return numbered;
 }
-Numbered numbered_in_steps(Bytes message) {
-  Numbered read;
-  Parse parse(message);
-  Reader reader(parse);
-  reader.in(context(3), Tag::kSequence, [&](Reader& parts) {
-    read.number = parts.i32_in(context(0));
-    parts.in(context(1), Tag::kOctetString, [&](Reader& body) {
+Numbered numbered_at_once(Bytes message) {
+  return read_by(message, [](Reader& reader, Numbered& read) {
+    reader.numbered_in(context(3), Tag::kOctetString, read.number, [&](Reader& body) {
       read.is_read = true;
       read.contents = body.rest();
     });
   });
-  read.mark = reader.mark();
-  read.more = reader.more();
-  read.fault = parse.fault();
-  return read;
+}
+Numbered numbered_in_steps(Bytes message) {
+  return read_by(message, [](Reader& reader, Numbered& read) {
+    reader.in(context(3), Tag::kSequence, [&](Reader& parts) {
+      read.number = parts.i32_in(context(0));
+      parts.in(context(1), Tag::kOctetString, [&](Reader& body) {
+        read.is_read = true;
+        read.contents = body.rest();
+      });
+    });
+  });
 }
 void expect_same_numbered(Bytes message) {
   const Numbered one = numbered_at_once(message);
