@@ -30,10 +30,10 @@ void BM_PoolAcquireRelease(benchmark::State& state) {
   SlotPool& pool = shared_pool().pool;
   bool good = true;
   for (auto _ : state) {
-    const std::optional<ContextHandle> handle = pool.acquire();
-    good = good && handle.has_value();
+    const ContextHandle handle = pool.acquire();
+    good = good && handle;
     if (handle) {
-      pool.release(*handle);
+      pool.release(handle);
     }
   }
   if (!good) {
@@ -46,22 +46,22 @@ BENCHMARK(BM_PoolAcquireRelease)->ThreadRange(1, kThreadsMax)->UseRealTime();
 // What an exchange of two legs does between its ends.
 void BM_PoolPinUnpin(benchmark::State& state) {
   SlotPool& pool = shared_pool().pool;
-  const std::optional<ContextHandle> handle = pool.acquire();
+  const ContextHandle handle = pool.acquire();
   if (!handle) {
     state.SkipWithError("no free slot");
     return;
   }
-  pool.unpin(*handle);
+  pool.unpin(handle);
   bool good = true;
   for (auto _ : state) {
-    good = pool.pin(*handle) && good;
-    pool.unpin(*handle);
+    good = pool.pin(handle) && good;
+    pool.unpin(handle);
   }
-  if (!good || !pool.pin(*handle)) {
+  if (!good || !pool.pin(handle)) {
     state.SkipWithError("a live context cannot be pinned");
     return;
   }
-  pool.release(*handle);
+  pool.release(handle);
   state.SetItemsProcessed(state.iterations());
 }
 BENCHMARK(BM_PoolPinUnpin)->ThreadRange(1, kThreadsMax)->UseRealTime();

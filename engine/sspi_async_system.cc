@@ -261,16 +261,16 @@ bool AsyncSystem::make(const AsyncOptions& options) noexcept {
 }
 
 Operation* AsyncSystem::create() noexcept {
-  const std::optional<ContextHandle> place = pool_->acquire();
+  const ContextHandle place = pool_->acquire();
   if (!place) {
     return nullptr;
   }
-  Operation& operation = operations_[std::uint32_t(place->index)];
-  operation.place = *place;
+  Operation& operation = operations_[std::uint32_t(place.index)];
+  operation.place = place;
   operation.handle =
       write_pointer<SspiAsyncContext>(static_cast<std::uint8_t>(kOperationTag | epoch_),
-                                      std::uint32_t(place->index), place->generation);
-  operation.word.store(std::uint64_t{place->generation} << 32 | std::uint64_t(Phase::kReady),
+                                      std::uint32_t(place.index), place.generation);
+  operation.word.store(std::uint64_t{place.generation} << 32 | std::uint64_t(Phase::kReady),
                        std::memory_order_release);
   return &operation;
 }

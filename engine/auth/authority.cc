@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
-#include <optional>
 
 namespace usher::auth {
 namespace {
@@ -48,13 +47,13 @@ Status Authority::ask(const NtlmQuestion& question, ContextHandle context, Asker
   if (size > Inquiry::kQuestionSizeMax) {
     return Status::kAuthorityQuestion;
   }
-  const std::optional<ContextHandle> place = pool_.acquire();
+  const ContextHandle place = pool_.acquire();
   if (!place) {
     return Status::kAuthorityBusy;
   }
-  inquiry = &inquiries_[std::size_t(place->index)];
+  inquiry = &inquiries_[std::size_t(place.index)];
   inquiry->authority_ = this;
-  inquiry->place_ = *place;
+  inquiry->place_ = place;
   inquiry->question_ = question;
   MutableBytes room = inquiry->storage_;
   for (const auto part : parts_of()) {

@@ -21,7 +21,7 @@ ContextPool::ContextPool(std::span<SlotPool::Slot> slots, std::span<Context> con
 }
 
 Pinned<Context> ContextPool::open(std::int64_t steady_us, Status& status) noexcept {
-  std::optional<ContextHandle> handle = slots_.acquire();
+  ContextHandle handle = slots_.acquire();
   if (!handle && sweep_now_and_then(steady_us)) {
     handle = slots_.acquire();
   }
@@ -30,8 +30,8 @@ Pinned<Context> ContextPool::open(std::int64_t steady_us, Status& status) noexce
     return {};
   }
   const std::uint32_t deadline_s = seconds(steady_us) + static_cast<std::uint32_t>(half_open_s_);
-  slots_.set_deadline(*handle, deadline_s);
-  Pinned<Context> context(slots_, *handle, contexts_[std::size_t(handle->index)]);
+  slots_.set_deadline(handle, deadline_s);
+  Pinned<Context> context(slots_, handle, contexts_[std::size_t(handle.index)]);
   context->deadline_s = deadline_s;
   return context;
 }
@@ -90,8 +90,8 @@ void ContextPool::establish(const Pinned<Context>& context) noexcept {
 std::uint32_t ContextPool::sweep(std::int64_t steady_us) noexcept {
   std::uint32_t freed = 0;
   std::uint32_t from = 0;
-  while (const std::optional<ContextHandle> handle = slots_.pin_expired(from, seconds(steady_us))) {
-    Pinned<Context> context(slots_, *handle, contexts_[std::size_t(handle->index)]);
+  while (const ContextHandle handle = slots_.pin_expired(from, seconds(steady_us))) {
+    Pinned<Context> context(slots_, handle, contexts_[std::size_t(handle.index)]);
     release(context);
     ++freed;
   }

@@ -6,7 +6,6 @@
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
 
 #include "engine/limits.h"
@@ -21,6 +20,9 @@ struct ContextHandle {
   SlotIndex index = SlotIndex::kNone;
   std::uint32_t generation = 0;
 
+  // False: a default handle, which stands for none. Instead of an std::optional, which GCC passes
+  // on by way of memory, and waits for it.
+  explicit operator bool() const noexcept { return generation != 0; }
   friend bool operator==(const ContextHandle&, const ContextHandle&) = default;
 };
 static_assert(sizeof(ContextHandle) == 8);
@@ -52,9 +54,9 @@ class BasicSlotPool {
   BasicSlotPool(const BasicSlotPool&) = delete;
   BasicSlotPool& operator=(const BasicSlotPool&) = delete;
 
-  // acquire takes a free slot, pinned for the calling thread, or nothing when all are in use. Any
-  // thread; lock-free.
-  [[nodiscard]] std::optional<ContextHandle> acquire() noexcept;
+  // acquire takes a free slot, pinned for the calling thread; {} when all are in use. Any thread;
+  // lock-free.
+  [[nodiscard]] ContextHandle acquire() noexcept;
 
   // pin gives the calling thread exclusive use of a live context; false if the handle is stale or
   // another thread has it pinned.
@@ -81,9 +83,8 @@ class BasicSlotPool {
   }
 
   // pin_expired pins one idle context whose deadline is before `now_s`, looking from slot `from`
-  // on, and moves `from` past it; nothing if there is none up to the last slot. Any thread.
-  [[nodiscard]] std::optional<ContextHandle> pin_expired(std::uint32_t& from,
-                                                         std::uint32_t now_s) noexcept;
+  // on, and moves `from` past it; {} if there is none up to the last slot. Any thread.
+  [[nodiscard]] ContextHandle pin_expired(std::uint32_t& from, std::uint32_t now_s) noexcept;
 
   [[nodiscard]] std::uint32_t capacity() const noexcept {
     return static_cast<std::uint32_t>(slots_.size());
@@ -134,23 +135,23 @@ BasicSlotPool<Atomic>::BasicSlotPool(std::span<Slot> slots) noexcept
 }
 
 template <template <class> class Atomic>
-std::optional<ContextHandle> BasicSlotPool<Atomic>::acquire() noexcept {
+ContextHandle BasicSlotPool<Atomic>::acquire() noexcept {
   // Acquire, here and below, pairs with the release in push: it shows this thread the `next` and
   // the free word that were written before the slot was pushed.
   std::uint64_t head = head_.load(std::memory_order_acquire);
   for (;;) {
     const std::uint64_t index = head & kIndexMask;
     if (index == kEmpty) {
-      return std::nullopt;
+      return {};
     }
-    // Another thread may pop this slot first and rewrite `next`; then the tag below has moved on
-    // and the value read here is discarded.
-    const std::uint64_t next = slots_[index].next.load(std::memory_order_relaxed);
+    Slot& slot = slots_[index];
+    // Another thread may pop this slot first and rewrite both; then the tag below has moved on and
+    // what is read here is discarded. Not after the exchange: no read passes a locked instruction.
+    const std::uint64_t next = slot.next.load(std::memory_order_relaxed);
+    const std::uint64_t free_word = slot.word.load(std::memory_order_relaxed);
     const std::uint64_t popped = ((head & ~kIndexMask) + kTagUnit) | next;
     if (head_.compare_exchange_weak(head, popped, std::memory_order_acquire,
                                     std::memory_order_acquire)) {
-      Slot& slot = slots_[index];
-      const std::uint64_t free_word = slot.word.load(std::memory_order_relaxed);
       assert((free_word & 3) == kFree);
       assert(slot.deadline_s.load(std::memory_order_relaxed) == 0);
       const auto generation = static_cast<std::uint32_t>(free_word >> 2);
@@ -216,8 +217,8 @@ void BasicSlotPool<Atomic>::set_deadline(ContextHandle handle, std::uint32_t dea
 }
 
 template <template <class> class Atomic>
-std::optional<ContextHandle> BasicSlotPool<Atomic>::pin_expired(std::uint32_t& from,
-                                                                std::uint32_t now_s) noexcept {
+ContextHandle BasicSlotPool<Atomic>::pin_expired(std::uint32_t& from,
+                                                 std::uint32_t now_s) noexcept {
   while (from < capacity()) {
     const std::uint32_t index = from++;
     const Slot& slot = slots_[index];
@@ -237,7 +238,7 @@ std::optional<ContextHandle> BasicSlotPool<Atomic>::pin_expired(std::uint32_t& f
     }
     unpin(handle);
   }
-  return std::nullopt;
+  return {};
 }
 
 // give_up ends the caller's pin; false, and nothing is changed, if it has none.

@@ -17,7 +17,7 @@ struct Tenant {
   // wipe notes whether somebody else could have had the slot already.
   void wipe() noexcept {
     secret = 0;
-    free_when_wiped = pool != nullptr && pool->acquire().has_value();
+    free_when_wiped = pool != nullptr && pool->acquire();
   }
 };
 
@@ -28,7 +28,7 @@ static_assert(std::is_nothrow_move_constructible_v<Pinned<Tenant>>);
 class PinnedTest : public ::testing::Test {
  protected:
   Pinned<Tenant> acquire() {
-    const ContextHandle handle = *pool.acquire();
+    const ContextHandle handle = pool.acquire();
     return {pool, handle, tenants[std::size_t(handle.index)]};
   }
 
@@ -63,7 +63,7 @@ TEST_F(PinnedTest, ReleaseWipesWhileThePinIsHeldAndThenFreesTheSlot) {
   EXPECT_FALSE(pool.pin(handle));
   const auto next = pool.acquire();
   ASSERT_TRUE(next);
-  EXPECT_EQ(next->index, handle.index);
+  EXPECT_EQ(next.index, handle.index);
   pinned.release();  // Holds nothing: no effect.
   pinned.reset();
   EXPECT_FALSE(pool.acquire());

@@ -25,7 +25,7 @@ class SlotPoolOrder : public ::testing::Test {
   }
   void fresh_with_tenant(std::size_t capacity, std::uint32_t deadline_s = 0) {
     fresh(capacity);
-    tenant = *pool->acquire();
+    tenant = pool->acquire();
     pool->set_deadline(tenant, deadline_s);
     pool->unpin(tenant);
   }
@@ -41,7 +41,7 @@ class SlotPoolOrder : public ::testing::Test {
       if (!handle) {
         break;
       }
-      seen.insert(handle->index);
+      seen.insert(handle.index);
       ++count;
     }
     EXPECT_EQ(seen.size(), count) << "one slot twice on the free list";
@@ -60,21 +60,21 @@ class SlotPoolOrder : public ::testing::Test {
 // One thread stalls inside acquire while the other takes two slots and returns the first: without a
 // tag on the list head, the stalled thread would install a slot that is in use (the ABA problem).
 TEST_F(SlotPoolOrder, AStalledAcquireIsNotFooledByAReturnedSlot) {
-  std::optional<ContextHandle> stalled;
-  std::optional<ContextHandle> kept;
+  ContextHandle stalled;
+  ContextHandle kept;
   const auto make = [&]() -> Bodies {
     fresh(3);
     return {[&] { stalled = pool->acquire(); },
             [&] {
               const auto returned = pool->acquire();
               kept = pool->acquire();
-              pool->release(*returned);
+              pool->release(returned);
             }};
   };
   const auto check = [&] {
     const auto third = pool->acquire();
     ASSERT_TRUE(stalled && kept && third);
-    const std::set<SlotIndex> owners{stalled->index, kept->index, third->index};
+    const std::set<SlotIndex> owners{stalled.index, kept.index, third.index};
     ASSERT_EQ(owners.size(), 3u) << "two owners share a slot";
     ASSERT_FALSE(pool->acquire());
   };
@@ -87,13 +87,13 @@ TEST_F(SlotPoolOrder, AStalledReleaseLosesNoSlot) {
   ContextHandle mine;
   const auto make = [&]() -> Bodies {
     fresh(3);
-    mine = *pool->acquire();
+    mine = pool->acquire();
     return {[&] { pool->release(mine); },
             [&] {
               const auto first = pool->acquire();
               const auto second = pool->acquire();
-              pool->release(*first);
-              pool->release(*second);
+              pool->release(first);
+              pool->release(second);
             }};
   };
   explored(Interleaver::explore(make, [&] { ASSERT_EQ(left(), 3u); }), 100);
@@ -102,11 +102,11 @@ TEST_F(SlotPoolOrder, AStalledReleaseLosesNoSlot) {
 // Acquiring a slot that another thread has just released must find it free, of the next generation
 // and without a deadline; acquire asserts the first and the last.
 TEST_F(SlotPoolOrder, ASlotOnTheFreeListIsReadyForItsNextTenant) {
-  std::optional<ContextHandle> next;
+  ContextHandle next;
   const auto make = [&]() -> Bodies {
     fresh_with_tenant(1, 10);
     EXPECT_TRUE(pool->pin(tenant));
-    next.reset();
+    next = {};
     return {[&] { pool->release(tenant); }, [&] { next = pool->acquire(); }};
   };
   const auto check = [&] {
@@ -114,11 +114,11 @@ TEST_F(SlotPoolOrder, ASlotOnTheFreeListIsReadyForItsNextTenant) {
       next = pool->acquire();
     }
     ASSERT_TRUE(next);
-    ASSERT_EQ(next->generation, tenant.generation + 1);
-    ASSERT_EQ(deadline_of(*next), 0u);
-    pool->unpin(*next);
+    ASSERT_EQ(next.generation, tenant.generation + 1);
+    ASSERT_EQ(deadline_of(next), 0u);
+    pool->unpin(next);
     ASSERT_FALSE(pool->pin(tenant));
-    ASSERT_TRUE(pool->pin(*next));
+    ASSERT_TRUE(pool->pin(next));
   };
   explored(Interleaver::explore(make, check), 10);
 }
@@ -181,7 +181,7 @@ TEST_F(SlotPoolOrder, AStalePinNeverReachesTheNextTenant) {
     return {[&] {
               released = true;
               pool->release(tenant);
-              pool->unpin(*pool->acquire());
+              pool->unpin(pool->acquire());
             },
             [&] {
               stale_pinned = pool->pin(tenant);
@@ -206,8 +206,8 @@ TEST_F(SlotPoolOrder, ASweepDoesNotTakeAContextThatWasPutOff) {
               std::uint32_t from = 0;
               if (const auto expired = pool->pin_expired(from, 20)) {
                 swept = true;
-                deadline_at_pin_s = deadline_of(*expired);
-                pool->release(*expired);
+                deadline_at_pin_s = deadline_of(expired);
+                pool->release(expired);
               }
             },
             [&] {
@@ -230,12 +230,12 @@ TEST_F(SlotPoolOrder, ASweepDoesNotTakeAContextThatWasPutOff) {
 
 // The same when the slot goes to another tenant, who has no deadline.
 TEST_F(SlotPoolOrder, ASweepDoesNotTakeTheNextTenant) {
-  std::optional<ContextHandle> expired;
-  std::optional<ContextHandle> next;
+  ContextHandle expired;
+  ContextHandle next;
   const auto make = [&]() -> Bodies {
     fresh_with_tenant(1, 10);
-    expired.reset();
-    next.reset();
+    expired = {};
+    next = {};
     return {[&] {
               std::uint32_t from = 0;
               expired = pool->pin_expired(from, 20);
@@ -244,14 +244,14 @@ TEST_F(SlotPoolOrder, ASweepDoesNotTakeTheNextTenant) {
               if (pool->pin(tenant)) {
                 pool->release(tenant);
                 next = pool->acquire();
-                pool->unpin(*next);
+                pool->unpin(next);
               }
             }};
   };
   const auto check = [&] {
-    ASSERT_TRUE(!expired || *expired == tenant) << "a tenant without a deadline was swept";
-    ASSERT_NE(expired.has_value(), next.has_value());
-    ASSERT_TRUE(!next || pool->pin(*next)) << "the sweep left it idle";
+    ASSERT_TRUE(!expired || expired == tenant) << "a tenant without a deadline was swept";
+    ASSERT_NE(bool(expired), bool(next));
+    ASSERT_TRUE(!next || pool->pin(next)) << "the sweep left it idle";
   };
   explored(Interleaver::explore(make, check), 20);
 }
@@ -260,15 +260,15 @@ TEST_F(SlotPoolOrder, TwoSweepsShareTheExpired) {
   std::vector<ContextHandle> taken;
   const auto make = [&]() -> Bodies {
     fresh_with_tenant(2, 10);
-    const ContextHandle other = *pool->acquire();
+    const ContextHandle other = pool->acquire();
     pool->set_deadline(other, 10);
     pool->unpin(other);
     taken.clear();
     const Interleaver::Body sweep = [&] {
       std::uint32_t from = 0;
       while (const auto expired = pool->pin_expired(from, 20)) {
-        taken.push_back(*expired);
-        pool->release(*expired);
+        taken.push_back(expired);
+        pool->release(expired);
       }
     };
     return {sweep, sweep};
@@ -282,12 +282,12 @@ TEST_F(SlotPoolOrder, TwoSweepsShareTheExpired) {
 }
 
 TEST_F(SlotPoolOrder, ThreeThreadsThatTakeAndReturnSlotsLoseNone) {
-  std::optional<ContextHandle> kept;
+  ContextHandle kept;
   const auto make = [&]() -> Bodies {
     fresh(2);
     const Interleaver::Body use = [&] {
       if (const auto handle = pool->acquire()) {
-        pool->release(*handle);
+        pool->release(handle);
       }
     };
     return {use, use, [&] { kept = pool->acquire(); }};

@@ -21,7 +21,7 @@ TEST(SlotPool, IsExhaustedAfterCapacityAcquires) {
   const auto second = pool.acquire();
   ASSERT_TRUE(second);
   EXPECT_FALSE(pool.acquire());
-  pool.release(*second);
+  pool.release(second);
   EXPECT_TRUE(pool.acquire());
 }
 
@@ -30,8 +30,8 @@ TEST(SlotPool, HandsOutEverySlotOnce) {
   SlotPool pool(slots);
   std::set<SlotIndex> seen;
   while (const auto handle = pool.acquire()) {
-    EXPECT_EQ(handle->generation, 1u);
-    seen.insert(handle->index);
+    EXPECT_EQ(handle.generation, 1u);
+    seen.insert(handle.index);
   }
   EXPECT_EQ(seen.size(), 100u);
   EXPECT_EQ(seen.count(SlotIndex{0}), 1u);
@@ -69,9 +69,9 @@ class SlotPoolPin : public ::testing::TestWithParam<PinCase> {};
 TEST_P(SlotPoolPin, TakesOnlyTheTenantsHandle) {
   std::vector<SlotPool::Slot> slots(2);
   SlotPool pool(slots);
-  pool.release(*pool.acquire());
-  pool.unpin(*pool.acquire());
-  pool.unpin(*pool.acquire());
+  pool.release(pool.acquire());
+  pool.unpin(pool.acquire());
+  pool.unpin(pool.acquire());
   EXPECT_EQ(pool.is_live(GetParam().handle), GetParam().accepted) << GetParam().why;
   EXPECT_EQ(pool.pin(GetParam().handle), GetParam().accepted) << GetParam().why;
 }
@@ -82,10 +82,10 @@ INSTANTIATE_TEST_SUITE_P(Table, SlotPoolPin, ::testing::ValuesIn(kPins),
 TEST(SlotPool, RefusesAHandleThatOutlivedItsContext) {
   std::vector<SlotPool::Slot> slots(1);
   SlotPool pool(slots);
-  const ContextHandle stale = *pool.acquire();
+  const ContextHandle stale = pool.acquire();
   pool.release(stale);
   EXPECT_FALSE(pool.pin(stale)) << "free";
-  const ContextHandle fresh = *pool.acquire();
+  const ContextHandle fresh = pool.acquire();
   EXPECT_FALSE(pool.pin(stale)) << "pinned by the next tenant";
   pool.unpin(fresh);
   EXPECT_EQ(stale.index, fresh.index);
@@ -97,7 +97,7 @@ TEST(SlotPool, AContextIsLiveFromAcquireToRelease) {
   std::vector<SlotPool::Slot> slots(1);
   SlotPool pool(slots);
   EXPECT_FALSE(pool.is_live({SlotIndex{0}, 1})) << "not acquired yet";
-  const ContextHandle handle = *pool.acquire();
+  const ContextHandle handle = pool.acquire();
   EXPECT_TRUE(pool.is_live(handle));
   pool.unpin(handle);
   EXPECT_TRUE(pool.is_live(handle));
@@ -110,7 +110,7 @@ TEST(SlotPool, AContextIsLiveFromAcquireToRelease) {
 TEST(SlotPool, RefusesASecondPinUntilTheFirstIsGivenBack) {
   std::vector<SlotPool::Slot> slots(1);
   SlotPool pool(slots);
-  const ContextHandle handle = *pool.acquire();
+  const ContextHandle handle = pool.acquire();
   EXPECT_FALSE(pool.pin(handle)) << "acquire has pinned it";
   pool.unpin(handle);
   EXPECT_TRUE(pool.pin(handle));
@@ -123,8 +123,8 @@ TEST(SlotPool, CountsPinnedAndIdleSlotsAsUsed) {
   std::vector<SlotPool::Slot> slots(3);
   SlotPool pool(slots);
   EXPECT_EQ(pool.used_count(), 0u);
-  const ContextHandle first = *pool.acquire();
-  const ContextHandle second = *pool.acquire();
+  const ContextHandle first = pool.acquire();
+  const ContextHandle second = pool.acquire();
   pool.unpin(second);
   EXPECT_EQ(pool.used_count(), 2u);
   pool.release(first);
@@ -136,7 +136,7 @@ TEST(SlotPool, RefusesAFreeSlotsNextHandle) {
   SlotPool pool(slots);
   const ContextHandle guessed{SlotIndex{0}, 1};
   EXPECT_FALSE(pool.pin(guessed)) << "right generation, but nobody has acquired it";
-  EXPECT_EQ(*pool.acquire(), guessed);
+  EXPECT_EQ(pool.acquire(), guessed);
   pool.unpin(guessed);
   EXPECT_TRUE(pool.pin(guessed));
 }
@@ -146,12 +146,12 @@ TEST(SlotPool, SkipsGenerationZeroWhenTheCountComesRound) {
   SlotPool pool(slots);
   // Four thousand million releases, in short: the pool's own word, one before the end.
   slots[0].word.store(std::uint64_t{kGenerationMax} << 2, std::memory_order_relaxed);
-  const ContextHandle last = *pool.acquire();
+  const ContextHandle last = pool.acquire();
   EXPECT_EQ(last.generation, kGenerationMax);
   pool.unpin(last);
   EXPECT_TRUE(pool.pin(last));
   pool.release(last);
-  EXPECT_EQ(pool.acquire()->generation, 1u);
+  EXPECT_EQ(pool.acquire().generation, 1u);
 }
 
 #ifndef NDEBUG
@@ -160,7 +160,7 @@ TEST(SlotPoolDeathTest, MisuseByTheEngineIsCaught) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   std::vector<SlotPool::Slot> slots(1);
   SlotPool pool(slots);
-  const ContextHandle handle = *pool.acquire();
+  const ContextHandle handle = pool.acquire();
   pool.set_deadline(handle, 1);
   pool.unpin(handle);
   EXPECT_DEATH(pool.unpin(handle), "held");
@@ -192,15 +192,15 @@ class SlotPoolDeadline : public ::testing::TestWithParam<DeadlineCase> {};
 TEST_P(SlotPoolDeadline, DecidesWhetherASweepPinsTheContext) {
   std::vector<SlotPool::Slot> slots(1);
   SlotPool pool(slots);
-  const ContextHandle handle = *pool.acquire();
+  const ContextHandle handle = pool.acquire();
   pool.set_deadline(handle, GetParam().deadline_s);
   pool.unpin(handle);
   std::uint32_t from = 0;
   const auto expired = pool.pin_expired(from, 100);
-  ASSERT_EQ(expired.has_value(), GetParam().expired);
+  ASSERT_EQ(bool(expired), GetParam().expired);
   EXPECT_EQ(from, 1u);
   if (expired) {
-    EXPECT_EQ(*expired, handle);
+    EXPECT_EQ(expired, handle);
     EXPECT_FALSE(pool.pin(handle)) << "the sweep has it";
     pool.release(handle);
   } else {
@@ -216,7 +216,7 @@ TEST(SlotPool, ASweepPassesOverBusyAndFreeSlotsAndGoesOnWhereItStopped) {
   SlotPool pool(slots);
   std::vector<ContextHandle> handles;
   for (std::uint32_t i = 0; i < 5; ++i) {
-    handles.push_back(*pool.acquire());
+    handles.push_back(pool.acquire());
     ASSERT_EQ(handles[i].index, SlotIndex{i});
     pool.set_deadline(handles[i], 10);
   }
@@ -229,22 +229,22 @@ TEST(SlotPool, ASweepPassesOverBusyAndFreeSlotsAndGoesOnWhereItStopped) {
   EXPECT_EQ(from, 2u);
   EXPECT_EQ(pool.pin_expired(from, 20), handles[4]);
   EXPECT_EQ(from, 5u);
-  EXPECT_EQ(pool.pin_expired(from, 20), std::nullopt);
+  EXPECT_EQ(pool.pin_expired(from, 20), ContextHandle{});
   EXPECT_EQ(from, 5u);
   from = 7;
-  EXPECT_EQ(pool.pin_expired(from, 20), std::nullopt) << "beyond the last slot";
+  EXPECT_EQ(pool.pin_expired(from, 20), ContextHandle{}) << "beyond the last slot";
 }
 
 TEST(SlotPool, ATenantDoesNotInheritADeadline) {
   std::vector<SlotPool::Slot> slots(1);
   SlotPool pool(slots);
-  const ContextHandle first = *pool.acquire();
+  const ContextHandle first = pool.acquire();
   pool.set_deadline(first, 10);
   pool.release(first);
-  const ContextHandle second = *pool.acquire();
+  const ContextHandle second = pool.acquire();
   pool.unpin(second);
   std::uint32_t from = 0;
-  EXPECT_EQ(pool.pin_expired(from, 20), std::nullopt);
+  EXPECT_EQ(pool.pin_expired(from, 20), ContextHandle{});
 
   ASSERT_TRUE(pool.pin(second));
   pool.set_deadline(second, 10);
@@ -257,9 +257,9 @@ TEST(SlotPool, ADeadlineInLeftOverMemoryIsForgotten) {
   std::vector<SlotPool::Slot> slots(1);
   slots[0].deadline_s.store(10, std::memory_order_relaxed);
   SlotPool pool(slots);
-  pool.unpin(*pool.acquire());
+  pool.unpin(pool.acquire());
   std::uint32_t from = 0;
-  EXPECT_EQ(pool.pin_expired(from, 20), std::nullopt);
+  EXPECT_EQ(pool.pin_expired(from, 20), ContextHandle{});
 }
 
 TEST(SlotPool, NeverGivesOneSlotToTwoThreads) {
@@ -272,7 +272,7 @@ TEST(SlotPool, NeverGivesOneSlotToTwoThreads) {
   for (unsigned t = 0; t < kThreads; ++t) {
     threads.emplace_back([&] {
       for (int round = 0; round < kRounds; ++round) {
-        const ContextHandle handle = *pool.acquire();
+        const ContextHandle handle = pool.acquire();
         ++tenants[std::size_t(handle.index)];
         pool.unpin(handle);
         ASSERT_TRUE(pool.pin(handle));
@@ -296,7 +296,7 @@ TEST(SlotPool, ThreadsThatShareOneContextTakeTurns) {
   constexpr int kRounds = 20'000;
   std::vector<SlotPool::Slot> slots(1);
   SlotPool pool(slots);
-  const ContextHandle handle = *pool.acquire();
+  const ContextHandle handle = pool.acquire();
   pool.set_deadline(handle, 10);
   pool.unpin(handle);
   int uses = 0;  // Deliberately not atomic.
@@ -306,7 +306,7 @@ TEST(SlotPool, ThreadsThatShareOneContextTakeTurns) {
     threads.emplace_back([&, t] {
       for (int round = 0; round < kRounds; ++round) {
         std::uint32_t from = 0;
-        if (t == 0 ? pool.pin_expired(from, 20).has_value() : pool.pin(handle)) {
+        if (t == 0 ? bool(pool.pin_expired(from, 20)) : pool.pin(handle)) {
           ++uses;
           ++wins[t];
           pool.set_deadline(handle, round % 2 == 0 ? 10 : 30);
