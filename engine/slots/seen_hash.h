@@ -14,7 +14,7 @@
 namespace usher {
 
 // SeenHashKey is secret and random, and drawn anew for every hash.
-using SeenHashKey = std::array<std::uint64_t, 26>;
+using SeenHashKey = std::array<std::uint64_t, 24>;
 
 // SeenHash looks at a string's size and at up to 16 words of it: all of a string of 128 bytes, and
 // of a longer one its last 64 bytes and 8 words that are spread evenly over the rest. The end of a
@@ -33,7 +33,7 @@ class SeenHash {
 
   // of hashes a number alone.
   [[nodiscard]] std::uint64_t of(std::uint64_t number) const noexcept {
-    return high(multiplier(kWords + 8) * number);
+    return high(multiplier(kWords + 6) * number);
   }
 
  private:
@@ -41,7 +41,7 @@ class SeenHash {
   static constexpr std::size_t kTail = 64;
   static constexpr std::size_t kWholeMax = kWords * sizeof(std::uint64_t);
   static constexpr std::size_t kSpread = kWords - kTail / sizeof(std::uint64_t);
-  static_assert(std::tuple_size_v<SeenHashKey> == kWords + 10);
+  static_assert(std::tuple_size_v<SeenHashKey> == kWords + 8);
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpedantic"  // Every supported compiler has 128-bit integers.
@@ -51,9 +51,13 @@ class SeenHash {
     return Wide{key_[at + 1]} << 64 | key_[at];
   }
   static std::uint64_t load(Bytes from) noexcept { return load_le<std::uint64_t>(from); }
-  // pair is the part of the sum that the words i and i + 1, those of `two`, make.
+  // pair is the part of the sum that the words i and i + 1 make.
+  [[nodiscard]] Wide pair(std::size_t i, std::uint64_t even, std::uint64_t odd) const noexcept {
+    return Wide{even + key_[i]} * (odd + key_[i + 1]);
+  }
+  // Likewise, those of `two`.
   [[nodiscard]] Wide pair(std::size_t i, Bytes two) const noexcept {
-    return Wide{load(two) + key_[i]} * (load(two.subspan(sizeof(std::uint64_t))) + key_[i + 1]);
+    return pair(i, load(two), load(two.subspan(sizeof(std::uint64_t))));
   }
   [[nodiscard]] Wide sum_of_all(Bytes bytes) const noexcept;
   [[nodiscard]] Wide sum_of_some(Bytes bytes) const noexcept;
@@ -66,16 +70,16 @@ class SeenHash {
 //
 // The words are first hashed by NH (RFC 4418 5.2.2, with words of 64 bits): the sum of
 // (m[i] + k[i]) * (m[i + 1] + k[i + 1]), which two different messages share with a chance of 2^-64,
-// whatever they are, as long as who chooses them does not know the key. The sum's two halves, the
-// size and the number are then hashed like a replay cache's fingerprint: the upper 64 bits of the
-// sum of a[i] * x[i] mod 2^128, equal for different x at most twice as often as at random. It is
-// linear and no pseudo-random function; nobody outside sees it.
+// whatever they are, as long as who chooses them does not know the key. The size and the number are
+// two words more. The sum's two halves are then hashed like a replay cache's fingerprint: the upper
+// 64 bits of the sum of a[i] * x[i] mod 2^128, equal for different x at most twice as often as at
+// random. It is linear and no pseudo-random function; nobody outside sees it.
 inline std::uint64_t SeenHash::of(Bytes bytes, std::uint64_t number) const noexcept {
   const std::size_t size = bytes.size();
-  const Wide sum = size > kWholeMax ? sum_of_some(bytes) : sum_of_all(bytes);
-  return high(multiplier(kWords) * static_cast<std::uint64_t>(sum) +
-              multiplier(kWords + 2) * high(sum) + multiplier(kWords + 4) * size +
-              multiplier(kWords + 6) * number);
+  const Wide sum =
+      (size > kWholeMax ? sum_of_some(bytes) : sum_of_all(bytes)) + pair(kWords, size, number);
+  return high(multiplier(kWords + 2) * static_cast<std::uint64_t>(sum) +
+              multiplier(kWords + 4) * high(sum));
 }
 
 // sum_of_all takes every octet. The last pair of words ends where the bytes end, and may have
@@ -104,11 +108,11 @@ inline SeenHash::Wide SeenHash::sum_of_some(Bytes bytes) const noexcept {
   constexpr std::size_t kWord = sizeof(std::uint64_t);
   const std::size_t distance = (bytes.size() - kTail) / kSpread;  // At least a word.
   Wide sum = 0;
-  for (std::size_t i = 0; i < kSpread; i += 2) {
-    sum += Wide{load(bytes.subspan(i * distance, kWord)) + key_[i]} *
-           (load(bytes.subspan((i + 1) * distance, kWord)) + key_[i + 1]);
+  const std::uint8_t* at = bytes.data();
+  for (std::size_t i = 0; i < kSpread; i += 2, at += 2 * distance) {
+    sum += pair(i, load(Bytes(at, kWord)), load(Bytes(at + distance, kWord)));
   }
-  const Bytes tail = bytes.last(kTail);
+  const auto tail = bytes.last<kTail>();
   for (std::size_t i = kSpread; i < kWords; i += 2) {
     sum += pair(i, tail.subspan((i - kSpread) * kWord, 2 * kWord));
   }
