@@ -16,25 +16,39 @@ Bytes Context::part(std::size_t n) const noexcept {
   return std::span(storage).subspan(offset, part_sizes[n]);
 }
 
-bool Context::keep(std::size_t n, Bytes bytes) noexcept {
+// room_for makes the n-th part empty, and returns what is free from there on.
+MutableBytes Context::room_for(std::size_t n) noexcept {
   part_sizes[n] = 0;
-  const auto offset = static_cast<std::size_t>(part(n).data() - storage.data());
-  if (bytes.size() > storage.size() - offset) {
+  std::size_t offset = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    offset += part_sizes[i];
+  }
+  return std::span(storage).subspan(offset);
+}
+
+bool Context::keep(std::size_t n, Bytes bytes) noexcept {
+  const MutableBytes room = room_for(n);
+  if (bytes.size() > room.size()) {
     return false;
   }
-  copy(bytes, std::span(storage).subspan(offset));
+  copy(bytes, room);
   part_sizes[n] = static_cast<std::uint16_t>(bytes.size());
   return true;
 }
 
+bool Context::keep_principal(std::size_t n, const krb5::PrincipalName& name) noexcept {
+  const std::size_t size = krb5::write_principal_text(name, {}, room_for(n));
+  part_sizes[n] = static_cast<std::uint16_t>(size);
+  return size > 0;
+}
+
 bool Context::keep_target(Bytes utf16le) noexcept {
   constexpr std::size_t kTarget = 3;
-  part_sizes[kTarget] = 0;
   if (utf16le.empty()) {
+    part_sizes[kTarget] = 0;
     return true;
   }
-  const auto offset = static_cast<std::size_t>(part(kTarget).data() - storage.data());
-  const MutableBytes room = std::span(storage).subspan(offset);
+  const MutableBytes room = room_for(kTarget);
   const std::optional<Bytes> utf8 = utf16_to_utf8(utf16le, room);
   if (utf8) {
     part_sizes[kTarget] = static_cast<std::uint16_t>(utf8->size());

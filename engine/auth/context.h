@@ -78,6 +78,9 @@ struct alignas(kCacheLine) Context {
   [[nodiscard]] bool keep(std::size_t n, Bytes bytes) noexcept;
   void forget(std::size_t n) noexcept;
 
+  // keep_principal appends a principal's name without its realm, as text.
+  [[nodiscard]] bool keep_principal(std::size_t n, const krb5::PrincipalName& name) noexcept;
+
   // keep_target appends the service that the client has named, UTF-16LE, as part 3. One that is no
   // text, or has no room, becomes a lone NUL, which is nobody's name; false if even that has none.
   [[nodiscard]] bool keep_target(Bytes utf16le) noexcept;
@@ -103,6 +106,9 @@ struct alignas(kCacheLine) Context {
 
   // wipe leaves a context as if it had never been used.
   void wipe() noexcept;
+
+ private:
+  MutableBytes room_for(std::size_t n) noexcept;
 };
 static_assert(sizeof(Context) == kContextSize, "one million contexts are one gibibyte");
 

@@ -1,7 +1,5 @@
 #include "engine/auth/kerberos_accept.h"
 
-#include <array>
-
 #include "engine/auth/delegation.h"
 #include "engine/auth/kerberos_checks.h"
 #include "engine/auth/kerberos_reply.h"
@@ -97,12 +95,9 @@ bool check_bindings(Exchange& exchange) noexcept {
 
 bool keep_names(Exchange& exchange) noexcept {
   const KerberosWork& work = exchange.kerberos;
-  std::array<std::uint8_t, kIdentitySizeMax> room;
-  const MutableBytes scratch(room);
   Context& context = *exchange.context;
-  const std::size_t user = krb5::write_principal_text(work.ticket->cname, {}, scratch);
   const bool kept =
-      user > 0 && context.keep(0, scratch.first(user)) && context.keep(1, work.ticket->crealm);
+      context.keep_principal(0, work.ticket->cname) && context.keep(1, work.ticket->crealm);
   // Nothing protects the name in the ticket's clear part. It has chosen a key, and whose key opened
   // the ticket is certain: that is the service. Where the name chose, the two are the same.
   const Bytes service = work.ticket_job->key->text;
