@@ -136,7 +136,7 @@ FAULTS = [
           "return equal_secret(hmac.bytes().first(4), tag.first(4));",
           ["crypto/sealing", "crypto/ticket_batch"], [*AP_REQ, "batch"]),
     Fault("ticket_end_compared_the_wrong_way", "engine/auth/kerberos_checks.cc",
-          "if (ticket.end_time < turn.now_s() - skew_s) {", "if (ticket.end_time > turn.now_s() - skew_s) {",
+          "if (ticket.end_time < turn.now_s - skew_s) {", "if (ticket.end_time > turn.now_s - skew_s) {",
           ["auth/kerberos_accept"], AP_REQ),
     Fault("clock_ahead_without_limit", "engine/auth/kerberos_checks.cc",
           "if (apart_us > skew_s * kMicrosPerSecond || -apart_us > skew_s * kMicrosPerSecond) {",

@@ -247,8 +247,7 @@ struct Turn {
   const Environment& environment;
   std::int64_t wall_us;
   std::int64_t steady_us;
-
-  [[nodiscard]] krb5::UnixSeconds now_s() const noexcept { return wall_us / kMicrosPerSecond; }
+  krb5::UnixSeconds now_s = wall_us / kMicrosPerSecond;
 };
 
 }  // namespace usher::auth

@@ -75,10 +75,10 @@ Status check_validity(const krb5::EncTicketPart& ticket, const Turn& turn, std::
   if ((ticket.flags & krb5::kTicketFlagInvalid) != 0) {
     return Status::kTicketInvalid;
   }
-  if (ticket.start_time > turn.now_s() + skew_s) {
+  if (ticket.start_time > turn.now_s + skew_s) {
     return Status::kTicketNotYetValid;
   }
-  if (ticket.end_time < turn.now_s() - skew_s) {
+  if (ticket.end_time < turn.now_s - skew_s) {
     return Status::kTicketExpired;
   }
   if ((ticket.flags & krb5::kTicketFlagAnonymous) != 0 ||

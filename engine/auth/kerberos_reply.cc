@@ -341,7 +341,7 @@ void write_error(Turn& turn, Exchange& exchange) noexcept {
   }
   der::Writer token(turn.desk.arena.take(kErrorSizeMax));
   krb5::write_krb_error(token,
-                        {.stime = turn.now_s(),
+                        {.stime = turn.now_s,
                          .susec = static_cast<std::uint32_t>(turn.wall_us % kMicrosPerSecond),
                          .error_code = std::int32_t(code),
                          .realm = ticket.realm,

@@ -367,7 +367,7 @@ void stage_proof(Turn& turn, Exchange& exchange, const ntlm::Challenge& challeng
 bool check_time(const Turn& turn, Exchange& exchange) noexcept {
   constexpr std::uint64_t kUnitsPerSecond = 10'000'000;
   const auto theirs_s = static_cast<std::int64_t>(exchange.ntlm.time / kUnitsPerSecond);
-  const std::int64_t ours_s = turn.now_s() + kFiletimeEpochS;
+  const std::int64_t ours_s = turn.now_s + kFiletimeEpochS;
   const std::int64_t apart_s = theirs_s < ours_s ? ours_s - theirs_s : theirs_s - ours_s;
   if (apart_s > exchange.request->credential->policy.ntlm_lifetime_s) {
     exchange.refuse(Status::kNtlmTime);
@@ -506,7 +506,7 @@ void on_proof_verified(Turn& turn, Exchange& exchange) noexcept {
                                       std::uint32_t(gss::ContextFlags::kAnonymous));
   }
   context.key.assign(job.session_key);
-  context.start_s = turn.now_s();
+  context.start_s = turn.now_s;
   conclude(turn, exchange);
 }
 

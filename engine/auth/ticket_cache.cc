@@ -48,7 +48,7 @@ bool recall(Turn& turn, Exchange& exchange) noexcept {
   if (!work.sought) {
     return false;
   }
-  work.seen = turn.environment.tickets->find(*work.sought, turn.now_s());
+  work.seen = turn.environment.tickets->find(*work.sought, turn.now_s);
   turn.desk.tickets_seen.count_find(bool(work.seen));
   if (!work.seen) {
     return false;
@@ -81,7 +81,7 @@ void remember(Turn& turn, Exchange& exchange) noexcept {
                   {.client_hash = work.client_hash,
                    .value = work.ticket_job->opened,
                    .expires_s = work.ticket->end_time},
-                  turn.now_s(), [&](OpenedTicket& opened, Bytes plain) {
+                  turn.now_s, [&](OpenedTicket& opened, Bytes plain) {
                     read(plain, opened);
                     const Context& context = *exchange.context;
                     if (!context.pac.empty()) {
@@ -92,7 +92,7 @@ void remember(Turn& turn, Exchange& exchange) noexcept {
                     work.authenticator_job->keys->copy_to(opened.session_keys);
                   });
   turn.desk.tickets_seen.count_offer(offered);
-  cache.wipe_expired_now_and_then(turn.now_s());
+  cache.wipe_expired_now_and_then(turn.now_s);
 }
 
 }  // namespace usher::auth
