@@ -87,7 +87,7 @@ class Reader {
   template <class Check>
   Bytes checked(Check check) noexcept {
     const ParseFault fault = check(unread_);
-    if (fault.code != ParseCode::kOk) {
+    if (fault.code != ParseCode::kOk) [[unlikely]] {
       fail(fault.code, mark() + fault.offset);
     }
     return rest();
@@ -200,7 +200,7 @@ class Reader {
     const Bytes contents = numbered(outer, tag, number, after);
     in(contents, body);
     after.finish();
-    if (!parse_.ok()) {
+    if (!parse_.ok()) [[unlikely]] {
       stop();
     }
   }
@@ -227,14 +227,14 @@ class Reader {
 
   // require rejects the message with kBadValue, at the current position, unless `valid`.
   void require(bool valid) noexcept {
-    if (!valid) {
+    if (!valid) [[unlikely]] {
       fail(ParseCode::kBadValue, mark());
     }
   }
 
   // finish rejects unread bytes. `in` calls it; a top-level caller must do so itself.
   void finish() noexcept {
-    if (!unread_.empty()) {
+    if (!unread_.empty()) [[unlikely]] {
       fail(ParseCode::kTrailingBytes, mark());
     }
   }
@@ -278,7 +278,7 @@ class Reader {
     return taken.subspan(before);
   }
   Bytes take(const Header& header) noexcept {
-    if (header.fault.code != ParseCode::kOk) {
+    if (header.fault.code != ParseCode::kOk) [[unlikely]] {
       fail(header.fault.code, mark() + header.fault.offset);
       return unread_;
     }
@@ -310,11 +310,11 @@ class Reader {
 
   template <class Body>
   void in(Bytes contents, Body body) noexcept {
-    if (parse_.ok()) {
+    if (parse_.ok()) [[likely]] {
       Reader inner(parse_, contents);
       body(inner);
       inner.finish();
-      if (!parse_.ok()) {
+      if (!parse_.ok()) [[unlikely]] {
         stop();
       }
     }
