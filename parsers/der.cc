@@ -100,50 +100,6 @@ constexpr auto kDigits = [] {
 constexpr std::int64_t kTimeMin = -62'167'219'200;
 constexpr std::int64_t kTimeMax = 253'402'300'799;
 
-constexpr std::uint64_t kEachOctet = 0x0101'0101'0101'0101;  // Times an octet: eight of it.
-
-// not_digits has the highest bit of each octet that is above 9.
-constexpr std::uint64_t not_digits(std::uint64_t octets) noexcept {
-  return (octets | (octets + kEachOctet * (0x80 - 10))) & kEachOctet * 0x80;
-}
-
-// pairs_of makes four numbers of eight digits, each in 16 bits, the first ones lowest.
-constexpr std::uint64_t pairs_of(std::uint64_t digits) noexcept {
-  return (digits * 10 + (digits >> 8)) & 0x00ff'00ff'00ff'00ff;
-}
-constexpr unsigned pair(std::uint64_t pairs, unsigned n) noexcept {
-  return static_cast<unsigned>(pairs >> 16 * n & 0xffff);
-}
-
-// Of a day, an hour, a minute and a second: what makes those too large that are no clock's.
-constexpr std::uint64_t kAboveClock =
-    (0x8000 - 60ull) << 48 | (0x8000 - 60ull) << 32 | (0x8000 - 24ull) << 16;
-constexpr std::uint64_t kTooLarge = 0x8000'8000'8000'0000;
-
-// Month is how many days a month has, and the number of its first one: they count from 1, but in a
-// leap year from 0, because its leap day has been counted when it begins.
-struct Month {
-  std::uint16_t days;
-  std::uint16_t first_day;
-};
-constexpr auto kMonths = [] {
-  constexpr std::array<unsigned, 12> kDays = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-  std::array<std::array<Month, kDays.size()>, 2> months{};
-  for (const unsigned leap_days : {0u, 1u}) {
-    unsigned first_day = 1 - leap_days;
-    for (std::size_t n = 0; n < kDays.size(); ++n) {
-      const unsigned days = kDays[n] + (n == 1 ? leap_days : 0);
-      months[leap_days][n] = {static_cast<std::uint16_t>(days),
-                              static_cast<std::uint16_t>(first_day)};
-      first_day += days;
-    }
-  }
-  return months;
-}();
-
-// 1970-01-01, from 0000-01-01.
-constexpr std::int64_t kEpochDay = 719'528;
-
 }  // namespace
 
 TimeText::TimeText(std::int64_t seconds) noexcept {
@@ -161,41 +117,6 @@ TimeText::TimeText(std::int64_t seconds) noexcept {
     store_le(std::span(text_).subspan(2 * i), kDigits[pairs[i]]);
   }
   text_.back() = 'Z';
-}
-
-[[gnu::noinline]] bool parse_time(Bytes contents, std::int64_t& seconds) noexcept {
-  //= RFC 4120 5.2.3
-  if (contents.size() != kTimeSize || contents.back() != 'Z') {
-    return false;
-  }
-  const std::uint64_t date_digits = load_le<std::uint64_t>(contents) ^ kEachOctet * '0';
-  const std::uint64_t clock_digits =  // The day once more in front.
-      load_le<std::uint64_t>(contents.subspan(6)) ^ kEachOctet * '0';
-  const std::uint64_t clock = pairs_of(clock_digits);
-  if ((not_digits(date_digits) | not_digits(clock_digits) | ((clock + kAboveClock) & kTooLarge)) !=
-      0) {
-    return false;
-  }
-  const unsigned second_of_day = (pair(clock, 1) * 60 + pair(clock, 2)) * 60 + pair(clock, 3);
-
-  const std::uint64_t date = pairs_of(date_digits);
-  const unsigned century = pair(date, 0);
-  const unsigned year = pair(date, 1);  // Of the century.
-  const unsigned month = pair(date, 2) - 1;
-  const unsigned day = pair(date, 3) - 1;
-  if (month > 11) {
-    return false;
-  }
-  const unsigned leap_days = (year != 0 ? year : century) % 4 == 0 ? 1 : 0;
-  const Month& of_month = kMonths[leap_days][month];
-  if (day >= of_month.days) {
-    return false;
-  }
-  // With all leap days up to this year's end. The centuries that begin with one are every fourth.
-  const unsigned day_count =
-      century * 36'524 + century / 4 + year * 365 + year / 4 + of_month.first_day + day;
-  seconds = (day_count - kEpochDay) * (24 * 60 * 60) + second_of_day;
-  return true;
 }
 
 }  // namespace usher::der

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "parsers/bytes.h"
+#include "parsers/der_time.h"
 #include "parsers/result.h"
 
 namespace usher::der {
@@ -377,7 +378,6 @@ class Reader {
 };
 
 // TimeText is the contents of a GeneralizedTime of the one form that DER and RFC 4120 5.2.3 allow.
-inline constexpr std::size_t kTimeSize = 15;
 class TimeText {
  public:
   explicit TimeText(std::int64_t seconds) noexcept;  // Since 1970, in the years 0..9999.
@@ -561,9 +561,5 @@ class Writer {
   MutableBytes free_;  // The front of out_.
   bool fits_ = true;
 };
-
-// parse_time reads a TimeText, "YYYYMMDDHHMMSSZ", into seconds since 1970; false if it is no
-// calendar second (a leap second, 60, is none).
-[[nodiscard]] bool parse_time(Bytes contents, std::int64_t& seconds) noexcept;
 
 }  // namespace usher::der

@@ -102,8 +102,8 @@ inline Bytes time_text(der::Reader& body, std::uint8_t field_number) noexcept {
   return body.sized_in<der::kTimeSize>(der::context(field_number), der::Tag::kGeneralizedTime);
 }
 inline UnixSeconds seconds_of(der::Reader& body, Bytes text) noexcept {
-  UnixSeconds seconds = 0;
-  body.require(der::parse_time(text, seconds));
+  const UnixSeconds seconds = der::time_of(text);
+  body.require(seconds != der::kNoTime);
   return seconds;
 }
 inline UnixSeconds time(der::Reader& body, std::uint8_t field_number) noexcept {

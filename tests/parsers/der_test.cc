@@ -552,6 +552,20 @@ TEST(DerTime, KnowsTheCalendar) {
   }
 }
 
+// And every clock of three pairs of digits.
+TEST(DerTime, KnowsTheClock) {
+  for (unsigned clock = 0; clock < 1'000'000; ++clock) {
+    const std::string digits = std::to_string(1'000'000 + clock).substr(1);
+    const std::string text = "19700101" + digits + 'Z';
+    const std::vector<std::uint8_t> contents(text.begin(), text.end());
+    const unsigned hour = clock / 10'000;
+    const unsigned minute = clock / 100 % 100;
+    const unsigned second = clock % 100;
+    const bool right = hour < 24 && minute < 60 && second < 60;
+    ASSERT_EQ(time_of(contents), right ? (hour * 60 + minute) * 60 + second : kNoTime) << text;
+  }
+}
+
 TEST(DerTime, ComesBackForEveryDayOfFourCenturies) {
   constexpr std::int64_t kDay = 24 * 60 * 60;
   std::array<std::uint8_t, 32> out{};
