@@ -55,33 +55,40 @@ template <class T>
 requires std::is_unsigned_v<T>
 [[nodiscard]] inline T load_be(Bytes bytes) noexcept { return swap_octets(load_le<T>(bytes)); }
 
-// has_nul says whether there is an octet of 0 in `text`. What is short, as names are, is looked at
-// in two words, which may overlap.
-[[nodiscard]] inline bool has_nul(Bytes text) noexcept {
+// may_have_nul is false only if there is no octet of 0 in `text`; it is quick, and sure if there
+// are ASCII characters only, four to 64, as in most names.
+[[nodiscard]] inline bool may_have_nul(Bytes text) noexcept {
   constexpr std::size_t kWord = sizeof(std::uint64_t);
   constexpr std::size_t kHalf = kWord / 2;
-  if (text.size() > 2 * kWord) {
-    return std::memchr(text.data(), 0, text.size()) != nullptr;
-  }
-  // Taking one from each octet of a word, the lowest that is 0 borrows, and gets its highest bit.
-  const auto in_word = [](std::uint64_t word) {
-    constexpr std::uint64_t kEach = 0x0101'0101'0101'0101;  // Times an octet: eight of it.
-    return (word - kEach) & ~word & kEach * 0x80;
+  constexpr std::uint64_t kEach = 0x0101'0101'0101'0101;  // Times an octet: eight of it.
+  // Taking one from each octet of a word, the lowest that is 0 borrows, and gets its highest bit;
+  // those above 0x80 keep theirs. Words may overlap.
+  const auto two_words = [](Bytes part) {
+    return (load_le<std::uint64_t>(part) - kEach) |
+           (load_le<std::uint64_t>(part.last<kWord>()) - kEach);
   };
-  if (text.size() >= kWord) {
-    return (in_word(load_le<std::uint64_t>(text)) |
-            in_word(load_le<std::uint64_t>(text.last<kWord>()))) != 0;
-  }
-  if (text.size() >= kHalf) {
-    return in_word(std::uint64_t{load_le<std::uint32_t>(text)} << 32 |
-                   load_le<std::uint32_t>(text.last<kHalf>())) != 0;
-  }
-  for (const std::uint8_t octet : text) {
-    if (octet == 0) {
-      return true;
+  const auto four_words = [two_words](Bytes part) {
+    return two_words(part.first<2 * kWord>()) | two_words(part.last<2 * kWord>());
+  };
+  std::uint64_t less_one = kEach * 0x80;
+  if (text.size() < kWord) {
+    if (text.size() >= kHalf) {
+      const std::uint64_t begin = load_le<std::uint32_t>(text);
+      less_one = (begin << 32 | load_le<std::uint32_t>(text.last<kHalf>())) - kEach;
     }
+  } else if (text.size() <= 2 * kWord) {
+    less_one = two_words(text);
+  } else if (text.size() <= 4 * kWord) {
+    less_one = four_words(text);
+  } else if (text.size() <= 8 * kWord) {
+    less_one = four_words(text.first<4 * kWord>()) | four_words(text.last<4 * kWord>());
   }
-  return false;
+  return (less_one & kEach * 0x80) != 0;
+}
+
+// has_nul says whether there is an octet of 0 in `text`.
+[[nodiscard]] inline bool has_nul(Bytes text) noexcept {
+  return may_have_nul(text) && !text.empty() && std::memchr(text.data(), 0, text.size()) != nullptr;
 }
 
 // store_le writes `value` little-endian to the front of `out`, which must hold at least sizeof(T)

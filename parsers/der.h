@@ -7,30 +7,11 @@
 #include <limits>
 
 #include "parsers/bytes.h"
+#include "parsers/der_tag.h"
 #include "parsers/der_time.h"
 #include "parsers/result.h"
 
 namespace usher::der {
-
-// Tag is the single identifier octet of an element: class, constructed bit and number (X.690
-// 8.1.2). Every tag in SPNEGO and Kerberos has a number below 31, so one octet is enough.
-enum class Tag : std::uint8_t {
-  kInteger = 0x02,
-  kBitString = 0x03,
-  kOctetString = 0x04,
-  kOid = 0x06,
-  kEnumerated = 0x0a,
-  kGeneralizedTime = 0x18,
-  kGeneralString = 0x1b,
-  kSequence = 0x30,
-};
-
-// context(n) is `[n] EXPLICIT`, application(n) is `[APPLICATION n]`; both are constructed.
-constexpr Tag context(std::uint8_t number) noexcept { return Tag(0xa0 | number); }
-constexpr Tag application(std::uint8_t number) noexcept { return Tag(0x60 | number); }
-
-// octet_of is a tag's octet, for what is composed of several.
-constexpr std::uint32_t octet_of(Tag tag) noexcept { return std::uint8_t(tag); }
 
 // Reader walks the elements of one constructed value, front to back.
 //

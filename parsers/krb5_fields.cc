@@ -14,19 +14,6 @@ void read_typed_value(Reader& list) noexcept {
   });
 }
 
-// are_short_strings looks at what almost all names are; false if they may be names all the same.
-bool are_short_strings(Bytes strings) noexcept {
-  for (std::uint32_t count = 0; count < kNameComponentsMax && strings.size() >= 2; ++count) {
-    const std::size_t end = 2u + strings[1];
-    if (strings[0] != std::uint8_t(Tag::kGeneralString) || end >= 2 + 0x80 ||
-        end > strings.size()) {
-      return false;
-    }
-    strings = strings.subspan(end);
-  }
-  return strings.empty();
-}
-
 [[gnu::noinline]] ParseFault check_any_names(Bytes strings) noexcept {
   Parse parse(strings);
   Reader reader(parse);
@@ -42,7 +29,9 @@ bool are_short_strings(Bytes strings) noexcept {
 }  // namespace
 
 [[gnu::noinline]] ParseFault check_names(Bytes strings) noexcept {
-  return !has_nul(strings) && are_short_strings(strings) ? ParseFault{} : check_any_names(strings);
+  const bool are_names =
+      !may_have_nul(strings) && der::are_short<0>(strings, Tag::kGeneralString, kNameComponentsMax);
+  return are_names ? ParseFault{} : check_any_names(strings);
 }
 
 [[gnu::noinline, gnu::flatten]] ParseFault check_typed_value(Bytes element) noexcept {

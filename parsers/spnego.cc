@@ -13,17 +13,31 @@ using der::Reader;
 using der::Tag;
 using der::Writer;
 
+[[gnu::noinline, gnu::flatten]] ParseFault check_any_more_mechs(Bytes oids) noexcept {
+  Parse parse(oids);
+  Reader mechs(parse);
+  std::uint32_t count = 1;
+  mechs.each([&](Reader& rest) {
+    rest.require(++count <= kMechTypesMax);
+    rest.require(!rest.bytes(Tag::kOid).empty());
+  });
+  return parse.fault();
+}
+
+// check_more_mechs says what is wrong with the OIDs behind a MechTypeList's first, counted from the
+// first octet of these. It is no part of the parse function, which has few registers as it is.
+[[gnu::noinline]] ParseFault check_more_mechs(Bytes oids) noexcept {
+  return der::are_short<1>(oids, Tag::kOid, kMechTypesMax - 1) ? ParseFault{}
+                                                               : check_any_more_mechs(oids);
+}
+
 void read_mech_types(Reader& field, NegTokenInit& init) noexcept {
   init.mech_types = field.ahead();
   field.in(Tag::kSequence, [&](Reader& mechs) {
     init.mech_oids = mechs.ahead();
     init.preferred_mech = mechs.bytes(Tag::kOid);
     mechs.require(!init.preferred_mech.empty());
-    std::uint32_t count = 1;
-    mechs.each([&](Reader& rest) {
-      rest.require(++count <= kMechTypesMax);
-      rest.require(!rest.bytes(Tag::kOid).empty());
-    });
+    mechs.checked(check_more_mechs);
   });
 }
 

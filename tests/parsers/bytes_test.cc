@@ -49,15 +49,19 @@ TEST(Bytes, StoresWhatItLoadsAndNothingElse) {
 TEST(Bytes, FindsANulWhereverItIs) {
   EXPECT_FALSE(has_nul({}));
   for (const std::uint8_t other : std::array<std::uint8_t, 4>{0x01, 0x80, 0x81, 0xff}) {
-    for (std::size_t size = 1; size <= 40; ++size) {
+    for (std::size_t size = 1; size <= 80; ++size) {
       std::vector<std::uint8_t> text(size, other);
       EXPECT_FALSE(has_nul(text)) << size;
       for (std::uint8_t& octet : text) {
         octet = 0;
         EXPECT_TRUE(has_nul(text)) << size;
+        EXPECT_TRUE(may_have_nul(text)) << size;
         octet = other;
       }
     }
+  }
+  for (std::size_t size = 4; size <= 64; ++size) {
+    EXPECT_FALSE(may_have_nul(std::vector<std::uint8_t>(size, 'a'))) << "it is sure of " << size;
   }
   constexpr std::array<std::uint8_t, 10> kAround = {0, 1, 1, 1, 1, 1, 1, 1, 1, 0};
   for (std::size_t size = 1; size <= 8; ++size) {
