@@ -73,15 +73,14 @@ bool note(const AdElement& element, AuthorizationData& data) noexcept {
 
 }  // namespace
 
-AdWalk::AdWalk(Bytes element) noexcept : element_(element) {
+AdWalk::AdWalk(Bytes element) noexcept : parse_(element) {
   if (!element.empty()) {
-    enter(element);
+    enter(parse_.input());
   }
 }
 
-// fail ends the walk; `part` is where the fault counts from. It says false.
-bool AdWalk::fail(ParseFault fault, Bytes part) noexcept {
-  fault_ = {fault.code, at(part) + fault.offset};
+// stop ends the walk at a fault. It says false.
+bool AdWalk::stop() noexcept {
   depth_ = 0;
   unread_ = {};
   return false;
@@ -89,26 +88,23 @@ bool AdWalk::fail(ParseFault fault, Bytes part) noexcept {
 
 // enter goes on with the elements of `list`, an AuthorizationData element; false: it is none.
 bool AdWalk::enter(Bytes list) noexcept {
-  Parse parse(list);
-  Reader reader(parse);
+  Reader reader(parse_, list);
   unread_ = reader.large(Tag::kSequence);
   reader.finish();
-  return parse.ok() || fail(parse.fault(), list);
+  return parse_.ok() || stop();
 }
 
 // read takes the next element of the current level; false: it is none.
 bool AdWalk::read(AdElement& element) noexcept {
-  const Bytes from = unread_;
-  Parse parse(from);
-  Reader reader(parse);
-  element_at_ = at(from);
+  Reader reader(parse_, unread_);
+  element_at_ = reader.mark();
   element.if_relevant = depth_ > 0;
   reader.in_large(Tag::kSequence, [&](Reader& parts) {
     element.type = AdType(parts.i32_in(der::context(0)));
     element.data = parts.large_in(der::context(1), Tag::kOctetString);
   });
   unread_ = reader.rest();
-  return parse.ok() || fail(parse.fault(), from);
+  return parse_.ok() || stop();
 }
 
 bool AdWalk::next(AdElement& element) noexcept {
@@ -121,7 +117,8 @@ bool AdWalk::next(AdElement& element) noexcept {
       continue;
     }
     if (++element_count_ > kAdElementsMax) {
-      return fail({ParseCode::kBadValue, 0}, unread_);
+      Reader(parse_, unread_).require(false);
+      return stop();
     }
     if (!read(element)) {
       return false;
@@ -130,7 +127,8 @@ bool AdWalk::next(AdElement& element) noexcept {
       return true;
     }
     if (depth_ == kAdDepthMax) {
-      return fail({ParseCode::kBadValue, element_at_}, element_);
+      parse_.fail(ParseCode::kBadValue, element_at_);
+      return stop();
     }
     unread_around_[depth_++] = unread_;
     if (!enter(element.data)) {
@@ -153,7 +151,7 @@ bool AdWalk::next(AdElement& element) noexcept {
     }
   }
   data.element_count = walk.element_count_;
-  return walk.fault_;
+  return walk.parse_.fault();
 }
 
 Result<AuthorizationData> parse_authorization_data(Bytes element) noexcept {

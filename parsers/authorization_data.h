@@ -98,21 +98,16 @@ class AdWalk {
  private:
   friend ParseFault parse_into(Bytes element, AuthorizationData& out) noexcept;
 
-  // at is where a part of the outermost element begins in it.
-  [[nodiscard]] std::uint32_t at(Bytes part) const noexcept {
-    return static_cast<std::uint32_t>(part.data() - element_.data());
-  }
-  bool fail(ParseFault fault, Bytes part) noexcept;
   bool enter(Bytes list) noexcept;
   bool read(AdElement& element) noexcept;
+  bool stop() noexcept;
 
-  Bytes element_;  // The outermost.
-  Bytes unread_;   // Of the AuthorizationData that is being walked.
+  Parse parse_;   // Of the outermost element.
+  Bytes unread_;  // Of the AuthorizationData that is being walked.
   std::array<Bytes, kAdDepthMax> unread_around_;
   std::uint32_t depth_ = 0;  // AD-IF-RELEVANTs around it.
   std::uint32_t element_count_ = 0;
   std::uint32_t element_at_ = 0;  // Where the last element that was read begins.
-  ParseFault fault_;
 };
 
 }  // namespace usher::krb5

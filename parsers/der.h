@@ -24,6 +24,9 @@ class Reader {
   explicit Reader(Parse& parse) noexcept
       : Reader(parse, parse.input().first(parse.ok() ? parse.input().size() : 0)) {}
 
+  // The elements of `part` of what is parsed: for who comes back to them.
+  Reader(Parse& parse, Bytes part) noexcept : parse_(parse), unread_(part) {}
+
   [[nodiscard]] bool more() const noexcept { return !unread_.empty(); }
   [[nodiscard]] bool next_is(Tag tag) const noexcept {
     return more() && unread_[0] == std::uint8_t(tag);
@@ -222,8 +225,6 @@ class Reader {
   }
 
  private:
-  Reader(Parse& parse, Bytes unread) noexcept : parse_(parse), unread_(unread) {}
-
   // Of a header in its two octets: the tag, and that the other is a length itself.
   static constexpr std::uint32_t kShort = 0x80ff;
 
