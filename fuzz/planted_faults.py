@@ -67,7 +67,7 @@ FAULTS = [
     Fault("der_long_field_with_bytes_left_over", "parsers/der.h",
           "size == one_octet >> 24 &&", "size <= one_octet >> 24 &&", ["parsers/der_field"], ["krb5", "accept"]),
     Fault("der_numbered_one_too_long", "parsers/der.h",
-          "13 + size <= unread_.size()) {", "12 + size <= unread_.size()) {", ["parsers/der_field"],
+          "kHeaders + size <= unread_.size()) {", "kHeaders - 1 + size <= unread_.size()) {", ["parsers/der_field"],
           ["krb5", "accept"]),
     Fault("der_numbered_with_bytes_left_over", "parsers/der.h",
           "first == std::uint64_t{last} << 32 &&", "first >= std::uint64_t{last} << 32 &&",

@@ -8,12 +8,8 @@
 
 namespace usher::der {
 
-std::uint32_t Reader::integer_begin(Bytes contents) const noexcept {
-  std::uint32_t header_size = 2;
-  if (contents.size() >= 0x80) {
-    header_size += static_cast<std::uint32_t>((std::bit_width(contents.size()) + 7) / 8);
-  }
-  return static_cast<std::uint32_t>(contents.data() - parse_.input().data()) - header_size;
+std::uint32_t Reader::size_of_header(std::size_t size) noexcept {
+  return 2 + (size < 0x80 ? 0 : static_cast<std::uint32_t>((std::bit_width(size) + 7) / 8));
 }
 
 [[gnu::noinline]] Reader::Header Reader::any_header(Bytes unread, Tag tag) noexcept {

@@ -46,20 +46,27 @@ class Reader {
     return take(any_header(unread_, tag));
   }
 
-  // large is bytes for what almost always has 128 octets or more, but not 2^16.
+  // large is bytes for what often has 128 octets or more, but not 2^16.
   Bytes large(Tag tag) noexcept {
     if (unread_.size() >= 4) {
+      // What the header says beyond the least that has a length of two octets, or of one more.
       const std::uint32_t octets = load_be<std::uint32_t>(unread_);
-      const std::size_t two_octets = octets - large_header(tag, 2);
-      if (two_octets >= 0x100 && two_octets <= 0xffff && 4 + two_octets <= unread_.size()) {
-        return take(4, two_octets);
+      const std::uint32_t above_two = octets - (large_header(tag, 2) | 0x100);
+      if (const std::size_t size = 0x100 + std::size_t{above_two};
+          above_two <= 0xffff - 0x100 && unread_.size() >= 4 + size) {
+        return take(4, size);
       }
-      const std::size_t one_octet = (octets >> 8) - (large_header(tag, 1) >> 8);
-      if (one_octet >= 0x80 && one_octet <= 0xff && 3 + one_octet <= unread_.size()) {
-        return take(3, one_octet);
+      const std::uint32_t above_one = octets - (large_header(tag, 1) | 0x80 << 8);
+      if (const std::size_t size = 0x80 + (above_one >> 8);
+          above_one <= 0x7fff && 3 + size <= unread_.size()) {
+        return take(3, size);
+      }
+      const std::uint32_t above_none = octets - (octet_of(tag) << 24);
+      if (const std::size_t size = above_none >> 16; size <= 0x7f && unread_.size() >= 2 + size) {
+        return take(2, size);
       }
     }
-    return bytes(tag);
+    return take(any_header(unread_, tag));
   }
 
   // rest returns everything unread, as it is; for contents that are not DER (RFC 2743 3.1).
@@ -79,9 +86,7 @@ class Reader {
   }
 
   // mark and since bracket a run of elements, headers included: checksums cover those octets too.
-  [[nodiscard]] std::uint32_t mark() const noexcept {
-    return static_cast<std::uint32_t>(unread_.data() - parse_.input().data());
-  }
+  [[nodiscard]] std::uint32_t mark() const noexcept { return mark_of(unread_); }
   [[nodiscard]] Bytes since(std::uint32_t begin) const noexcept {
     return parse_.ok() ? parse_.input().subspan(begin, mark() - begin) : Bytes{};
   }
@@ -134,7 +139,7 @@ class Reader {
     return bytes_in(outer, tag);
   }
 
-  // large_in is to bytes_in what large is to bytes, where both lengths have one form.
+  // large_in is to bytes_in what large is to bytes.
   Bytes large_in(Tag outer, Tag tag) noexcept {
     if (unread_.size() >= 8) {
       // What the headers say beyond what they say around nothing is the contents' size, twice.
@@ -154,8 +159,14 @@ class Reader {
           6 + size <= unread_.size()) {
         return take(6, size);
       }
+      const std::uint32_t no_octet = static_cast<std::uint32_t>(octets >> 32) -
+                                     (octet_of(outer) << 24 | 2 << 16 | octet_of(tag) << 8);
+      size = no_octet & 0xffff;
+      if (no_octet >> 16 == size && size <= 0x7f - 2 && unread_.size() >= 4 + size) {
+        return take(4, size);
+      }
     }
-    return bytes_in(outer, tag);
+    return take(any_headers(unread_, outer, tag));
   }
 
   // in runs `body` on a Reader over the contents of the next element, which must carry `tag` and
@@ -178,11 +189,12 @@ class Reader {
   }
 
   // numbered_in reads SEQUENCE { [0] INTEGER, [1] `tag` }, alone in an element of `outer`: the
-  // INTEGER, an i32, into `number`, and what `tag` holds by `body`, as in `in`.
-  template <class Body>
+  // INTEGER, an i32 which almost always has kOctets, into `number`, and what `tag` holds by `body`,
+  // as in `in`.
+  template <std::uint32_t kOctets = 1, class Body>
   void numbered_in(Tag outer, Tag tag, std::int32_t& number, Body body) noexcept {
     Reader after(parse_, unread_.first(0));
-    const Bytes contents = numbered(outer, tag, number, after);
+    const Bytes contents = numbered<kOctets>(outer, tag, number, after);
     in(contents, body);
     after.finish();
     if (!parse_.ok()) [[unlikely]] {
@@ -247,6 +259,10 @@ class Reader {
   static Header any_header(Bytes unread, Tag tag) noexcept;
   static Header any_headers(Bytes unread, Tag outer, Tag tag) noexcept;
 
+  [[nodiscard]] std::uint32_t mark_of(Bytes part) const noexcept {
+    return static_cast<std::uint32_t>(part.data() - parse_.input().data());
+  }
+
   // fail records a fault, if it is the first, and leaves nothing to read.
   void fail(ParseCode code, std::uint32_t offset) noexcept {
     parse_.fail(code, offset);
@@ -270,25 +286,46 @@ class Reader {
 
   // numbered reads what numbered_in does but for the contents of `tag`, which it returns; `after`
   // is then on what follows in the SEQUENCE.
+  template <std::uint32_t kOctets>
   Bytes numbered(Tag outer, Tag tag, std::int32_t& number, Reader& after) noexcept {
-    if (unread_.size() >= 13) {
-      // Most have a number of one octet and are short. Then both, the first eight octets and the
+    static_assert(kOctets >= 1 && kOctets <= 4);
+    constexpr std::uint32_t kHeaders = 12 + kOctets;  // And the number; 2 of them stand outside.
+    if (unread_.size() >= kHeaders) {
+      // Most have a number of kOctets and are short. Then both, the first eight octets and the
       // four behind the number, say beyond what they say around nothing the contents' size, twice.
+      constexpr std::uint32_t kSizes = (kHeaders - 2) << 16 | (kHeaders - 4);
+      constexpr std::uint32_t kNumber = 0xa0'00'02'00 | (2 + kOctets) << 16 | kOctets;
       const std::uint64_t first =
           load_be<std::uint64_t>(unread_) -
-          (std::uint64_t{octet_of(outer) << 24 | 0x0b'30'09} << 32 | 0xa0'03'02'01);
-      const std::uint32_t last =
-          load_be<std::uint32_t>(unread_.subspan(9)) - (0xa1'02'00'00 | octet_of(tag) << 8);
+          (std::uint64_t{octet_of(outer) << 24 | 0x30'00 | kSizes} << 32 | kNumber);
+      const std::uint32_t last = load_be<std::uint32_t>(unread_.subspan(kHeaders - 4)) -
+                                 (0xa1'02'00'00 | octet_of(tag) << 8);
       const std::size_t size = last & 0xffff;
-      if (size <= 0x7f - 11 && last >> 16 == size && first == std::uint64_t{last} << 32 &&
-          unread_[8] < 0x80 && 13 + size <= unread_.size()) {
-        number = unread_[8];
-        return take(13, size);
+      const std::uint32_t value = positive<kOctets>(unread_.subspan(8));
+      if (size <= 0x7f - (kHeaders - 2) && last >> 16 == size &&
+          first == std::uint64_t{last} << 32 && value != kNoPositive &&
+          kHeaders + size <= unread_.size()) {
+        number = static_cast<std::int32_t>(value);
+        return take(kHeaders, size);
       }
     }
     after.unread_ = bytes_in(outer, Tag::kSequence);
     number = after.i32_in(context(0));
     return after.bytes_in(context(1), tag);
+  }
+
+  // positive decodes an INTEGER of kOctets at the beginning of `octets` if it is not below 0, and
+  // in its shortest form.
+  static constexpr std::uint32_t kNoPositive = 0xffff'ffff;
+  template <std::uint32_t kOctets>
+  static std::uint32_t positive(Bytes octets) noexcept {
+    std::uint32_t value = octets[0];
+    for (std::uint32_t n = 1; n < kOctets; ++n) {
+      value = value << 8 | octets[n];
+    }
+    constexpr std::uint32_t kMin = kOctets == 1 ? 0 : 0x80u << 8 * (kOctets - 2);
+    constexpr std::uint32_t kEnd = 0x80u << 8 * (kOctets - 1);
+    return value >= kMin && value < kEnd ? value : kNoPositive;
   }
 
   template <class Body>
@@ -336,13 +373,13 @@ class Reader {
       return value;
     }
     if (parse_.ok()) {
-      fail(ParseCode::kBadValue, integer_begin(contents));
+      fail(ParseCode::kBadValue, mark_of(contents) - size_of_header(contents.size()));
     }
     return 0;
   }
 
-  // integer_begin is where the header of `contents` begins.
-  [[nodiscard]] std::uint32_t integer_begin(Bytes contents) const noexcept;
+  // size_of_header is how many octets a header has before contents of `size`.
+  static std::uint32_t size_of_header(std::size_t size) noexcept;
 
   std::int64_t integer(Tag tag, Limits limits) noexcept { return number(bytes(tag), limits); }
   std::int64_t integer_in(Tag outer, Limits limits) noexcept {
@@ -352,7 +389,22 @@ class Reader {
         load_le<std::uint32_t>(unread_) == (kOneOctet | std::uint8_t(outer)) && unread_[4] < 0x80) {
       return take(4, 1)[0];  // Within all limits there are here.
     }
-    return number(bytes_in(outer, Tag::kInteger), limits);
+    if (unread_.size() >= 8) {  // Of up to four octets, again with their count said twice.
+      const auto octets = load_be<std::uint64_t>(unread_);
+      const std::uint32_t sizes =
+          static_cast<std::uint32_t>(octets >> 32) - (octet_of(outer) << 24 | 0x02'02'00);
+      const std::uint32_t size = sizes & 0xffff;
+      if (sizes >> 16 == size && size - 1 < 4) {
+        const auto begin = static_cast<std::int32_t>(octets);  // Its octets, and what follows.
+        const std::int64_t value = begin >> 8 * (4 - size);
+        const bool shortest = size == 1 || (begin >> 23 != 0 && begin >> 23 != -1);
+        if (shortest && value >= limits.min && value <= limits.max) {
+          take(4, size);
+          return value;
+        }
+      }
+    }
+    return number(take(any_headers(unread_, outer, Tag::kInteger)), limits);
   }
 
   Parse& parse_;

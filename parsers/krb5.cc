@@ -190,8 +190,9 @@ Result<EncTicketPart> parse_enc_ticket_part(Bytes plain) noexcept {
     fields::principal(body, 2, authenticator.cname);
     authenticator.has_checksum = body.next_is(der::context(3));
     if (authenticator.has_checksum) {
-      body.numbered_in(der::context(3), Tag::kOctetString, authenticator.checksum_type,
-                       [&](Reader& contents) { authenticator.checksum = contents.rest(); });
+      // Of GSS-API's, 0x8003.
+      body.numbered_in<3>(der::context(3), Tag::kOctetString, authenticator.checksum_type,
+                          [&](Reader& contents) { authenticator.checksum = contents.rest(); });
     }
     authenticator.cusec = fields::microseconds(body, 4);
     authenticator.ctime_text = fields::time_text(body, 5);

@@ -203,9 +203,10 @@ Numbered read_by(Bytes message, Read read) {
   numbered.fault = parse.fault();
   return numbered;
 }
+template <std::uint32_t kOctets>
 Numbered numbered_at_once(Bytes message) {
   return read_by(message, [](Reader& reader, Numbered& read) {
-    reader.numbered_in(context(3), Tag::kOctetString, read.number, [&](Reader& body) {
+    reader.numbered_in<kOctets>(context(3), Tag::kOctetString, read.number, [&](Reader& body) {
       read.is_read = true;
       read.contents = body.rest();
     });
@@ -222,8 +223,10 @@ Numbered numbered_in_steps(Bytes message) {
     });
   });
 }
-void expect_same_numbered(Bytes message) {
-  const Numbered one = numbered_at_once(message);
+template <std::uint32_t kOctets>
+void expect_same_numbered_by(Bytes message) {
+  SCOPED_TRACE(kOctets);
+  const Numbered one = numbered_at_once<kOctets>(message);
   const Numbered two = numbered_in_steps(message);
   EXPECT_EQ(one.fault, two.fault);
   EXPECT_EQ(one.is_read, two.is_read);
@@ -238,9 +241,17 @@ void expect_same_numbered(Bytes message) {
   }
 }
 
+void expect_same_numbered(Bytes message) {
+  expect_same_numbered_by<1>(message);
+  expect_same_numbered_by<2>(message);
+  expect_same_numbered_by<3>(message);
+  expect_same_numbered_by<4>(message);
+}
+
 TEST(DerReader, ReadsANumberedFieldAsInDoes) {
   for (const std::int32_t number : {0, 1, 127, 128, -1, -129, 0x8003, 0x7fffffff}) {
-    for (const std::size_t size : {0u, 1u, 2u, 32u, 115u, 116u, 117u, 118u, 127u, 128u, 300u}) {
+    for (const std::size_t size :
+         {0u, 1u, 2u, 32u, 113u, 114u, 115u, 116u, 117u, 118u, 127u, 128u, 300u}) {
       SCOPED_TRACE(size);
       const std::vector<std::uint8_t> contents(size, 0x55);
       std::vector<std::uint8_t> room(size + 32);
@@ -251,8 +262,8 @@ TEST(DerReader, ReadsANumberedFieldAsInDoes) {
         parts.i32_in(context(0), number);
       });
       std::vector<std::uint8_t> message(writer.written().begin(), writer.written().end());
-      EXPECT_EQ(numbered_at_once(message).number, number);
-      EXPECT_EQ(numbered_at_once(message).contents.size(), size);
+      EXPECT_EQ(numbered_at_once<1>(message).number, number);
+      EXPECT_EQ(numbered_at_once<3>(message).contents.size(), size);
       expect_same_numbered(message);
       for (std::size_t kept = 0; kept < message.size(); ++kept) {
         expect_same_numbered(Bytes(message).first(kept));
@@ -266,6 +277,81 @@ TEST(DerReader, ReadsANumberedFieldAsInDoes) {
       }
     }
   }
+}
+
+// A number in a field is read at once as it is in two steps, whatever its size and what follows.
+template <class Number, class InOneStep, class InTwo>
+void expect_same_number(Bytes message, InOneStep in_one_step, InTwo in_two) {
+  Parse one(message);
+  Reader reader(one);
+  const Number number = in_one_step(reader);
+  Parse two(message);
+  Reader twin(two);
+  Number expected = 0;
+  twin.in(context(7), [&](Reader& field) { expected = in_two(field); });
+  // What is wrong with the two headers comes first, also what is behind the number.
+  Parse three(message);
+  Reader(three).bytes_in(context(7), Tag::kInteger);
+  EXPECT_EQ(one.fault(), three.ok() ? two.fault() : three.fault());
+  EXPECT_EQ(reader.more(), twin.more());
+  if (two.ok()) {
+    EXPECT_EQ(number, expected);
+    EXPECT_EQ(reader.mark(), twin.mark());
+  }
+}
+
+TEST(DerReader, ReadsANumberInAFieldAsInDoes) {
+  for (const std::string contents :
+       {"",           "00",         "7f",         "80",         "ff",          "0080",
+        "007f",       "ff80",       "ff7f",       "8000",       "1234",        "008000",
+        "007fff",     "ff8000",     "ff7fff",     "123456",     "00800000",    "007fffff",
+        "ff800000",   "ff7fffff",   "12345678",   "80000000",   "0080000000",  "007fffffff",
+        "00ffffffff", "0100000000", "ff7fffffff", "ff80000000", "000080000000"}) {
+    for (const std::string behind : {"", "05", "0500", "05000500", "0500050005000500"}) {
+      const auto value = hex(contents);
+      const auto size = static_cast<std::uint8_t>(value.size());
+      std::vector<std::uint8_t> message = {0xa7, static_cast<std::uint8_t>(2 + size), 0x02, size};
+      message.insert(message.end(), value.begin(), value.end());
+      const auto rest = hex(behind);
+      message.insert(message.end(), rest.begin(), rest.end());
+      for (std::size_t at = 0; at < message.size() && at < 10; ++at) {
+        const std::uint8_t right = message[at];
+        for (int octet = 0; octet < 256; ++octet) {
+          SCOPED_TRACE(contents + ' ' + behind + " at " + std::to_string(at));
+          message[at] = static_cast<std::uint8_t>(octet);
+          expect_same_number<std::uint32_t>(
+              message, [](Reader& reader) { return reader.u32_in(context(7)); },
+              [](Reader& field) { return field.u32(); });
+          expect_same_number<std::int32_t>(
+              message, [](Reader& reader) { return reader.i32_in(context(7)); },
+              [](Reader& field) { return field.i32(); });
+          expect_same_number<std::uint32_t>(
+              message, [](Reader& reader) { return reader.u32_modulo_in(context(7)); },
+              [](Reader& field) { return field.u32_modulo(); });
+        }
+        message[at] = right;
+      }
+    }
+  }
+}
+
+TEST(DerTag, TellsShortElementsFromOthers) {
+  EXPECT_TRUE(are_short<0>({}, Tag::kOid, 0));
+  EXPECT_TRUE(are_short<0>(hex("0600 060101"), Tag::kOid, 2));
+  EXPECT_FALSE(are_short<1>(hex("0600 060101"), Tag::kOid, 2)) << "one is empty";
+  EXPECT_TRUE(are_short<1>(hex("060102 060101"), Tag::kOid, 2));
+  EXPECT_FALSE(are_short<1>(hex("060102 060101"), Tag::kOid, 1)) << "too many";
+  EXPECT_FALSE(are_short<1>(hex("060102 040101"), Tag::kOid, 2)) << "another tag";
+  EXPECT_FALSE(are_short<1>(hex("060102 06"), Tag::kOid, 2)) << "half a header";
+  EXPECT_FALSE(are_short<1>(hex("060102 060201"), Tag::kOid, 2)) << "cut off";
+  EXPECT_FALSE(are_short<1>(hex("06810102"), Tag::kOid, 2)) << "a length of two octets";
+  std::vector<std::uint8_t> longest(2 + 128, 0x2a);
+  longest[0] = 0x06;
+  longest[1] = 128;
+  EXPECT_FALSE(are_short<1>(longest, Tag::kOid, 1)) << "a length that is none";
+  longest.pop_back();
+  longest[1] = 127;
+  EXPECT_TRUE(are_short<1>(longest, Tag::kOid, 1));
 }
 
 // written is what `write` makes of a Writer.
