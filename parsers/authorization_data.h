@@ -43,6 +43,8 @@ struct AdElement {
 
 // AuthorizationData is what an acceptor wants to know of the whole.
 struct AuthorizationData {
+  AuthorizationData() noexcept {}  // As an EncTicketPart's.
+
   std::uint32_t element_count = 0;  // Of all levels, AD-IF-RELEVANTs included.
   bool has_pac = false;
   Bytes pac;  // AD-WIN2K-PAC's contents, wherever it stood.

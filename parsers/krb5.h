@@ -61,13 +61,19 @@ inline constexpr std::uint32_t kTicketFlagInitial = flag_bit(9);
 inline constexpr std::uint32_t kTicketFlagTransitedPolicyChecked = flag_bit(12);
 inline constexpr std::uint32_t kTicketFlagAnonymous = flag_bit(16);  // RFC 8062 3
 
+// What parse_into fills in has a constructor, or emplace would fill it with zeros beforehand, one
+// and all by a string instruction, which takes long to begin.
 struct ApReq {  // RFC 4120 5.5.1
+  ApReq() noexcept {}
+
   std::uint32_t ap_options = 0;
   Ticket ticket;
   EncryptedData authenticator;
 };
 
 struct EncTicketPart {  // RFC 4120 5.3
+  EncTicketPart() noexcept {}
+
   std::uint32_t flags = 0;
   EncryptionKey key;
   Bytes crealm;
@@ -85,6 +91,8 @@ struct EncTicketPart {  // RFC 4120 5.3
 };
 
 struct Authenticator {  // RFC 4120 5.5.1
+  Authenticator() noexcept {}
+
   Bytes crealm;
   PrincipalName cname;
   bool has_checksum = false;
