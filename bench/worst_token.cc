@@ -12,6 +12,7 @@
 #include "bench/door.h"
 #include "parsers/authorization_data.h"
 #include "parsers/der.h"
+#include "parsers/der_writer.h"
 #include "tools/mint/cred_mint.h"
 #include "tools/mint/ntlm_mint.h"
 #include "tools/mint/pac_mint.h"

@@ -5,6 +5,7 @@
 
 #include "fuzz/fuzz_target.h"
 #include "parsers/der.h"
+#include "parsers/der_writer.h"
 
 namespace usher::fuzz {
 namespace {

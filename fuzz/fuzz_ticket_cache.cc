@@ -11,6 +11,7 @@
 #include "fuzz/support/reach.h"
 #include "fuzz/support/session_layers.h"
 #include "parsers/der.h"
+#include "parsers/der_writer.h"
 #include "parsers/krb5.h"
 #include "parsers/spnego.h"
 

@@ -1,10 +1,7 @@
-// DER elements, in and out; der.h says what is promised.
+// DER elements taken apart the general way; der.h says what is promised.
 #include "parsers/der.h"
 
-#include <algorithm>
-#include <array>
-#include <cassert>
-#include <chrono>
+#include <bit>
 
 namespace usher::der {
 
@@ -63,56 +60,6 @@ std::uint32_t Reader::size_of_header(std::size_t size) noexcept {
   }
   header.size += around.size;
   return header;
-}
-
-std::size_t Writer::move_to_front() noexcept {
-  const Bytes message = written();
-  copy(message, out_);
-  return message.size();
-}
-
-void Writer::bits(std::uint32_t flags) noexcept {
-  std::array<std::uint8_t, 1 + sizeof(flags)> contents{};  // First octet: no unused bits.
-  store_be(std::span(contents).subspan(1), flags);
-  bytes(Tag::kBitString, contents);
-}
-
-namespace {
-
-// A TimeText is fourteen digits, two for each of the year's halves, month, day, hour, minute and
-// second, and 'Z'.
-constexpr std::size_t kPairCount = kTimeSize / 2;
-
-// Two digits for each number below 100.
-constexpr auto kDigits = [] {
-  std::array<std::uint16_t, 100> digits{};
-  for (unsigned n = 0; n < digits.size(); ++n) {
-    digits[n] = static_cast<std::uint16_t>(('0' + n / 10) | ('0' + n % 10) << 8);
-  }
-  return digits;
-}();
-
-// The seconds of 0000-01-01T00:00:00Z and 9999-12-31T23:59:59Z.
-constexpr std::int64_t kTimeMin = -62'167'219'200;
-constexpr std::int64_t kTimeMax = 253'402'300'799;
-
-}  // namespace
-
-TimeText::TimeText(std::int64_t seconds) noexcept {
-  namespace chrono = std::chrono;
-  assert(seconds >= kTimeMin && seconds <= kTimeMax);
-  const chrono::sys_seconds at{chrono::seconds(std::clamp(seconds, kTimeMin, kTimeMax))};
-  const auto day = chrono::floor<chrono::days>(at);
-  const chrono::year_month_day date(day);
-  const auto second = static_cast<unsigned>((at - day).count());
-  const auto year = static_cast<unsigned>(int(date.year()));
-  const std::array<unsigned, kPairCount> pairs = {
-      year / 100,       year % 100, unsigned(date.month()), unsigned(date.day()), second / 3600,
-      second / 60 % 60, second % 60};
-  for (std::size_t i = 0; i < pairs.size(); ++i) {
-    store_le(std::span(text_).subspan(2 * i), kDigits[pairs[i]]);
-  }
-  text_.back() = 'Z';
 }
 
 }  // namespace usher::der

@@ -8,6 +8,7 @@
 
 #include "parsers/bytes.h"
 #include "parsers/der.h"
+#include "parsers/der_writer.h"
 #include "parsers/result.h"
 
 namespace usher::gss {

@@ -7,6 +7,7 @@
 
 #include "parsers/bytes.h"
 #include "parsers/der.h"
+#include "parsers/der_writer.h"
 #include "parsers/gss.h"
 #include "parsers/result.h"
 

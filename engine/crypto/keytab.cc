@@ -15,6 +15,7 @@
 #include "engine/crypto/key_ring.h"
 #include "engine/file_image.h"
 #include "parsers/der.h"
+#include "parsers/der_writer.h"
 #include "parsers/keytab.h"
 
 namespace usher::crypto {

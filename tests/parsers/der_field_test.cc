@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "parsers/der.h"
+#include "parsers/der_writer.h"
 #include "tests/hex.h"
 
 namespace usher::der {

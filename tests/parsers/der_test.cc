@@ -1,5 +1,6 @@
 // parsers/der.h: only DER is read, only DER is written, and a refusal says where.
 #include "parsers/der.h"
+#include "parsers/der_writer.h"
 
 #include <gtest/gtest.h>
 

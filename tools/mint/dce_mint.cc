@@ -1,6 +1,6 @@
 #include "tools/mint/dce_mint.h"
 
-#include "parsers/der.h"
+#include "parsers/der_writer.h"
 
 namespace usher::mint {
 

@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "parsers/bytes.h"
-#include "parsers/der.h"
+#include "parsers/der_writer.h"
 
 namespace usher::mint {
 

@@ -5,6 +5,7 @@
 #include "engine/crypto/sealing.h"
 #include "engine/protect/mic.h"
 #include "parsers/der.h"
+#include "parsers/der_writer.h"
 #include "tools/mint/kerberos_fields.h"
 #include "tools/mint/spnego_mint.h"
 

@@ -10,7 +10,7 @@
 
 #include "engine/random.h"
 #include "parsers/bytes.h"
-#include "parsers/der.h"
+#include "parsers/der_writer.h"
 
 namespace usher::mint {
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "parsers/der.h"
+#include "parsers/der_writer.h"
 
 namespace usher::mint {
 namespace {
