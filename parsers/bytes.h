@@ -1,6 +1,7 @@
 // Borrowed byte ranges and the only unchecked loads and stores in parsers/.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -20,6 +21,29 @@ inline void copy(Bytes from, MutableBytes to) noexcept {
   const MutableBytes target = to.first(from.size());
   if (!target.empty()) {
     std::memmove(target.data(), from.data(), target.size());
+  }
+}
+
+// copy_ends copies the first kSize octets of `from` and the last ones, which may be some of them.
+template <std::size_t kSize>
+inline void copy_ends(Bytes from, MutableBytes to) noexcept {
+  std::array<std::uint8_t, kSize> first;
+  std::array<std::uint8_t, kSize> last;
+  std::memcpy(first.data(), from.first<kSize>().data(), kSize);
+  std::memcpy(last.data(), from.last<kSize>().data(), kSize);
+  std::memcpy(to.first<kSize>().data(), first.data(), kSize);
+  std::memcpy(to.last<kSize>().data(), last.data(), kSize);
+}
+
+// copy_short is copy for what mostly has 8 to 32 octets, as OIDs, times and keys have: in that time
+// others only choose how to copy.
+inline void copy_short(Bytes from, MutableBytes to) noexcept {
+  if (from.size() >= 16 && from.size() <= 32) {
+    copy_ends<16>(from, to.first(from.size()));
+  } else if (from.size() >= 8 && from.size() < 16) {
+    copy_ends<8>(from, to.first(from.size()));
+  } else {
+    copy(from, to);
   }
 }
 

@@ -14,6 +14,28 @@ std::size_t Writer::move_to_front() noexcept {
   return message.size();
 }
 
+[[gnu::cold, gnu::noinline]] MutableBytes Writer::put_in_little(MutableBytes free,
+                                                                std::uint64_t value,
+                                                                std::size_t size) noexcept {
+  if (size > free.size()) {
+    return {};
+  }
+  for (std::size_t i = 0; i < size; ++i, value >>= 8) {
+    free.back() = static_cast<std::uint8_t>(value);
+    free = free.first(free.size() - 1);
+  }
+  return free;
+}
+
+[[gnu::noinline]] MutableBytes Writer::put_header(MutableBytes free, Tag tag,
+                                                  std::size_t size) noexcept {
+  const std::size_t size_octets = (static_cast<std::size_t>(std::bit_width(size)) + 7) / 8;
+  Writer writer(free);
+  writer.put(size, size_octets);
+  writer.put(octet_of(tag) << 8 | 0x80 | size_octets, 2);
+  return writer.free_;
+}
+
 void Writer::bits(std::uint32_t flags) noexcept {
   std::array<std::uint8_t, 1 + sizeof(flags)> contents{};  // First octet: no unused bits.
   store_be(std::span(contents).subspan(1), flags);
@@ -56,6 +78,12 @@ TimeText::TimeText(std::int64_t seconds) noexcept {
     store_le(std::span(text_).subspan(2 * i), kDigits[pairs[i]]);
   }
   text_.back() = 'Z';
+}
+
+[[gnu::noinline]] MutableBytes Writer::put_time(MutableBytes free, std::int64_t seconds) noexcept {
+  Writer writer(free);
+  writer.octets(TimeText(seconds));
+  return writer.free_;
 }
 
 }  // namespace usher::der

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cassert>
 #include <cstdint>
+#include <limits>
 
 #include "parsers/bytes.h"
 #include "parsers/der_tag.h"
@@ -26,37 +27,43 @@ class TimeText {
 // length is known when its header is written. The price is order: fields are written last to first,
 // and `in` wraps what its body writes.
 //
-// Running out of room is sticky, as faults are in a Reader: ok() turns false, written() empty.
+// Running out of room is sticky, as faults are in a Reader: ok() turns false, written() empty. No
+// room at all is a buffer of nothing, not even of a place: that is not ok from the beginning.
 class Writer {
  public:
   explicit Writer(MutableBytes out) noexcept : out_(out), free_(out) {}
 
-  [[nodiscard]] bool ok() const noexcept { return fits_; }
+  [[nodiscard]] bool ok() const noexcept { return free_.data() != nullptr; }
 
   // written returns the message: the tail of the buffer. move_to_front moves it to the buffer's
   // beginning, which is where callers want a reply, and returns its size.
   [[nodiscard]] Bytes written() const noexcept {
-    return fits_ ? Bytes(out_.subspan(free_.size())) : Bytes{};
+    return ok() ? Bytes(out_.subspan(free_.size())) : Bytes{};
   }
   std::size_t move_to_front() noexcept;
 
   // apart runs `body` on a Writer that goes on where this one is, and this one on where that ends.
   // What is written might be this Writer, for all the compiler knows, and cannot be that one: it
-  // stays in registers. Only what changes comes back: what was stored as two numbers and is loaded
-  // at once as a span waits for the processor's whole queue of stores.
+  // stays in registers. Spans go there by their two numbers: what was stored as two and is loaded
+  // at once waits for the processor's whole queue of stores.
   template <class Body>
   void apart(Body body) noexcept {
-    Writer writer = *this;
+    Writer writer(out_.first(out_.size()), free_.first(free_.size()));
     body(writer);
-    free_ = out_.first(writer.free_.size());
-    fits_ = writer.fits_;
+    free_ = writer.free_;
   }
 
   // octets puts bytes in front as they are; bytes gives them a header of `tag`. Bytes that stand
   // where they are to be put already are left there.
   void octets(Bytes octets) noexcept {
-    if (const MutableBytes room = take(octets.size()); room.data() != octets.data() && fits_) {
-      copy(octets, room);
+    if (octets.size() > free_.size()) {
+      free_ = {};
+      return;
+    }
+    const MutableBytes taken = free_.last(octets.size());
+    take(octets.size());
+    if (taken.data() != octets.data()) {
+      copy_short(octets, taken);
     }
   }
   void bytes(Tag tag, Bytes contents) noexcept {
@@ -74,20 +81,22 @@ class Writer {
     headers(outer, tag, contents.size());
   }
   void u32_in(Tag outer, std::uint32_t value, Tag tag = Tag::kInteger) noexcept {
-    headers(outer, tag, integer(value));
+    integer_in(outer, tag, value);
   }
-  void i32_in(Tag outer, std::int32_t value) noexcept {
-    headers(outer, Tag::kInteger, integer(value));
-  }
+  void i32_in(Tag outer, std::int32_t value) noexcept { integer_in(outer, Tag::kInteger, value); }
 
   // bits writes a BIT STRING of the 32 bits of `flags`, most significant first (RFC 4120 5.2.8).
   void bits(std::uint32_t flags) noexcept;
 
   // time writes a GeneralizedTime "YYYYMMDDHHMMSSZ" (RFC 4120 5.2.3); `seconds` since 1970 must lie
   // in the years 0..9999.
-  void time(std::int64_t seconds) noexcept { bytes(Tag::kGeneralizedTime, TimeText(seconds)); }
+  void time(std::int64_t seconds) noexcept {
+    free_ = put_time(free_, seconds);
+    header(Tag::kGeneralizedTime, kTimeSize);
+  }
   void time_in(Tag outer, std::int64_t seconds) noexcept {
-    bytes_in(outer, Tag::kGeneralizedTime, TimeText(seconds));
+    free_ = put_time(free_, seconds);
+    headers(outer, Tag::kGeneralizedTime, kTimeSize);
   }
 
   // in runs `body` on this Writer and puts the header of `tag` in front of what it wrote; with two
@@ -109,92 +118,92 @@ class Writer {
   void wrap(Tag tag) noexcept { header(tag, out_.size() - free_.size()); }
 
  private:
-  // take is the last `size` octets of what is free, which are written now; nothing if they do not
-  // fit.
-  MutableBytes take(std::size_t size) noexcept {
-    if (!fits_ || size > free_.size()) {
-      fits_ = false;
-      return {};
+  Writer(MutableBytes out, MutableBytes free) noexcept : out_(out), free_(free) {}
+
+  // take makes the last `size` octets of what is free written ones.
+  void take(std::size_t size) noexcept { free_ = free_.first(free_.size() - size); }
+
+  // put writes the low `size` octets of `value`.
+  void put(std::uint64_t value, std::size_t size) noexcept {
+    constexpr std::size_t kWord = sizeof(value);
+    assert(size <= kWord);
+    if (free_.size() >= kWord) {  // In one step; what is more is free still.
+      store_be(free_.last<kWord>(), value);
+      take(size);
+    } else {
+      free_ = put_in_little(free_, value, size);
     }
-    const MutableBytes taken = free_.last(size);
-    free_ = free_.first(free_.size() - size);
-    return taken;
+  }
+
+  // put_le writes `octets`, the lowest first.
+  template <class T>
+  void put_le(T octets) noexcept {
+    if (free_.size() >= sizeof(T)) {
+      store_le(free_.last<sizeof(T)>(), octets);
+      take(sizeof(T));
+    } else {
+      free_ = {};
+    }
   }
 
   // header writes a tag and a length, which has 8 octets at most; headers two, one alone in the
   // other.
   void header(Tag tag, std::size_t size) noexcept {
-    const auto tag_octet = std::uint8_t(tag);
     if (size < 0x80) {
-      if (const MutableBytes room = take(2); fits_) {
-        store_le(room, static_cast<std::uint16_t>(tag_octet | size << 8));
-      }
-      return;
-    }
-    if (size < 0x100) {
-      if (const MutableBytes room = take(3); fits_) {
-        store_le(room, static_cast<std::uint16_t>(tag_octet | 0x8100));
-        room[2] = static_cast<std::uint8_t>(size);
-      }
-      return;
-    }
-    if (size < 0x10000) {
-      if (const MutableBytes room = take(4); fits_) {
-        store_be(room, octet_of(tag) << 24 | 0x82u << 16 | static_cast<std::uint32_t>(size));
-      }
-      return;
-    }
-    const std::size_t size_octets = (static_cast<std::size_t>(std::bit_width(size)) + 7) / 8;
-    big_endian(size, size_octets);
-    if (const MutableBytes room = take(2); fits_) {
-      store_le(room, static_cast<std::uint16_t>(tag_octet | (0x80 | size_octets) << 8));
+      put_le(static_cast<std::uint16_t>(octet_of(tag) | size << 8));
+    } else if (size < 0x100) {
+      put(octet_of(tag) << 16 | 0x81'00 | size, 3);
+    } else {
+      free_ = put_header(free_, tag, size);
     }
   }
   void headers(Tag outer, Tag tag, std::size_t size) noexcept {
+    // Where both lengths have one form, the headers are those around nothing, and the size twice.
     if (size < 0x80 - 2) {
-      if (const MutableBytes room = take(4); fits_) {
-        const auto inner_size = static_cast<std::uint32_t>(size);
-        store_le(room,
-                 octet_of(outer) | (inner_size + 2) << 8 | octet_of(tag) << 16 | inner_size << 24);
-      }
-      return;
+      put_le((octet_of(outer) | 2 << 8 | octet_of(tag) << 16) +
+             static_cast<std::uint32_t>(size) * (1u << 8 | 1u << 24));
+    } else if (size >= 0x80 && size < 0x100 - 3) {
+      put((std::uint64_t{octet_of(outer) << 16 | 0x81'03} << 24 | octet_of(tag) << 16 | 0x81'00) +
+              (size << 24 | size),
+          6);
+    } else {
+      const std::size_t end = free_.size();
+      header(tag, size);
+      header(outer, size + end - free_.size());
     }
-    const std::size_t before = free_.size();
-    header(tag, size);
-    header(outer, size + before - free_.size());
   }
 
-  // integer writes contents, and returns their size.
+  // integer writes contents, and returns their size; integer_in what i32_in and u32_in do.
   //= X.690 8.3.2: in as few octets as hold the value and its sign.
   std::size_t integer(std::int64_t value) noexcept {
-    if (value >= 0 && value < 0x80) {  // As etypes, versions and states are.
-      if (const MutableBytes room = take(1); fits_) {
-        room[0] = static_cast<std::uint8_t>(value);
-      }
-      return 1;
-    }
     const auto magnitude = static_cast<std::uint64_t>(value < 0 ? ~value : value);
     const std::size_t size = static_cast<std::size_t>(std::bit_width(magnitude)) / 8 + 1;
-    big_endian(static_cast<std::uint64_t>(value), size);
+    put(static_cast<std::uint64_t>(value), size);
     return size;
   }
-
-  // big_endian writes the low `size` octets of `value`.
-  void big_endian(std::uint64_t value, std::size_t size) noexcept {
-    const MutableBytes before = free_;
-    const MutableBytes room = take(size);
-    if (fits_ && before.size() >= sizeof(value)) {  // In one step; what is more is free still.
-      store_be(before.last<sizeof(value)>(), value);
+  void integer_in(Tag outer, Tag tag, std::int64_t value) noexcept {
+    const std::uint32_t around = octet_of(outer) << 24 | 2 << 16 | octet_of(tag) << 8;
+    if (value >= 0 && value < 0x80) {  // As etypes, versions and states are.
+      put(std::uint64_t{around + (1 << 16 | 1)} << 8 | static_cast<std::uint64_t>(value), 5);
+    } else if (value >= 0x80 && value <= std::numeric_limits<std::int32_t>::max()) {
+      const auto octets = static_cast<std::uint32_t>(value);
+      const std::uint32_t size = static_cast<std::uint32_t>(std::bit_width(octets)) / 8 + 1;
+      put(std::uint64_t{around + (size << 16 | size)} << 8 * size | octets, 4 + size);
     } else {
-      for (std::size_t i = room.size(); i-- > 0; value >>= 8) {
-        room[i] = static_cast<std::uint8_t>(value);
-      }
+      headers(outer, tag, integer(value));
     }
   }
 
+  // What is rare: room for less than a word, which is mostly a buffer of the message's size,
+  // lengths of more than an octet, and times that are not at hand as text. They get and return
+  // values only, so that a Writer needs no address.
+  static MutableBytes put_in_little(MutableBytes free, std::uint64_t value,
+                                    std::size_t size) noexcept;
+  static MutableBytes put_time(MutableBytes free, std::int64_t seconds) noexcept;
+  static MutableBytes put_header(MutableBytes free, Tag tag, std::size_t size) noexcept;
+
   MutableBytes out_;
-  MutableBytes free_;  // The front of out_.
-  bool fits_ = true;
+  MutableBytes free_;  // The front of out_; no memory once something did not fit.
 };
 
 }  // namespace usher::der

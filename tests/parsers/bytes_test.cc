@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
+#include <span>
 #include <vector>
 
 namespace usher {
@@ -24,6 +26,27 @@ TEST(Bytes, LoadsBigEndian) {
   EXPECT_EQ(load_be<std::uint16_t>(kOctets), 0x8102u);
   EXPECT_EQ(load_be<std::uint32_t>(kOctets), 0x81020304u);
   EXPECT_EQ(load_be<std::uint64_t>(kOctets), 0x8102030405060788u);
+}
+
+// Of every size where it goes another way, to a place of its own and to both sides within itself.
+TEST(Bytes, CopiesWhatIsShortAsAnything) {
+  std::vector<std::uint8_t> octets(80);
+  for (std::size_t i = 0; i < octets.size(); ++i) {
+    octets[i] = static_cast<std::uint8_t>(i + 1);
+  }
+  for (std::size_t size = 0; size <= 40; ++size) {
+    std::vector<std::uint8_t> out(size + 1, 0xee);
+    copy_short(std::span(octets).first(size), out);
+    EXPECT_TRUE(std::equal(out.begin(), out.end() - 1, octets.begin())) << size;
+    EXPECT_EQ(out.back(), 0xee) << size;
+    for (const std::size_t to : {0u, 7u, 20u, 33u}) {
+      std::vector<std::uint8_t> expected = octets;
+      copy(std::span(expected).subspan(20, size), std::span(expected).subspan(to));
+      std::vector<std::uint8_t> moved = octets;
+      copy_short(std::span(moved).subspan(20, size), std::span(moved).subspan(to));
+      EXPECT_EQ(moved, expected) << size << ' ' << to;
+    }
+  }
 }
 
 TEST(Bytes, StoresWhatItLoadsAndNothingElse) {
