@@ -73,6 +73,7 @@ class SystemRandom final : public RandomSource {
 
  private:
   bool start() noexcept;
+  void hand_out(MutableBytes out) noexcept;
   bool seed() noexcept;
   bool refill() noexcept;
 
@@ -109,19 +110,25 @@ bool SystemRandom::start() noexcept {
 
 bool SystemRandom::fill(MutableBytes out) noexcept {
   const MutableBytes whole = out;
-  while (!out.empty()) {
-    if (state_.left_size == 0 && !refill()) {
+  while (out.size() > state_.left_size) {
+    const std::size_t size = state_.left_size;
+    hand_out(out.first(size));
+    out = out.subspan(size);
+    if (!refill()) {
       wipe(whole);
       return false;
     }
-    const MutableBytes taken =
-        state_.left().first(std::min<std::size_t>(out.size(), state_.left_size));
-    std::ranges::copy(taken, out.begin());
-    wipe(taken);
-    state_.left_size -= taken.size();
-    out = out.subspan(taken.size());
   }
+  hand_out(out);
   return true;
+}
+
+// hand_out fills `out` with what is left, which is at least as much.
+void SystemRandom::hand_out(MutableBytes out) noexcept {
+  const MutableBytes taken = state_.left().first(out.size());
+  copy(taken, out);
+  wipe(taken);
+  state_.left_size -= out.size();
 }
 
 // seed mixes fresh entropy into the key, so that the key is never worse than it was.
