@@ -215,6 +215,48 @@ std::size_t size_of_resp(const Exchange& exchange, std::size_t token_size, std::
   return writer.ok() ? writer.written().size() : kReplySizeMax + 1;
 }
 
+// hand_over copies a NegTokenResp to where the caller wants it, if there is room.
+void hand_over(Exchange& exchange, const der::Writer& resp) noexcept {
+  const MutableBytes out = exchange.request->reply;
+  const Bytes token = resp.written();
+  if (resp.ok() && token.size() <= out.size()) {
+    copy(token, out);
+    exchange.reply->reply_size = static_cast<std::uint32_t>(token.size());
+  } else if (exchange.live()) {
+    exchange.refuse(Status::kReplyTooLong);
+  }
+}
+
+// write_resp writes the NegTokenResp of an exchange that goes well.
+[[gnu::flatten]] void write_resp(Exchange& exchange) noexcept {
+  // Around an AP-REP of ours it is written where that stands, which has room in front of it; but a
+  // mechListMIC comes behind.
+  const MutableBytes around = exchange.kerberos.reply_room;
+  der::Writer resp(around.empty() || !exchange.our_mic.empty() ? exchange.request->reply : around);
+  //= RFC 4178 4.2.2: supportedMech in the first reply only, and one that the initiator offered.
+  //= MS-SPNG 3.2.5: as the client named it, also by Microsoft's wrong OID.
+  spnego::write_neg_token_resp(
+      resp, {.has_state = true,
+             .state = exchange.reply_state,
+             .supported_mech =
+                 exchange.is_first_token ? gss::oid_of(exchange.context->mechanism) : Bytes{},
+             .has_response_token = exchange.has_mech_reply,
+             .response_token = exchange.mech_reply,
+             .has_mech_list_mic = !exchange.our_mic.empty(),
+             .mech_list_mic = exchange.our_mic});
+  hand_over(exchange, resp);
+}
+
+// write_reject writes that of one that has been refused.
+void write_reject(Exchange& exchange) noexcept {
+  der::Writer resp(exchange.request->reply);
+  spnego::write_neg_token_resp(resp, {.has_state = true,
+                                      .state = NegState::kReject,
+                                      .has_response_token = exchange.has_mech_reply,
+                                      .response_token = exchange.mech_reply});
+  hand_over(exchange, resp);
+}
+
 }  // namespace
 
 void on_first_token(Turn&, Exchange& exchange) noexcept {
@@ -332,9 +374,7 @@ void write_reply(Turn&, Exchange& exchange) noexcept {
   if (exchange.in(State::kAuthorityAsked)) {
     return;
   }
-  const bool spnego = exchange.context && exchange.context->spnego;
-  spnego::NegTokenResp resp;
-  if (!spnego) {
+  if (!exchange.context || !exchange.context->spnego) {
     if (exchange.mech_reply.size() > out.size()) {
       return exchange.live() ? exchange.refuse(Status::kReplyTooLong) : void();
     }
@@ -342,33 +382,12 @@ void write_reply(Turn&, Exchange& exchange) noexcept {
     exchange.reply->reply_size = static_cast<std::uint32_t>(exchange.mech_reply.size());
     return;
   }
-  if (exchange.live() && !exchange.says_nothing) {
-    resp = {.has_state = true,
-            .state = exchange.reply_state,
-            .has_response_token = exchange.has_mech_reply,
-            .response_token = exchange.mech_reply,
-            .has_mech_list_mic = !exchange.our_mic.empty(),
-            .mech_list_mic = exchange.our_mic};
-    if (exchange.is_first_token) {
-      //= RFC 4178 4.2.2: in the first reply only, and one that the initiator offered.
-      //= MS-SPNG 3.2.5: as the client named it, also by Microsoft's wrong OID.
-      resp.supported_mech = gss::oid_of(exchange.context->mechanism);
-    }
-  } else if (!exchange.live() && !exchange.spares_context && exchange.request->error_tokens &&
-             exchange.verdict.status != Status::kReplyTooLong) {
-    resp = {.has_state = true,
-            .state = NegState::kReject,
-            .has_response_token = exchange.has_mech_reply,
-            .response_token = exchange.mech_reply};
-  } else {
-    return;
+  if (exchange.live()) {
+    return exchange.says_nothing ? void() : write_resp(exchange);
   }
-  der::Writer writer(out);
-  spnego::write_neg_token_resp(writer, resp);
-  if (writer.ok()) {
-    exchange.reply->reply_size = static_cast<std::uint32_t>(writer.move_to_front());
-  } else if (exchange.live()) {
-    exchange.refuse(Status::kReplyTooLong);
+  if (!exchange.spares_context && exchange.request->error_tokens &&
+      exchange.verdict.status != Status::kReplyTooLong) {
+    write_reject(exchange);
   }
 }
 

@@ -326,6 +326,28 @@ TEST_F(KerberosReply, IsSentIfEitherPlaceAsksForIt) {
   }
 }
 
+TEST_F(KerberosReply, IsWholeInAsMuchRoomAsItTakesAndNotSentInLess) {
+  for (door.reply_capacity = 100; door.reply_capacity < kReplySizeMax; ++door.reply_capacity) {
+    const mint::Ticket ticket = door.client.ticket(door.services[0], door.ticket_fields());
+    const mint::ApReq request = door.client.ap_req(ticket, door.authenticator_fields());
+    const auth::AcceptReply result = door.offer(mint::spnego_token(request.message));
+    if (result.verdict.status == Status::kEstablished) {
+      const mint::ServerResp resp = mint::read_neg_token_resp(door.reply);
+      EXPECT_EQ(resp.state, NegState::kAcceptCompleted);
+      EXPECT_EQ(resp.supported_mech, Mechanism::kKerberos);
+      ASSERT_TRUE(resp.response_token);
+      const auto answer = door.client.check_ap_rep(ticket, request, *resp.response_token);
+      EXPECT_NE(answer.subkey_etype, 0);
+      EXPECT_LE(door.reply.size(), door.reply_capacity);
+      EXPECT_GE(door.reply.size() + 4, door.reply_capacity) << "but for a small sequence number";
+      return;
+    }
+    ASSERT_EQ(result.verdict.status, Status::kReplyTooLong);
+    EXPECT_TRUE(door.reply.empty());
+  }
+  FAIL() << "it never fits";
+}
+
 struct SubkeyCase {
   const char* name;
   std::int32_t session_etype;
