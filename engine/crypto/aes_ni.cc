@@ -22,16 +22,20 @@ inline Block key_at(const std::uint8_t* schedule, int round) {
   return _mm_load_si128(reinterpret_cast<const Block*>(schedule) + round);
 }
 
-// FIPS 197 5.2. AESENCLAST substitutes and adds the constant; of four equal words, the shifting of
-// rows that it does as well makes the same four.
+// FIPS 197 5.2. AESENCLAST substitutes and adds the constant, or, where there is none, the words
+// before; of four equal words, the shifting of rows that it does as well makes the same four.
 template <bool kRotate>
-inline Block next_key(Block before, Block last, int constant) {
+inline Block next_key(Block before, Block last, [[maybe_unused]] int constant) {
   const Block spread = _mm_set1_epi32(kRotate ? 0x0c0f0e0d : 0x0f0e0d0c);  // The last word.
-  const Block word = _mm_aesenclast_si128(_mm_shuffle_epi8(last, spread), _mm_set1_epi32(constant));
+  const Block word = _mm_shuffle_epi8(last, spread);
   // Each word is the sum of those before it and itself.
   before = _mm_xor_si128(before, _mm_slli_si128(before, 4));
   before = _mm_xor_si128(before, _mm_slli_si128(before, 8));
-  return _mm_xor_si128(before, word);
+  if constexpr (kRotate) {
+    return _mm_xor_si128(before, _mm_aesenclast_si128(word, _mm_set1_epi32(constant)));
+  } else {
+    return _mm_aesenclast_si128(word, before);
+  }
 }
 
 // put stores a round key where it is used. FIPS 197 5.3.5: those of decryption backwards, all but
