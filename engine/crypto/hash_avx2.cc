@@ -1,6 +1,7 @@
 // Eight hashes in the registers of AVX2, or four of SHA-512. Compiled for it; see x86_kernels.h.
 #include <immintrin.h>
 
+#include "engine/crypto/block_inputs.h"
 #include "engine/crypto/md5_rounds.h"
 #include "engine/crypto/sha1_rounds.h"
 #include "engine/crypto/sha2_rounds.h"
@@ -18,6 +19,15 @@ struct Whole {
   [[gnu::always_inline]] static inline void store(void* to, Vector v) {
     _mm256_storeu_si256(static_cast<__m256i*>(to), v);
   }
+  // leave_in_memory says that what is read next of a word, or behind a pointer, is to be read
+  // there: the compiler would keep more than there are registers for, and put it on the stack.
+  [[gnu::always_inline]] static inline void leave_in_memory(Vector& word) { asm("" : "+m"(word)); }
+  [[gnu::always_inline]] static inline void leave_in_memory(const std::uint32_t*& words) {
+    asm("" : "+r"(words));
+  }
+  // settle keeps a word in a register and hides where it comes from: GCC 12 would copy every second
+  // one, because it puts off what it is made of.
+  [[gnu::always_inline]] static inline void settle(Vector& word) { asm("" : "+x"(word)); }
   [[gnu::always_inline]] static inline Vector add_without_carry(Vector x, Vector y) {
     return _mm256_xor_si256(x, y);
   }
@@ -91,6 +101,17 @@ struct Avx2 : Whole {
       text[lane] += 64;
     }
   }
+
+  template <bool kBigEndian>
+  [[gnu::always_inline]] static inline void load_keys(const std::uint8_t* const* text,
+                                                      Vector* words) {
+    const Vector pads = _mm256_set1_epi64x(0x5c5c5c5c36363636);
+    load_half<kBigEndian>(text, 0, words);
+    for (std::size_t i = 0; i < 8; ++i) {
+      words[i] = add_without_carry(words[i], pads);
+      words[8 + i] = pads;
+    }
+  }
 };
 
 // Long has words of 64 bits.
@@ -110,28 +131,45 @@ struct Long : Whole {
     return _mm256_or_si256(_mm256_slli_epi64(x, kBits), _mm256_srli_epi64(x, 64 - kBits));
   }
 
-  // load_words reads 128 bytes of every lane, 32 at a time, and turns rows into columns.
+  // load_quarter reads 32 bytes of every lane and makes of them words number 0 to 3 of all lanes.
+  [[gnu::always_inline]] static inline void load_quarter(const std::uint8_t* const* text,
+                                                         std::size_t offset, Vector* words) {
+    const Vector swap = _mm256_broadcastsi128_si256(
+        _mm_set_epi8(8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
+    Vector row[4];
+    for (std::size_t lane = 0; lane < 4; ++lane) {
+      row[lane] = _mm256_shuffle_epi8(load(text[lane] + offset), swap);
+    }
+    const Vector even_01 = _mm256_unpacklo_epi64(row[0], row[1]);
+    const Vector odd_01 = _mm256_unpackhi_epi64(row[0], row[1]);
+    const Vector even_23 = _mm256_unpacklo_epi64(row[2], row[3]);
+    const Vector odd_23 = _mm256_unpackhi_epi64(row[2], row[3]);
+    words[0] = _mm256_permute2x128_si256(even_01, even_23, 0x20);
+    words[1] = _mm256_permute2x128_si256(odd_01, odd_23, 0x20);
+    words[2] = _mm256_permute2x128_si256(even_01, even_23, 0x31);
+    words[3] = _mm256_permute2x128_si256(odd_01, odd_23, 0x31);
+  }
+
   template <bool kBigEndian>
   [[gnu::always_inline]] static inline void load_words(const std::uint8_t** text, Vector* words) {
     static_assert(kBigEndian, "SHA-512 is the only one");
-    const Vector swap = _mm256_broadcastsi128_si256(
-        _mm_set_epi8(8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
     for (std::size_t part = 0; part < 4; ++part) {
-      Vector row[4];
-      for (std::size_t lane = 0; lane < 4; ++lane) {
-        row[lane] = _mm256_shuffle_epi8(load(text[lane] + 32 * part), swap);
-      }
-      const Vector even_01 = _mm256_unpacklo_epi64(row[0], row[1]);
-      const Vector odd_01 = _mm256_unpackhi_epi64(row[0], row[1]);
-      const Vector even_23 = _mm256_unpacklo_epi64(row[2], row[3]);
-      const Vector odd_23 = _mm256_unpackhi_epi64(row[2], row[3]);
-      words[4 * part] = _mm256_permute2x128_si256(even_01, even_23, 0x20);
-      words[4 * part + 1] = _mm256_permute2x128_si256(odd_01, odd_23, 0x20);
-      words[4 * part + 2] = _mm256_permute2x128_si256(even_01, even_23, 0x31);
-      words[4 * part + 3] = _mm256_permute2x128_si256(odd_01, odd_23, 0x31);
+      load_quarter(text, 32 * part, words + 4 * part);
     }
     for (std::size_t lane = 0; lane < 4; ++lane) {
       text[lane] += 128;
+    }
+  }
+
+  template <bool kBigEndian>
+  [[gnu::always_inline]] static inline void load_keys(const std::uint8_t* const* text,
+                                                      Vector* words) {
+    static_assert(kBigEndian);
+    const Vector pads = _mm256_set_epi64x(0x5c5c5c5c5c5c5c5c, 0x3636363636363636,
+                                          0x5c5c5c5c5c5c5c5c, 0x3636363636363636);
+    load_quarter(text, 0, words);
+    for (std::size_t i = 0; i < 16; ++i) {
+      words[i] = i < 4 ? add_without_carry(words[i], pads) : pads;
     }
   }
 };
@@ -139,12 +177,34 @@ struct Long : Whole {
 }  // namespace
 
 void sha1_avx2(Sha1Lanes& lanes, std::size_t blocks) noexcept {
-  Sha1Rounds<Avx2>::run(lanes, blocks);
+  run<Sha1Rounds<Avx2>>(lanes, blocks);
+  _mm256_zeroall();
+}
+
+void sha1_words_avx2(Sha1Lanes& lanes, const BlockWords<Sha1Lanes>& words,
+                     std::size_t first) noexcept {
+  run_words<Sha1Rounds<Avx2>>(lanes, words, first);
+  _mm256_zeroall();
+}
+
+void sha1_keys_avx2(Sha1Lanes& lanes) noexcept {
+  run_keys<Sha1Rounds<Avx2>>(lanes);
   _mm256_zeroall();
 }
 
 void md5_avx2(Md5Lanes& lanes, std::size_t blocks) noexcept {
-  Md5Rounds<Avx2>::run(lanes, blocks);
+  run<Md5Rounds<Avx2>>(lanes, blocks);
+  _mm256_zeroall();
+}
+
+void md5_words_avx2(Md5Lanes& lanes, const BlockWords<Md5Lanes>& words,
+                    std::size_t first) noexcept {
+  run_words<Md5Rounds<Avx2>>(lanes, words, first);
+  _mm256_zeroall();
+}
+
+void md5_keys_avx2(Md5Lanes& lanes) noexcept {
+  run_keys<Md5Rounds<Avx2>>(lanes);
   _mm256_zeroall();
 }
 
@@ -153,9 +213,14 @@ void sha256_avx2(Sha256Lanes& lanes, std::size_t blocks) noexcept {
   _mm256_zeroall();
 }
 
-void sha256_words_avx2(Sha256Lanes& lanes,
-                       const std::uint32_t (&words)[16][Sha256Lanes::kLanesMax]) noexcept {
-  Sha2Rounds<Avx2, Sha256Numbers>::run_words(lanes, words);
+void sha256_words_avx2(Sha256Lanes& lanes, const BlockWords<Sha256Lanes>& words,
+                       std::size_t first) noexcept {
+  Sha2Rounds<Avx2, Sha256Numbers>::run_words(lanes, words, first);
+  _mm256_zeroall();
+}
+
+void sha256_keys_avx2(Sha256Lanes& lanes) noexcept {
+  Sha2Rounds<Avx2, Sha256Numbers>::run_keys(lanes);
   _mm256_zeroall();
 }
 
@@ -169,9 +234,14 @@ void sha512_avx2(Sha512Lanes& lanes, std::size_t blocks) noexcept {
   _mm256_zeroall();
 }
 
-void sha512_words_avx2(Sha512Lanes& lanes,
-                       const std::uint64_t (&words)[16][Sha512Lanes::kLanesMax]) noexcept {
-  Sha2Rounds<Long, Sha512Numbers>::run_words(lanes, words);
+void sha512_words_avx2(Sha512Lanes& lanes, const BlockWords<Sha512Lanes>& words,
+                       std::size_t first) noexcept {
+  Sha2Rounds<Long, Sha512Numbers>::run_words(lanes, words, first);
+  _mm256_zeroall();
+}
+
+void sha512_keys_avx2(Sha512Lanes& lanes) noexcept {
+  Sha2Rounds<Long, Sha512Numbers>::run_keys(lanes);
   _mm256_zeroall();
 }
 

@@ -2,6 +2,7 @@
 // x86_kernels.h.
 #include <immintrin.h>
 
+#include "engine/crypto/block_inputs.h"
 #include "engine/crypto/md5_rounds.h"
 #include "engine/crypto/sha1_rounds.h"
 #include "engine/crypto/sha2_rounds.h"
@@ -16,9 +17,19 @@ struct Whole {
   [[gnu::always_inline]] static inline Vector load(const void* from) {
     return _mm512_loadu_si512(from);
   }
+  // load_both reads 32 bytes each.
+  [[gnu::always_inline]] static inline Vector load_both(const void* low, const void* high) {
+    return _mm512_inserti64x4(
+        _mm512_castsi256_si512(_mm256_loadu_si256(static_cast<const __m256i*>(low))),
+        _mm256_loadu_si256(static_cast<const __m256i*>(high)), 1);
+  }
   [[gnu::always_inline]] static inline void store(void* to, Vector v) {
     _mm512_storeu_si512(to, v);
   }
+  // There are registers enough for these to have nothing to do.
+  template <class Any>
+  [[gnu::always_inline]] static inline void leave_in_memory(Any& /*any*/) {}
+  [[gnu::always_inline]] static inline void settle(Vector& /*word*/) {}
   [[gnu::always_inline]] static inline Vector add_without_carry(Vector x, Vector y) {
     return _mm512_xor_si512(x, y);
   }
@@ -54,17 +65,19 @@ struct Avx512 : Whole {
     return _mm512_rol_epi32(x, kBits);
   }
 
+  template <bool kBigEndian>
+  [[gnu::always_inline]] static inline Vector in_order(Vector row) {
+    const Vector swap =
+        _mm512_broadcast_i32x4(_mm_set_epi8(12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3));
+    return kBigEndian ? _mm512_shuffle_epi8(row, swap) : row;
+  }
+
   // load_words reads 64 bytes of every lane and turns rows into columns.
   template <bool kBigEndian>
   [[gnu::always_inline]] static inline void load_words(const std::uint8_t** text, Vector* words) {
-    const Vector swap =
-        _mm512_broadcast_i32x4(_mm_set_epi8(12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3));
     Vector row[16];
     for (std::size_t lane = 0; lane < 16; ++lane) {
-      row[lane] = load(text[lane]);
-      if constexpr (kBigEndian) {
-        row[lane] = _mm512_shuffle_epi8(row[lane], swap);
-      }
+      row[lane] = in_order<kBigEndian>(load(text[lane]));
       text[lane] += 64;
     }
     // Of lanes 4n to 4n + 3, each quarter of four[4n + k] has words k, 4 + k, 8 + k, 12 + k.
@@ -89,6 +102,38 @@ struct Avx512 : Whole {
       words[4 + k] = _mm512_shuffle_i32x4(low, low_2, 0xdd);
       words[8 + k] = _mm512_shuffle_i32x4(high, high_2, 0x88);
       words[12 + k] = _mm512_shuffle_i32x4(high, high_2, 0xdd);
+    }
+  }
+
+  // load_keys reads 32 bytes of every lane.
+  template <bool kBigEndian>
+  [[gnu::always_inline]] static inline void load_keys(const std::uint8_t* const* text,
+                                                      Vector* words) {
+    const Vector pads = _mm512_set1_epi64(0x5c5c5c5c36363636);
+    // Of each four lanes n to n + 3, two of the quarters of four[k] have words k and 4 + k: first
+    // those from lane 0 and 4 on, then those from 8 and 12 on.
+    Vector four[2][4];
+    for (std::size_t half = 0; half < 2; ++half) {
+      Vector row[4];
+      for (std::size_t i = 0; i < 4; ++i) {
+        row[i] = in_order<kBigEndian>(load_both(text[8 * half + i], text[8 * half + 4 + i]));
+      }
+      const Vector low = _mm512_unpacklo_epi32(row[0], row[1]);
+      const Vector high = _mm512_unpackhi_epi32(row[0], row[1]);
+      const Vector low_2 = _mm512_unpacklo_epi32(row[2], row[3]);
+      const Vector high_2 = _mm512_unpackhi_epi32(row[2], row[3]);
+      four[half][0] = _mm512_unpacklo_epi64(low, low_2);
+      four[half][1] = _mm512_unpackhi_epi64(low, low_2);
+      four[half][2] = _mm512_unpacklo_epi64(high, high_2);
+      four[half][3] = _mm512_unpackhi_epi64(high, high_2);
+    }
+    for (std::size_t k = 0; k < 4; ++k) {
+      const Vector low = _mm512_shuffle_i32x4(four[0][k], four[1][k], 0x88);
+      const Vector high = _mm512_shuffle_i32x4(four[0][k], four[1][k], 0xdd);
+      words[k] = add_without_carry(low, pads);
+      words[4 + k] = add_without_carry(high, pads);
+      words[8 + k] = pads;
+      words[12 + k] = pads;
     }
   }
 };
@@ -140,6 +185,36 @@ struct Long : Whole {
       text[lane] += 128;
     }
   }
+
+  // load_keys reads 32 bytes of every lane.
+  template <bool kBigEndian>
+  [[gnu::always_inline]] static inline void load_keys(const std::uint8_t* const* text,
+                                                      Vector* words) {
+    static_assert(kBigEndian);
+    const Vector pads = _mm512_set4_epi64(0x5c5c5c5c5c5c5c5c, 0x3636363636363636,
+                                          0x5c5c5c5c5c5c5c5c, 0x3636363636363636);
+    const Vector swap =
+        _mm512_broadcast_i32x4(_mm_set_epi8(8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
+    // Of lanes n and n + 1, two of the quarters of two[k] have words k and 2 + k: first those from
+    // lane 0 and 2 on, then those from 4 and 6 on.
+    Vector two[2][2];
+    for (std::size_t half = 0; half < 2; ++half) {
+      const std::uint8_t* const* const from = text + 4 * half;
+      const Vector row = _mm512_shuffle_epi8(load_both(from[0], from[2]), swap);
+      const Vector next_row = _mm512_shuffle_epi8(load_both(from[1], from[3]), swap);
+      two[half][0] = _mm512_unpacklo_epi64(row, next_row);
+      two[half][1] = _mm512_unpackhi_epi64(row, next_row);
+    }
+    for (std::size_t i = 4; i < 16; ++i) {
+      words[i] = pads;
+    }
+    for (std::size_t k = 0; k < 2; ++k) {
+      const Vector low = _mm512_shuffle_i64x2(two[0][k], two[1][k], 0x88);
+      const Vector high = _mm512_shuffle_i64x2(two[0][k], two[1][k], 0xdd);
+      words[k] = add_without_carry(low, pads);
+      words[2 + k] = add_without_carry(high, pads);
+    }
+  }
 };
 
 void forget_registers() {
@@ -163,12 +238,34 @@ void forget_registers() {
 }  // namespace
 
 void sha1_avx512(Sha1Lanes& lanes, std::size_t blocks) noexcept {
-  Sha1Rounds<Avx512>::run(lanes, blocks);
+  run<Sha1Rounds<Avx512>>(lanes, blocks);
+  forget_registers();
+}
+
+void sha1_words_avx512(Sha1Lanes& lanes, const BlockWords<Sha1Lanes>& words,
+                       std::size_t first) noexcept {
+  run_words<Sha1Rounds<Avx512>>(lanes, words, first);
+  forget_registers();
+}
+
+void sha1_keys_avx512(Sha1Lanes& lanes) noexcept {
+  run_keys<Sha1Rounds<Avx512>>(lanes);
   forget_registers();
 }
 
 void md5_avx512(Md5Lanes& lanes, std::size_t blocks) noexcept {
-  Md5Rounds<Avx512>::run(lanes, blocks);
+  run<Md5Rounds<Avx512>>(lanes, blocks);
+  forget_registers();
+}
+
+void md5_words_avx512(Md5Lanes& lanes, const BlockWords<Md5Lanes>& words,
+                      std::size_t first) noexcept {
+  run_words<Md5Rounds<Avx512>>(lanes, words, first);
+  forget_registers();
+}
+
+void md5_keys_avx512(Md5Lanes& lanes) noexcept {
+  run_keys<Md5Rounds<Avx512>>(lanes);
   forget_registers();
 }
 
@@ -177,9 +274,14 @@ void sha256_avx512(Sha256Lanes& lanes, std::size_t blocks) noexcept {
   forget_registers();
 }
 
-void sha256_words_avx512(Sha256Lanes& lanes,
-                         const std::uint32_t (&words)[16][Sha256Lanes::kLanesMax]) noexcept {
-  Sha2Rounds<Avx512, Sha256Numbers>::run_words(lanes, words);
+void sha256_words_avx512(Sha256Lanes& lanes, const BlockWords<Sha256Lanes>& words,
+                         std::size_t first) noexcept {
+  Sha2Rounds<Avx512, Sha256Numbers>::run_words(lanes, words, first);
+  forget_registers();
+}
+
+void sha256_keys_avx512(Sha256Lanes& lanes) noexcept {
+  Sha2Rounds<Avx512, Sha256Numbers>::run_keys(lanes);
   forget_registers();
 }
 
@@ -193,9 +295,14 @@ void sha512_avx512(Sha512Lanes& lanes, std::size_t blocks) noexcept {
   forget_registers();
 }
 
-void sha512_words_avx512(Sha512Lanes& lanes,
-                         const std::uint64_t (&words)[16][Sha512Lanes::kLanesMax]) noexcept {
-  Sha2Rounds<Long, Sha512Numbers>::run_words(lanes, words);
+void sha512_words_avx512(Sha512Lanes& lanes, const BlockWords<Sha512Lanes>& words,
+                         std::size_t first) noexcept {
+  Sha2Rounds<Long, Sha512Numbers>::run_words(lanes, words, first);
+  forget_registers();
+}
+
+void sha512_keys_avx512(Sha512Lanes& lanes) noexcept {
+  Sha2Rounds<Long, Sha512Numbers>::run_keys(lanes);
   forget_registers();
 }
 

@@ -17,11 +17,13 @@ namespace usher::crypto {
 
 inline constexpr std::size_t kTextsAtOnce = kBatchMax;  // Texts hashed at once.
 
-// Way is a kernel, how many lanes it has, a power of two, and how many must be in use, at least
-// two: it takes as long for one as for all.
+// Way is a kernel for each input, how many lanes they have, a power of two, and how many must be in
+// use, at least two: they take as long for one as for all.
 template <class Lanes>
 struct Way {
   x86::HashKernel<Lanes>* kernel;
+  x86::WordsKernel<Lanes>* words_kernel;
+  x86::KeysKernel<Lanes>* keys_kernel;
   std::size_t lanes;
   std::size_t worth;
 };
@@ -51,7 +53,13 @@ class HmacLanes {
  public:
   HmacLanes(std::span<const Way<typename Hash::Lanes>> ways,
             x86::AloneKernel<typename Hash::Lanes::Word>* alone) noexcept
-      : ways_(ways), alone_(alone) {}
+      : ways_(ways), alone_(alone) {
+    for (OuterTexts& texts : outer_) {
+      for (std::size_t i = 0; i < kOuterEnd.size(); ++i) {
+        std::ranges::fill(texts[kHashWords + i], kOuterEnd[i]);
+      }
+    }
+  }
 
   // prepare and run take up to kTextsAtOnce at once, and leave nothing of them here.
   void prepare(std::span<HmacKey* const> keys) noexcept;
@@ -62,25 +70,30 @@ class HmacLanes {
   using Word = typename Lanes::Word;
   static constexpr std::size_t kBlockSize = Lanes::kBlockSize;
   static constexpr std::size_t kHashWords = Hash::kHashSize / sizeof(Word);
-  static constexpr auto kOuterEnd = outer_end<Hash>();
+  static constexpr auto kOuterEnd = outer_end_words<Hash>();
   static_assert(Lanes::kWords * sizeof(Word) <= sizeof(HmacKey::State));
+  static_assert(x86::kKeyOctets == kKeySizeMax);
 
-  // A seat is one text's: the block of its outer hash and, behind that, its end with padding. In
-  // front of the end there is room for what comes with it when it is copied.
-  static constexpr std::size_t kSeatSize = 3 * kBlockSize;
-  static std::uint8_t* end_in(std::uint8_t* seat) noexcept { return seat + kBlockSize; }
-  // Of a key there are both pads in place of a seat.
-  [[nodiscard]] std::uint8_t* pad_block(std::size_t number) noexcept {
-    return octets_.data() + number * kBlockSize;
+  // A seat is one text's: its end with padding. The next one's is in front of it, because what
+  // comes with an end when it is copied goes there: who has that seat comes later, and overwrites
+  // it.
+  static constexpr std::size_t kSeatSize = 2 * kBlockSize;
+  [[nodiscard]] std::uint8_t* end_of(std::size_t number) noexcept {
+    return octets_.data() + octets_.size() - (number + 1) * kSeatSize;
   }
 
+  // The blocks of the outer hashes lie there as words. What follows the hash never changes.
+  using OuterTexts = x86::BlockWords<Lanes>;
+  static constexpr std::size_t kColumns = Lanes::kLanesMax;
+
   // Sitting is what a lane is at: how many blocks it has left, of a text or of its end, how many
-  // the end has that is still to come, and the text's seat, if it has one.
+  // the end has that is still to come, and the text's number, if it has one.
   struct Sitting {
     std::uint32_t left = 0;
     std::uint32_t end_left = 0;
-    std::uint8_t* seat = nullptr;
+    std::size_t number = kNobody;
   };
+  static constexpr std::size_t kNobody = kTextsAtOnce;
 
   void write_state(std::size_t lane, const std::uint8_t* words) noexcept {
     for (std::size_t i = 0; i < Lanes::kWords; ++i) {
@@ -98,19 +111,28 @@ class HmacLanes {
     }
   }
 
-  void start(const Way<Lanes>& way, std::span<HmacKey* const> keys, std::size_t first) noexcept;
-  void begin(std::size_t lane, const HmacJob& job, std::uint8_t* seat) noexcept;
+  void start(const Way<Lanes>& way, std::span<HmacKey* const> keys) noexcept;
+  void begin(std::size_t lane, const HmacJob& job, std::size_t number) noexcept;
   void go_to_end(std::size_t lane) noexcept;
   void end(std::size_t lane) noexcept;
   void occupy_idle(const Way<Lanes>& way, std::uint32_t blocks) noexcept;
-  void hash_inner(const Way<Lanes>& way, std::span<const HmacJob> jobs,
-                  std::uint8_t* seats) noexcept;
-  void hash_outer(const Way<Lanes>& way, std::span<const HmacJob> jobs,
-                  std::uint8_t* seats) noexcept;
-  void forget(std::size_t octets) noexcept {
-    wipe(std::span(octets_).first(octets));
-    wipe({reinterpret_cast<std::uint8_t*>(&lanes_), sizeof(lanes_)});
-    forget_stack_of<Hash>();
+  void hash_inner(const Way<Lanes>& way, std::span<const HmacJob> jobs, std::size_t first) noexcept;
+  void hash_outer(const Way<Lanes>& way, std::span<const HmacJob> jobs, std::size_t first) noexcept;
+  // forget wipes what is secret of the first `count` texts.
+  void forget(std::size_t count) noexcept {
+    wipe(std::span(octets_).last(kBlockSize + count * kSeatSize));
+    for (std::size_t first = 0; first < count; first += kColumns) {
+      wipe_words(outer_[first / kColumns][0], kHashWords * kColumns);
+    }
+    forget_lanes();
+  }
+  void forget_lanes() noexcept {
+    wipe_words(lanes_.state[0], Lanes::kWords * kColumns);
+    // Of kernels of words and of keys, which take more.
+    x86::forget_stack<Hash::kHashSize == 32 ? x86::kStackOfKdf : x86::kStackOfSha256>();
+  }
+  static void wipe_words(Word* words, std::size_t count) noexcept {
+    wipe({reinterpret_cast<std::uint8_t*>(words), count * sizeof(Word)});
   }
 
   // What a lane without a text has left: more than all the others together.
@@ -120,23 +142,23 @@ class HmacLanes {
   HmacAlone<Hash> alone_;
   Lanes lanes_{};
   Sitting sitting_[Lanes::kLanesMax]{};
-  std::array<std::uint8_t, kTextsAtOnce * kSeatSize> octets_;
+  OuterTexts outer_[kTextsAtOnce / kColumns]{};
+  std::array<std::uint8_t, kBlockSize + kTextsAtOnce * kSeatSize> octets_;
 };
 
 // start makes the states of as many keys as fit into the lanes, two lanes for each.
 template <class Hash>
-void HmacLanes<Hash>::start(const Way<Lanes>& way, std::span<HmacKey* const> keys,
-                            std::size_t first) noexcept {
+void HmacLanes<Hash>::start(const Way<Lanes>& way, std::span<HmacKey* const> keys) noexcept {
   for (std::size_t i = 0; i < Lanes::kWords; ++i) {
     std::ranges::fill(lanes_.state[i], Hash::kStart[i]);
   }
   for (std::size_t lane = 0; lane < 2 * keys.size(); ++lane) {
-    lanes_.text[lane] = pad_block(2 * first + lane);
+    lanes_.text[lane] = keys[lane / 2]->key().data();
   }
   for (std::size_t lane = 2 * keys.size(); lane < way.lanes; ++lane) {
     lanes_.text[lane] = lanes_.text[0];  // What these make does not matter.
   }
-  way.kernel(lanes_, 1);
+  way.keys_kernel(lanes_);
   for (std::size_t i = 0; i < keys.size(); ++i) {
     read_state(2 * i, keys[i]->inner());
     read_state(2 * i + 1, keys[i]->outer());
@@ -145,40 +167,38 @@ void HmacLanes<Hash>::start(const Way<Lanes>& way, std::span<HmacKey* const> key
 
 template <class Hash>
 void HmacLanes<Hash>::prepare(std::span<HmacKey* const> keys) noexcept {
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    pad_key<kBlockSize>(keys[i]->key(), pad_block(2 * i), pad_block(2 * i + 1));
-  }
   const std::size_t lanes_used = each_share(
       ways_, 2 * keys.size(), [&](const Way<Lanes>& way, std::size_t first, std::size_t some) {
         for (const std::size_t end = first + some; first < end; first += way.lanes) {
           const std::size_t count = std::min(way.lanes, end - first) / 2;
-          start(way, keys.subspan(first / 2, count), first / 2);
+          start(way, keys.subspan(first / 2, count));
         }
       });
   for (HmacKey* const key : keys.subspan(lanes_used / 2)) {
     key->prepare(Hash::kDigest);
   }
-  forget(2 * keys.size() * kBlockSize);
+  forget_lanes();
 }
 
 // begin puts a text into a lane.
 template <class Hash>
-void HmacLanes<Hash>::begin(std::size_t lane, const HmacJob& job, std::uint8_t* seat) noexcept {
+void HmacLanes<Hash>::begin(std::size_t lane, const HmacJob& job, std::size_t number) noexcept {
   const std::uint8_t* const text = job.text.data();
   const std::size_t size = job.text.size();
   const std::size_t blocks = size / kBlockSize;
   const std::size_t rest = size % kBlockSize;
+  std::uint8_t* const end = end_of(number);
   if (blocks == 0) {
-    copy(job.text, {end_in(seat), kBlockSize});
+    copy(job.text, {end, kBlockSize});
   } else {
     // The last whole block, because a copy of a known size takes a tenth of the instructions.
-    std::memcpy(seat + rest, text + size - kBlockSize, kBlockSize);
+    std::memcpy(end + rest - kBlockSize, text + size - kBlockSize, kBlockSize);
   }
-  pad<Hash>(end_in(seat), rest, size);
+  pad<Hash>(end, rest, size);
   write_state(lane, job.key->inner());
   sitting_[lane] = {.left = static_cast<std::uint32_t>(blocks),
                     .end_left = static_cast<std::uint32_t>(padded_blocks<Hash>(rest)),
-                    .seat = seat};
+                    .number = number};
   lanes_.text[lane] = text;
   if (blocks == 0) {
     go_to_end(lane);
@@ -189,16 +209,17 @@ void HmacLanes<Hash>::begin(std::size_t lane, const HmacJob& job, std::uint8_t* 
 template <class Hash>
 void HmacLanes<Hash>::go_to_end(std::size_t lane) noexcept {
   Sitting& sitting = sitting_[lane];
-  lanes_.text[lane] = end_in(sitting.seat);
+  lanes_.text[lane] = end_of(sitting.number);
   sitting.left = std::exchange(sitting.end_left, 0);
 }
 
 // end puts a text's inner hash where its outer one begins.
 template <class Hash>
 void HmacLanes<Hash>::end(std::size_t lane) noexcept {
-  std::uint8_t* const outer = sitting_[lane].seat;
-  write_hash(lane, outer);
-  std::memcpy(outer + Hash::kHashSize, kOuterEnd.data(), kOuterEnd.size());
+  const std::size_t number = sitting_[lane].number;
+  for (std::size_t i = 0; i < kHashWords; ++i) {
+    outer_[number / kColumns][i][number % kColumns] = lanes_.state[i][lane];
+  }
 }
 
 // occupy_idle gives idle lanes a text that `blocks` blocks can be taken from. What they make of it
@@ -210,7 +231,7 @@ void HmacLanes<Hash>::occupy_idle(const Way<Lanes>& way, std::uint32_t blocks) n
     ++first;
   }
   for (std::size_t lane = 0; lane < way.lanes; ++lane) {
-    if (sitting_[lane].seat == nullptr) {
+    if (sitting_[lane].number == kNobody) {
       lanes_.text[lane] = lanes_.text[first];
     }
   }
@@ -219,7 +240,7 @@ void HmacLanes<Hash>::occupy_idle(const Way<Lanes>& way, std::uint32_t blocks) n
 // hash_inner makes the inner hashes. Where a text ends, the next takes its lane.
 template <class Hash>
 void HmacLanes<Hash>::hash_inner(const Way<Lanes>& way, std::span<const HmacJob> jobs,
-                                 std::uint8_t* seats) noexcept {
+                                 std::size_t first) noexcept {
   auto next = jobs.begin();
   std::size_t idle = 0;
   const auto go_on = [&](std::size_t lane) {
@@ -227,12 +248,11 @@ void HmacLanes<Hash>::hash_inner(const Way<Lanes>& way, std::span<const HmacJob>
     if (sitting.end_left != 0) {
       return go_to_end(lane);
     }
-    if (sitting.seat != nullptr) {
+    if (sitting.number != kNobody) {
       end(lane);
     }
     if (next != jobs.end()) {
-      begin(lane, *next++, seats);
-      seats += kSeatSize;
+      begin(lane, *next++, first++);
     } else {
       sitting = {.left = kIdle};
       ++idle;
@@ -262,22 +282,19 @@ void HmacLanes<Hash>::hash_inner(const Way<Lanes>& way, std::span<const HmacJob>
 
 template <class Hash>
 void HmacLanes<Hash>::hash_outer(const Way<Lanes>& way, std::span<const HmacJob> jobs,
-                                 std::uint8_t* seats) noexcept {
+                                 std::size_t first) noexcept {
   while (!jobs.empty()) {
     const std::size_t some = std::min(jobs.size(), way.lanes);
     for (std::size_t lane = 0; lane < some; ++lane) {
       write_state(lane, jobs[lane].key->outer());
-      lanes_.text[lane] = seats + lane * kSeatSize;
     }
-    for (std::size_t lane = some; lane < way.lanes; ++lane) {
-      lanes_.text[lane] = lanes_.text[0];  // What these make does not matter.
-    }
-    way.kernel(lanes_, 1);
+    // What lanes without a text make does not matter.
+    way.words_kernel(lanes_, outer_[first / kColumns], first % kColumns);
     for (std::size_t lane = 0; lane < some; ++lane) {
       write_hash(lane, jobs[lane].out.data());
     }
     jobs = jobs.subspan(some);
-    seats += some * kSeatSize;
+    first += some;
   }
 }
 
@@ -288,15 +305,14 @@ void HmacLanes<Hash>::run(std::span<const HmacJob> jobs) noexcept {
   }
   const std::size_t done = each_share(
       ways_, jobs.size(), [&](const Way<Lanes>& way, std::size_t first, std::size_t some) {
-        std::uint8_t* const seats = octets_.data() + first * kSeatSize;
-        hash_inner(way, jobs.subspan(first, some), seats);
-        hash_outer(way, jobs.subspan(first, some), seats);
+        hash_inner(way, jobs.subspan(first, some), first);
+        hash_outer(way, jobs.subspan(first, some), first);
       });
   for (const HmacJob& job : jobs.subspan(done)) {
     alone_.run(job);
   }
   if (done > 0) {
-    forget(done * kSeatSize);
+    forget(done);
   }
 }
 

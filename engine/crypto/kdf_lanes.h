@@ -141,7 +141,7 @@ void KdfLanes<Hash>::hash_pads(const KdfWay<Lanes>& way, const Row* key,
     for (std::size_t i = 0; i < Lanes::kWords; ++i) {
       std::ranges::fill(lanes_.state[i], Hash::kStart[i]);
     }
-    way.words_kernel(lanes_, which == 0 ? inner_pad_ : outer_pad_);
+    way.words_kernel(lanes_, which == 0 ? inner_pad_ : outer_pad_, 0);
     std::memcpy(states_[which], lanes_.state, sizeof(lanes_.state));
   }
 }
@@ -153,7 +153,7 @@ void KdfLanes<Hash>::derive(const KdfWay<Lanes>& way, std::size_t n) noexcept {
   way.known_kernel(lanes_, sums_[n].data());
   std::memcpy(outer_text_, lanes_.state, kHashWords * sizeof(Row));
   std::memcpy(lanes_.state, base_states_[1], sizeof(lanes_.state));
-  way.words_kernel(lanes_, outer_text_);
+  way.words_kernel(lanes_, outer_text_, 0);
 }
 
 template <class Hash>

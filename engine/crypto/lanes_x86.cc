@@ -46,32 +46,45 @@ const Cpu& cpu() noexcept {
 // From the widest to the narrowest. A text without a neighbour goes to OpenSSL, if the CPU has no
 // instructions for its hash. Nanoseconds a block, all lanes together (EPYC, Zen 4, 3.7 GHz):
 // AVX-512 148, AVX2 145; SHA-NI four 61, two 39, one 34; OpenSSL 33 with SHA-NI. In instructions,
-// AVX2 takes 1,650 and OpenSSL 950 without SHA-NI.
+// AVX2 takes 1,630 and OpenSSL 950 without SHA-NI.
 using Sha1Way = Way<x86::Sha1Lanes>;
-constexpr std::array kSha1Avx512 = {Sha1Way{x86::sha1_avx512, 16, 9}, Sha1Way{x86::sha1_ni_4, 4, 3},
-                                    Sha1Way{x86::sha1_ni_2, 2, 2}};
-constexpr std::array kSha1Avx512Alone = {Sha1Way{x86::sha1_avx512, 16, 9},
-                                         Sha1Way{x86::sha1_avx2, 8, 2}};
-constexpr std::array kSha1ShaNi = {Sha1Way{x86::sha1_ni_4, 4, 3}, Sha1Way{x86::sha1_ni_2, 2, 2}};
-constexpr std::array kSha1Avx2 = {Sha1Way{x86::sha1_avx2, 8, 2}};
+constexpr std::array kSha1Avx512 = {
+    Sha1Way{x86::sha1_avx512, x86::sha1_words_avx512, x86::sha1_keys_avx512, 16, 9},
+    Sha1Way{x86::sha1_ni_4, x86::sha1_words_ni_4, x86::sha1_keys_ni_4, 4, 3},
+    Sha1Way{x86::sha1_ni_2, x86::sha1_words_ni_2, x86::sha1_keys_ni_2, 2, 2}};
+constexpr std::array kSha1Avx512Alone = {
+    Sha1Way{x86::sha1_avx512, x86::sha1_words_avx512, x86::sha1_keys_avx512, 16, 9},
+    Sha1Way{x86::sha1_avx2, x86::sha1_words_avx2, x86::sha1_keys_avx2, 8, 2}};
+constexpr std::array kSha1ShaNi = {
+    Sha1Way{x86::sha1_ni_4, x86::sha1_words_ni_4, x86::sha1_keys_ni_4, 4, 3},
+    Sha1Way{x86::sha1_ni_2, x86::sha1_words_ni_2, x86::sha1_keys_ni_2, 2, 2}};
+constexpr std::array kSha1Avx2 = {
+    Sha1Way{x86::sha1_avx2, x86::sha1_words_avx2, x86::sha1_keys_avx2, 8, 2}};
 
 // MD5 likewise: AVX-512 122, AVX2 119, OpenSSL 95.
 using Md5Way = Way<x86::Md5Lanes>;
-constexpr std::array kMd5Avx512 = {Md5Way{x86::md5_avx512, 16, 2}};
-constexpr std::array kMd5Avx2 = {Md5Way{x86::md5_avx2, 8, 2}};
+constexpr std::array kMd5Avx512 = {
+    Md5Way{x86::md5_avx512, x86::md5_words_avx512, x86::md5_keys_avx512, 16, 2}};
+constexpr std::array kMd5Avx2 = {
+    Md5Way{x86::md5_avx2, x86::md5_words_avx2, x86::md5_keys_avx2, 8, 2}};
 
 // SHA-256: AVX-512 321, AVX2 295; SHA-NI two 37, one 35; OpenSSL 35 with SHA-NI. So where there is
 // SHA-NI, AVX-512 has nothing to add.
 using Sha256Way = Way<x86::Sha256Lanes>;
-constexpr std::array kSha256ShaNi = {Sha256Way{x86::sha256_ni_2, 2, 2}};
-constexpr std::array kSha256Avx512 = {Sha256Way{x86::sha256_avx512, 16, 9},
-                                      Sha256Way{x86::sha256_avx2, 8, 2}};
-constexpr std::array kSha256Avx2 = {Sha256Way{x86::sha256_avx2, 8, 2}};
+constexpr std::array kSha256ShaNi = {
+    Sha256Way{x86::sha256_ni_2, x86::sha256_words_ni_2, x86::sha256_keys_ni_2, 2, 2}};
+constexpr std::array kSha256Avx512 = {
+    Sha256Way{x86::sha256_avx512, x86::sha256_words_avx512, x86::sha256_keys_avx512, 16, 9},
+    Sha256Way{x86::sha256_avx2, x86::sha256_words_avx2, x86::sha256_keys_avx2, 8, 2}};
+constexpr std::array kSha256Avx2 = {
+    Sha256Way{x86::sha256_avx2, x86::sha256_words_avx2, x86::sha256_keys_avx2, 8, 2}};
 
 // SHA-512: AVX-512 363, AVX2 350, OpenSSL 146.
 using Sha512Way = Way<x86::Sha512Lanes>;
-constexpr std::array kSha512Avx512 = {Sha512Way{x86::sha512_avx512, 8, 3}};
-constexpr std::array kSha512Avx2 = {Sha512Way{x86::sha512_avx2, 4, 3}};
+constexpr std::array kSha512Avx512 = {
+    Sha512Way{x86::sha512_avx512, x86::sha512_words_avx512, x86::sha512_keys_avx512, 8, 3}};
+constexpr std::array kSha512Avx2 = {
+    Sha512Way{x86::sha512_avx2, x86::sha512_words_avx2, x86::sha512_keys_avx2, 4, 3}};
 
 // A group of base keys: SHA-256 by AVX-512 3,500, where one by SHA-NI takes 450; SHA-512 4,500,
 // where one takes 900.

@@ -21,15 +21,20 @@ alignas(64) constexpr std::uint32_t kSines[64] = {
     0xf4292244, 0x432aff97, 0xab9423a7, 0xfc93a039, 0x655b59c3, 0x8f0ccc92, 0xffeff47d, 0x85845dd1,
     0x6fa87e4f, 0xfe2ce6e0, 0xa3014314, 0x4e0811a1, 0xf7537e82, 0xbd3af235, 0x2ad7d2bb, 0xeb86d391};
 
-// Isa is the instruction set: `Vector` is one word of every lane.
-template <class Isa>
+// IsaType is the instruction set: `Vector` is one word of every lane.
+template <class IsaType>
 struct Md5Rounds {
+  using Isa = IsaType;
+  using Lanes = Md5Lanes;
+  static constexpr bool kBigEndian = false;
   using Vector = typename Isa::Vector;
+  // The words of a block, as a row of BlockWords after the other.
+  using Given = const std::uint32_t*;
 
   // RFC 1321 3.4: how far a step rotates, and which word it takes.
   template <std::size_t kStep>
   [[gnu::always_inline]] static inline void step(Vector& a, Vector b, Vector c, Vector d,
-                                                 const Vector* words, const std::uint32_t* sines) {
+                                                 Given given, const std::uint32_t* sines) {
     constexpr int kRotations[4][4] = {
         {7, 12, 17, 22}, {5, 9, 14, 20}, {4, 11, 16, 23}, {6, 10, 15, 21}};
     constexpr std::size_t kRound = kStep / 16;
@@ -47,44 +52,41 @@ struct Md5Rounds {
       mixed = Isa::either_not(b, c, d);
     }
     const Vector sum =
-        Isa::add(Isa::add(Isa::add(a, words[kWord]), Isa::each(sines[kStep])), mixed);
+        Isa::add(Isa::add(Isa::add(a, Isa::load(given + kWord * Md5Lanes::kLanesMax)),
+                          Isa::each(sines[kStep])),
+                 mixed);
     a = Isa::add(Isa::template rotate<kRotations[kRound][kStep % 4]>(sum), b);
   }
 
   template <std::size_t kFirst>
-  [[gnu::always_inline]] static inline void four_steps(Vector (&v)[Md5Lanes::kWords],
-                                                       const Vector* words,
+  [[gnu::always_inline]] static inline void four_steps(Vector (&v)[Md5Lanes::kWords], Given given,
                                                        const std::uint32_t* sines) {
-    step<kFirst>(v[0], v[1], v[2], v[3], words, sines);
-    step<kFirst + 1>(v[3], v[0], v[1], v[2], words, sines);
-    step<kFirst + 2>(v[2], v[3], v[0], v[1], words, sines);
-    step<kFirst + 3>(v[1], v[2], v[3], v[0], words, sines);
+    step<kFirst>(v[0], v[1], v[2], v[3], given, sines);
+    step<kFirst + 1>(v[3], v[0], v[1], v[2], given, sines);
+    step<kFirst + 2>(v[2], v[3], v[0], v[1], given, sines);
+    step<kFirst + 3>(v[1], v[2], v[3], v[0], given, sines);
   }
 
   template <std::size_t... kFours>
-  [[gnu::always_inline]] static inline void all_steps(Vector (&v)[Md5Lanes::kWords],
-                                                      const Vector* words,
+  [[gnu::always_inline]] static inline void all_steps(Vector (&v)[Md5Lanes::kWords], Given given,
                                                       const std::uint32_t* sines,
                                                       std::index_sequence<kFours...>) {
-    (four_steps<4 * kFours>(v, words, sines), ...);
+    (four_steps<4 * kFours>(v, given, sines), ...);
   }
 
-  [[gnu::always_inline]] static inline void run(Md5Lanes& lanes, std::size_t blocks) {
-    for (; blocks > 0; --blocks) {
-      Vector words[16];
-      Isa::template load_words<false>(lanes.text, words);
-      Vector v[Md5Lanes::kWords];
-      for (std::size_t i = 0; i < Md5Lanes::kWords; ++i) {
-        v[i] = Isa::load(lanes.state[i]);
-      }
-      // For all the compiler knows, another place each time: it would read all of them beforehand,
-      // and keep them on the stack.
-      const std::uint32_t* sines = kSines;
-      asm("" : "+r"(sines));
-      all_steps(v, words, sines, std::make_index_sequence<16>());
-      for (std::size_t i = 0; i < Md5Lanes::kWords; ++i) {
-        Isa::store(lanes.state[i], Isa::add(Isa::load(lanes.state[i]), v[i]));
-      }
+  // One function for words of every origin, as in sha1_rounds.h.
+  [[gnu::noinline]] static void block(Md5Lanes& lanes, Given given) {
+    Vector v[Md5Lanes::kWords];
+    for (std::size_t i = 0; i < Md5Lanes::kWords; ++i) {
+      v[i] = Isa::load(lanes.state[i]);
+    }
+    // For all the compiler knows, another place each time: it would read all of them beforehand,
+    // and keep them on the stack.
+    const std::uint32_t* sines = kSines;
+    asm("" : "+r"(sines));
+    all_steps(v, given, sines, std::make_index_sequence<16>());
+    for (std::size_t i = 0; i < Md5Lanes::kWords; ++i) {
+      Isa::store(lanes.state[i], Isa::add(Isa::load(lanes.state[i]), v[i]));
     }
   }
 };

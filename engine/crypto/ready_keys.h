@@ -99,9 +99,11 @@ class HmacKey {
   HmacKey(const HmacKey&) = delete;
   HmacKey& operator=(const HmacKey&) = delete;
 
-  // room is where to write a key of `size` bytes, for prepare(digest) or Lanes::prepare to take up.
+  // room is where to write a key of `size` bytes, for prepare(digest) or Lanes::prepare to take up:
+  // behind it are zeros.
   [[nodiscard]] MutableBytes room(std::size_t size) noexcept {
     assert(size <= kKeySizeMax);
+    std::fill(image_.key.begin() + size, image_.key.end(), std::uint8_t{0});
     image_.size = static_cast<std::uint8_t>(size);
     return std::span(image_.key).first(size);
   }

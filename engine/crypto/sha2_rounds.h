@@ -170,11 +170,18 @@ struct Sha2Rounds {
     }
   }
 
-  [[gnu::always_inline]] static inline void run_words(
-      Lanes& lanes, const Word (&block_words)[16][Lanes::kLanesMax]) {
+  [[gnu::always_inline]] static inline void run_keys(Lanes& lanes) {
+    Vector words[16];
+    Isa::template load_keys<true>(lanes.text, words);
+    block<false>(lanes, words, Numbers::kConstants);
+  }
+
+  [[gnu::always_inline]] static inline void run_words(Lanes& lanes,
+                                                      const BlockWords<Lanes>& block_words,
+                                                      std::size_t first) {
     Vector words[16];
     for (std::size_t i = 0; i < 16; ++i) {
-      words[i] = Isa::load(block_words[i]);
+      words[i] = Isa::load(block_words[i] + first);
     }
     block<false>(lanes, words, Numbers::kConstants);
   }

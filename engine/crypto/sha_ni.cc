@@ -17,6 +17,60 @@ inline Words load(const std::uint8_t* text) {
   return _mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const Words*>(text)), reverse);
 }
 
+inline Words load_256(const std::uint8_t* text) {
+  const Words swap = _mm_set_epi8(12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3);
+  return _mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const Words*>(text)), swap);
+}
+
+// These three are where words number 4 * four to 4 * four + 3 of a lane come from: a HashKernel's,
+// a KeysKernel's and a WordsKernel's. kLoad is one of those above.
+template <Words (*kLoad)(const std::uint8_t*)>
+struct Texts {
+  const std::uint8_t** text;
+  Words at(std::size_t lane, std::size_t four) const { return kLoad(text[lane] + 16 * four); }
+  void go_on(std::size_t lane) const { text[lane] += 64; }
+};
+template <Words (*kLoad)(const std::uint8_t*)>
+struct Keys {
+  const std::uint8_t* const* text;
+  Words at(std::size_t lane, std::size_t four) const {
+    const Words pad = _mm_set1_epi8(lane % 2 == 0 ? 0x36 : 0x5c);
+    return four < 2 ? _mm_xor_si128(kLoad(text[lane] + 16 * four), pad) : pad;
+  }
+  void go_on(std::size_t /*lane*/) const {}
+};
+template <std::size_t kMany>
+struct Given {
+  Words words[4][kMany];
+  Words at(std::size_t lane, std::size_t four) const { return words[four][lane]; }
+  void go_on(std::size_t /*lane*/) const {}
+};
+
+// given turns the columns of a WordsKernel into rows.
+template <bool kFirstHighest, std::size_t kMany, class Rows>
+inline Given<kMany> given(const Rows& rows, std::size_t first) {
+  static_assert(kMany == 2 || kMany == 4);
+  Given<kMany> made;
+  for (std::size_t four = 0; four < 4; ++four) {
+    Words row[4];
+    for (std::size_t i = 0; i < 4; ++i) {
+      const auto* const from = reinterpret_cast<const Words*>(rows[4 * four + i] + first);
+      row[kFirstHighest ? 3 - i : i] = kMany == 2 ? _mm_loadl_epi64(from) : _mm_loadu_si128(from);
+    }
+    const Words low = _mm_unpacklo_epi32(row[0], row[1]);
+    const Words low_2 = _mm_unpacklo_epi32(row[2], row[3]);
+    made.words[four][0] = _mm_unpacklo_epi64(low, low_2);
+    made.words[four][1] = _mm_unpackhi_epi64(low, low_2);
+    if constexpr (kMany == 4) {
+      const Words high = _mm_unpackhi_epi32(row[0], row[1]);
+      const Words high_2 = _mm_unpackhi_epi32(row[2], row[3]);
+      made.words[four][2] = _mm_unpacklo_epi64(high, high_2);
+      made.words[four][3] = _mm_unpackhi_epi64(high, high_2);
+    }
+  }
+  return made;
+}
+
 // Lane is one SHA-1 inside a block: the variables a to d and e, and the last 16 words.
 struct Lane {
   Words abcd;
@@ -27,14 +81,13 @@ struct Lane {
 
 // Rounds 4 * kFour to 4 * kFour + 3 of all lanes: each waits six cycles for the one before, in
 // which the others go on.
-template <std::size_t kFour, std::size_t kMany>
-[[gnu::always_inline]] inline void four_rounds(Lane (&lanes)[kMany],
-                                               const std::uint8_t* const* text) {
+template <std::size_t kFour, std::size_t kMany, class Input>
+[[gnu::always_inline]] inline void four_rounds(Lane (&lanes)[kMany], const Input& input) {
   for (std::size_t n = 0; n < kMany; ++n) {
     Lane& lane = lanes[n];
     Words& words = lane.words[kFour % 4];
     if constexpr (kFour < 4) {
-      words = load(text[n] + 16 * kFour);
+      words = input.at(n, kFour);
     } else {
       words =
           _mm_sha1msg2_epu32(_mm_xor_si128(_mm_sha1msg1_epu32(words, lane.words[(kFour + 1) % 4]),
@@ -48,15 +101,15 @@ template <std::size_t kFour, std::size_t kMany>
   }
 }
 
-template <std::size_t kMany, std::size_t... kFours>
-[[gnu::always_inline]] inline void all_rounds(Lane (&lanes)[kMany], const std::uint8_t* const* text,
+template <std::size_t kMany, class Input, std::size_t... kFours>
+[[gnu::always_inline]] inline void all_rounds(Lane (&lanes)[kMany], const Input& input,
                                               std::index_sequence<kFours...>) {
-  (four_rounds<kFours>(lanes, text), ...);
+  (four_rounds<kFours>(lanes, input), ...);
 }
 
 // word_at says where a lane's word of the state lies.
-template <std::size_t kMany, class Word>
-void run_sha1(Word word_at, const std::uint8_t** text, std::size_t blocks) {
+template <std::size_t kMany, class Word, class Input>
+void run_sha1(Word word_at, const Input& input, std::size_t blocks) {
   Words abcd[kMany];
   Words e[kMany];
   for (std::size_t n = 0; n < kMany; ++n) {
@@ -70,11 +123,11 @@ void run_sha1(Word word_at, const std::uint8_t** text, std::size_t blocks) {
       lanes[n].abcd = abcd[n];
       lanes[n].e = e[n];
     }
-    all_rounds(lanes, text, std::make_index_sequence<20>());
+    all_rounds(lanes, input, std::make_index_sequence<20>());
     for (std::size_t n = 0; n < kMany; ++n) {
       abcd[n] = _mm_add_epi32(abcd[n], lanes[n].abcd);
       e[n] = _mm_sha1nexte_epu32(lanes[n].before, e[n]);
-      text[n] += 64;
+      input.go_on(n);
     }
   }
   for (std::size_t n = 0; n < kMany; ++n) {
@@ -94,22 +147,16 @@ struct Lane256 {
   Words words[4];
 };
 
-inline Words load_256(const std::uint8_t* text) {
-  const Words swap = _mm_set_epi8(12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3);
-  return _mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const Words*>(text)), swap);
-}
-
 // Rounds 4 * kFour to 4 * kFour + 3 of all lanes, as above.
-template <std::size_t kFour, std::size_t kMany>
-[[gnu::always_inline]] inline void four_rounds(Lane256 (&lanes)[kMany],
-                                               const std::uint8_t* const* text) {
+template <std::size_t kFour, std::size_t kMany, class Input>
+[[gnu::always_inline]] inline void four_rounds(Lane256 (&lanes)[kMany], const Input& input) {
   const Words constants =
       _mm_load_si128(reinterpret_cast<const Words*>(kSha256Constants + 4 * kFour));
   for (std::size_t n = 0; n < kMany; ++n) {
     Lane256& lane = lanes[n];
     Words& words = lane.words[kFour % 4];
     if constexpr (kFour < 4) {
-      words = load_256(text[n] + 16 * kFour);
+      words = input.at(n, kFour);
     } else {
       const Words& last = lane.words[(kFour + 3) % 4];
       const Words seven_before = _mm_alignr_epi8(last, lane.words[(kFour + 2) % 4], 4);
@@ -123,15 +170,14 @@ template <std::size_t kFour, std::size_t kMany>
   }
 }
 
-template <std::size_t kMany, std::size_t... kFours>
-[[gnu::always_inline]] inline void all_rounds(Lane256 (&lanes)[kMany],
-                                              const std::uint8_t* const* text,
+template <std::size_t kMany, class Input, std::size_t... kFours>
+[[gnu::always_inline]] inline void all_rounds(Lane256 (&lanes)[kMany], const Input& input,
                                               std::index_sequence<kFours...>) {
-  (four_rounds<kFours>(lanes, text), ...);
+  (four_rounds<kFours>(lanes, input), ...);
 }
 
-template <std::size_t kMany, class Word>
-void run_sha256(Word word_at, const std::uint8_t** text, std::size_t blocks) {
+template <std::size_t kMany, class Word, class Input>
+void run_sha256(Word word_at, const Input& input, std::size_t blocks) {
   Words abef[kMany];
   Words cdgh[kMany];
   for (std::size_t n = 0; n < kMany; ++n) {
@@ -145,11 +191,11 @@ void run_sha256(Word word_at, const std::uint8_t** text, std::size_t blocks) {
       lanes[n].abef = abef[n];
       lanes[n].cdgh = cdgh[n];
     }
-    all_rounds(lanes, text, std::make_index_sequence<16>());
+    all_rounds(lanes, input, std::make_index_sequence<16>());
     for (std::size_t n = 0; n < kMany; ++n) {
       abef[n] = _mm_add_epi32(abef[n], lanes[n].abef);
       cdgh[n] = _mm_add_epi32(cdgh[n], lanes[n].cdgh);
-      text[n] += Sha256Lanes::kBlockSize;
+      input.go_on(n);
     }
   }
   for (std::size_t n = 0; n < kMany; ++n) {
@@ -190,27 +236,60 @@ void forget_registers() {
 }  // namespace
 
 void sha1_ni_1(std::uint32_t* state, const std::uint8_t* text, std::size_t blocks) noexcept {
-  run_sha1<1>(words_in(state), &text, blocks);
+  run_sha1<1>(words_in(state), Texts<load>{&text}, blocks);
   forget_registers();
 }
 
 void sha1_ni_2(Sha1Lanes& lanes, std::size_t blocks) noexcept {
-  run_sha1<2>(words_in(lanes), lanes.text, blocks);
+  run_sha1<2>(words_in(lanes), Texts<load>{lanes.text}, blocks);
+  forget_registers();
+}
+
+void sha1_keys_ni_2(Sha1Lanes& lanes) noexcept {
+  run_sha1<2>(words_in(lanes), Keys<load>{lanes.text}, 1);
+  forget_registers();
+}
+
+void sha1_words_ni_2(Sha1Lanes& lanes, const BlockWords<Sha1Lanes>& words,
+                     std::size_t first) noexcept {
+  run_sha1<2>(words_in(lanes), given<true, 2>(words, first), 1);
   forget_registers();
 }
 
 void sha1_ni_4(Sha1Lanes& lanes, std::size_t blocks) noexcept {
-  run_sha1<4>(words_in(lanes), lanes.text, blocks);
+  run_sha1<4>(words_in(lanes), Texts<load>{lanes.text}, blocks);
+  forget_registers();
+}
+
+void sha1_keys_ni_4(Sha1Lanes& lanes) noexcept {
+  run_sha1<4>(words_in(lanes), Keys<load>{lanes.text}, 1);
+  forget_registers();
+}
+
+void sha1_words_ni_4(Sha1Lanes& lanes, const BlockWords<Sha1Lanes>& words,
+                     std::size_t first) noexcept {
+  run_sha1<4>(words_in(lanes), given<true, 4>(words, first), 1);
   forget_registers();
 }
 
 void sha256_ni_1(std::uint32_t* state, const std::uint8_t* text, std::size_t blocks) noexcept {
-  run_sha256<1>(words_in(state), &text, blocks);
+  run_sha256<1>(words_in(state), Texts<load_256>{&text}, blocks);
   forget_registers();
 }
 
 void sha256_ni_2(Sha256Lanes& lanes, std::size_t blocks) noexcept {
-  run_sha256<2>(words_in(lanes), lanes.text, blocks);
+  run_sha256<2>(words_in(lanes), Texts<load_256>{lanes.text}, blocks);
+  forget_registers();
+}
+
+void sha256_keys_ni_2(Sha256Lanes& lanes) noexcept {
+  run_sha256<2>(words_in(lanes), Keys<load_256>{lanes.text}, 1);
+  forget_registers();
+}
+
+void sha256_words_ni_2(Sha256Lanes& lanes, const BlockWords<Sha256Lanes>& words,
+                       std::size_t first) noexcept {
+  run_sha256<2>(words_in(lanes), given<false, 2>(words, first), 1);
   forget_registers();
 }
 

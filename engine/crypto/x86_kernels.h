@@ -23,6 +23,8 @@ struct HashLanes {
   alignas(64) Word state[kWords][kLanesMax];
   const std::uint8_t* text[kLanesMax];
 };
+template <class Lanes>
+using BlockWords = typename Lanes::Word[16][Lanes::kLanesMax];
 using Sha1Lanes = HashLanes<std::uint32_t, 5>;
 using Md5Lanes = HashLanes<std::uint32_t, 4>;
 using Sha256Lanes = HashLanes<std::uint32_t, 8>;
@@ -54,18 +56,43 @@ using AloneKernel = void(Word* state, const std::uint8_t* text, std::size_t bloc
 AloneKernel<std::uint32_t> sha1_ni_1;
 AloneKernel<std::uint32_t> sha256_ni_1;
 
-// WordsKernel takes in one block that lies there as words, 16 of each lane; `text` is not looked
-// at. KnownKernel takes in one that is the same in all lanes, of which the sums of the schedule's
-// words and the rounds' constants are known (FIPS 180-4 6.2.2 and 6.4.2): about half of the work.
+// WordsKernel takes in one block that lies there as words, 16 of each lane: those of the first one
+// are words[0][first] to words[15][first], those of the next behind them. `text` is not looked at.
 template <class Lanes>
-using WordsKernel = void(Lanes& lanes,
-                         const typename Lanes::Word (&words)[16][Lanes::kLanesMax]) noexcept;
-template <class Lanes>
-using KnownKernel = void(Lanes& lanes, const typename Lanes::Word* sums) noexcept;
+using WordsKernel = void(Lanes& lanes, const BlockWords<Lanes>& words, std::size_t first) noexcept;
+WordsKernel<Sha1Lanes> sha1_words_ni_2;
+WordsKernel<Sha1Lanes> sha1_words_ni_4;
+WordsKernel<Sha1Lanes> sha1_words_avx2;
+WordsKernel<Sha1Lanes> sha1_words_avx512;
+WordsKernel<Md5Lanes> md5_words_avx2;
+WordsKernel<Md5Lanes> md5_words_avx512;
+WordsKernel<Sha256Lanes> sha256_words_ni_2;
 WordsKernel<Sha256Lanes> sha256_words_avx2;
 WordsKernel<Sha256Lanes> sha256_words_avx512;
 WordsKernel<Sha512Lanes> sha512_words_avx2;
 WordsKernel<Sha512Lanes> sha512_words_avx512;
+
+// KeysKernel takes in padded keys (RFC 2104 2), the inner pad in every even lane, the outer one in
+// the lane behind it. `text` is the key, for both lanes: kKeyOctets, zeros behind its end.
+inline constexpr std::size_t kKeyOctets = 32;
+template <class Lanes>
+using KeysKernel = void(Lanes& lanes) noexcept;
+KeysKernel<Sha1Lanes> sha1_keys_ni_2;
+KeysKernel<Sha1Lanes> sha1_keys_ni_4;
+KeysKernel<Sha1Lanes> sha1_keys_avx2;
+KeysKernel<Sha1Lanes> sha1_keys_avx512;
+KeysKernel<Md5Lanes> md5_keys_avx2;
+KeysKernel<Md5Lanes> md5_keys_avx512;
+KeysKernel<Sha256Lanes> sha256_keys_ni_2;
+KeysKernel<Sha256Lanes> sha256_keys_avx2;
+KeysKernel<Sha256Lanes> sha256_keys_avx512;
+KeysKernel<Sha512Lanes> sha512_keys_avx2;
+KeysKernel<Sha512Lanes> sha512_keys_avx512;
+
+// KnownKernel takes in a block that is the same in all lanes, of which the sums of the schedule's
+// words and the rounds' constants are known (FIPS 180-4 6.2.2 and 6.4.2): about half of the work.
+template <class Lanes>
+using KnownKernel = void(Lanes& lanes, const typename Lanes::Word* sums) noexcept;
 KnownKernel<Sha256Lanes> sha256_known_avx2;
 KnownKernel<Sha256Lanes> sha256_known_avx512;
 KnownKernel<Sha512Lanes> sha512_known_avx2;
@@ -115,10 +142,10 @@ void aes_derive(const std::uint8_t (&inputs)[4][16], const AesDerivation* deriva
 
 // forget_stack overwrites what the kernels have left below: the compiler puts round keys and words
 // of texts on the stack when it runs out of registers. How much is -fstack-usage's answer, of the
-// compiler that takes most (always with -O3): of AES, SHA-1, MD5 and SHA-512 up to 904 bytes, of
-// SHA-256 up to 1,736, of aes_derive up to 2,056 (GCC 12 for a CPU with AVX-512, -march=native),
-// and of the kernels of kdf_lanes.h up to 2,880. What of hmac_lanes.h stands between is not always
-// inlined, and comes on top.
+// compiler that takes most (always with -O3): of AES, MD5 and what hashes alone up to 904 bytes, of
+// SHA-1, SHA-512 and their keys and words up to 2,624, of SHA-256 alone up to 1,736, of aes_derive
+// up to 2,056 (GCC 12 for a CPU with AVX-512, -march=native), and of SHA-256's keys and words up to
+// 2,880. What of hmac_lanes.h stands between is not always inlined, and comes on top.
 inline constexpr std::size_t kStackOfMost = 1024;
 inline constexpr std::size_t kStackOfSha256 = 3072;
 inline constexpr std::size_t kStackOfKdf = 4096;

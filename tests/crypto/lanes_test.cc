@@ -219,6 +219,7 @@ TEST_P(LanesTest, KeysPreparedTogetherAreThosePreparedAlone) {
         const Octets key = some(i % 3 == 0 ? 16 : i % 3 == 1 ? 24 : 32);
         alone[i].prepare(digest, key);
         hmac_keys_[i].clear();
+        std::ranges::copy(some(32), hmac_keys_[i].room(32).begin());  // Another key was there.
         std::ranges::copy(key, hmac_keys_[i].room(key.size()).begin());
         keys[i] = &hmac_keys_[i];
       }

@@ -100,6 +100,81 @@ void expect_same_alone(x86::AloneKernel<typename Lanes::Word>* kernel, Add add) 
   }
 }
 
+// expect_same_words runs a kernel on words from every column on that there are so many lanes
+// behind.
+template <class Lanes, class Add>
+void expect_same_words(x86::WordsKernel<Lanes>* kernel, std::size_t lane_count, Add add) {
+  using Word = typename Lanes::Word;
+  std::mt19937_64 random{20261127};
+  for (std::size_t first = 0; first < Lanes::kLanesMax; first += lane_count) {
+    Lanes lanes{};
+    x86::BlockWords<Lanes> words{};
+    std::vector<std::array<Word, Lanes::kWords>> expected(lane_count);
+    for (std::size_t n = 0; n < lane_count; ++n) {
+      for (std::size_t i = 0; i < Lanes::kWords; ++i) {
+        lanes.state[i][n] = expected[n][i] = static_cast<Word>(random());
+      }
+      std::array<std::uint8_t, Lanes::kBlockSize> block;
+      std::ranges::generate(block, [&] { return static_cast<std::uint8_t>(random()); });
+      for (std::size_t i = 0; i < 16; ++i) {
+        const Bytes octets = std::span(block).subspan(i * sizeof(Word));
+        words[i][first + n] =
+            std::is_same_v<Lanes, x86::Md5Lanes> ? load_le<Word>(octets) : load_be<Word>(octets);
+      }
+      add(expected[n].data(), block.data(), 1);
+    }
+    kernel(lanes, words, first);
+    for (std::size_t n = 0; n < lane_count; ++n) {
+      for (std::size_t i = 0; i < Lanes::kWords; ++i) {
+        EXPECT_EQ(lanes.state[i][n], expected[n][i]) << "lane " << n << " from " << first;
+      }
+    }
+  }
+}
+
+// expect_same_keys runs a kernel on keys of all sizes, in memory that ends where they may.
+template <class Lanes, class Add>
+void expect_same_keys(x86::KeysKernel<Lanes>* kernel, std::size_t lane_count, Add add) {
+  std::mt19937_64 random{20261127};
+  std::vector<std::unique_ptr<Guarded>> memory;
+  for (std::size_t n = 0; n < lane_count / 2; ++n) {
+    memory.push_back(std::make_unique<Guarded>(x86::kKeyOctets));
+  }
+  for (std::size_t size = 1; size <= x86::kKeyOctets; ++size) {
+    Lanes lanes{};
+    std::vector<std::array<typename Lanes::Word, Lanes::kWords>> expected(lane_count);
+    for (std::size_t n = 0; n < lane_count; ++n) {
+      const MutableBytes key = memory[n / 2]->take(x86::kKeyOctets, size % 2 == 0);
+      if (n % 2 == 0) {
+        std::ranges::fill(key, std::uint8_t{0});
+        std::ranges::generate(key.first(size), [&] { return static_cast<std::uint8_t>(random()); });
+      }
+      lanes.text[n] = key.data();
+      for (std::size_t i = 0; i < Lanes::kWords; ++i) {
+        lanes.state[i][n] = expected[n][i] = static_cast<typename Lanes::Word>(random());
+      }
+      std::array<std::uint8_t, Lanes::kBlockSize> pads[2];
+      pad_key<Lanes::kBlockSize>(key.first(size), pads[0].data(), pads[1].data());
+      add(expected[n].data(), pads[n % 2].data(), 1);
+    }
+    kernel(lanes);
+    for (std::size_t n = 0; n < lane_count; ++n) {
+      for (std::size_t i = 0; i < Lanes::kWords; ++i) {
+        EXPECT_EQ(lanes.state[i][n], expected[n][i]) << "lane " << n << ", key of " << size;
+      }
+    }
+  }
+}
+
+// expect_all_same runs the three kernels of one hash.
+template <class Lanes, class Add>
+void expect_all_same(x86::HashKernel<Lanes>* kernel, x86::WordsKernel<Lanes>* words_kernel,
+                     x86::KeysKernel<Lanes>* keys_kernel, std::size_t lane_count, Add add) {
+  expect_same(kernel, lane_count, add);
+  expect_same_words(words_kernel, lane_count, add);
+  expect_same_keys(keys_kernel, lane_count, add);
+}
+
 struct Param {
   const char* name;
   Needs needs;
@@ -109,20 +184,62 @@ struct Param {
 const Param kParams[] = {
     {"Sha1Ni1", Needs::kShaNi,
      [] { expect_same_alone<x86::Sha1Lanes>(x86::sha1_ni_1, add_sha1_blocks); }},
-    {"Sha1Ni2", Needs::kShaNi, [] { expect_same(x86::sha1_ni_2, 2, add_sha1_blocks); }},
-    {"Sha1Ni4", Needs::kShaNi, [] { expect_same(x86::sha1_ni_4, 4, add_sha1_blocks); }},
-    {"Sha1Avx2", Needs::kAvx2, [] { expect_same(x86::sha1_avx2, 8, add_sha1_blocks); }},
-    {"Sha1Avx512", Needs::kAvx512, [] { expect_same(x86::sha1_avx512, 16, add_sha1_blocks); }},
-    {"Md5Avx2", Needs::kAvx2, [] { expect_same(x86::md5_avx2, 8, add_md5_blocks); }},
-    {"Md5Avx512", Needs::kAvx512, [] { expect_same(x86::md5_avx512, 16, add_md5_blocks); }},
+    {"Sha1Ni2", Needs::kShaNi,
+     [] {
+       expect_all_same(x86::sha1_ni_2, x86::sha1_words_ni_2, x86::sha1_keys_ni_2, 2,
+                       add_sha1_blocks);
+     }},
+    {"Sha1Ni4", Needs::kShaNi,
+     [] {
+       expect_all_same(x86::sha1_ni_4, x86::sha1_words_ni_4, x86::sha1_keys_ni_4, 4,
+                       add_sha1_blocks);
+     }},
+    {"Sha1Avx2", Needs::kAvx2,
+     [] {
+       expect_all_same(x86::sha1_avx2, x86::sha1_words_avx2, x86::sha1_keys_avx2, 8,
+                       add_sha1_blocks);
+     }},
+    {"Sha1Avx512", Needs::kAvx512,
+     [] {
+       expect_all_same(x86::sha1_avx512, x86::sha1_words_avx512, x86::sha1_keys_avx512, 16,
+                       add_sha1_blocks);
+     }},
+    {"Md5Avx2", Needs::kAvx2,
+     [] {
+       expect_all_same(x86::md5_avx2, x86::md5_words_avx2, x86::md5_keys_avx2, 8, add_md5_blocks);
+     }},
+    {"Md5Avx512", Needs::kAvx512,
+     [] {
+       expect_all_same(x86::md5_avx512, x86::md5_words_avx512, x86::md5_keys_avx512, 16,
+                       add_md5_blocks);
+     }},
     {"Sha256Ni1", Needs::kShaNi,
      [] { expect_same_alone<x86::Sha256Lanes>(x86::sha256_ni_1, add_sha256_blocks); }},
-    {"Sha256Ni2", Needs::kShaNi, [] { expect_same(x86::sha256_ni_2, 2, add_sha256_blocks); }},
-    {"Sha256Avx2", Needs::kAvx2, [] { expect_same(x86::sha256_avx2, 8, add_sha256_blocks); }},
+    {"Sha256Ni2", Needs::kShaNi,
+     [] {
+       expect_all_same(x86::sha256_ni_2, x86::sha256_words_ni_2, x86::sha256_keys_ni_2, 2,
+                       add_sha256_blocks);
+     }},
+    {"Sha256Avx2", Needs::kAvx2,
+     [] {
+       expect_all_same(x86::sha256_avx2, x86::sha256_words_avx2, x86::sha256_keys_avx2, 8,
+                       add_sha256_blocks);
+     }},
     {"Sha256Avx512", Needs::kAvx512,
-     [] { expect_same(x86::sha256_avx512, 16, add_sha256_blocks); }},
-    {"Sha512Avx2", Needs::kAvx2, [] { expect_same(x86::sha512_avx2, 4, add_sha512_blocks); }},
-    {"Sha512Avx512", Needs::kAvx512, [] { expect_same(x86::sha512_avx512, 8, add_sha512_blocks); }},
+     [] {
+       expect_all_same(x86::sha256_avx512, x86::sha256_words_avx512, x86::sha256_keys_avx512, 16,
+                       add_sha256_blocks);
+     }},
+    {"Sha512Avx2", Needs::kAvx2,
+     [] {
+       expect_all_same(x86::sha512_avx2, x86::sha512_words_avx2, x86::sha512_keys_avx2, 4,
+                       add_sha512_blocks);
+     }},
+    {"Sha512Avx512", Needs::kAvx512,
+     [] {
+       expect_all_same(x86::sha512_avx512, x86::sha512_words_avx512, x86::sha512_keys_avx512, 8,
+                       add_sha512_blocks);
+     }},
 };
 
 class X86Kernel : public ::testing::TestWithParam<Param> {};
