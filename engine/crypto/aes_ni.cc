@@ -246,13 +246,14 @@ inline void decrypt_cbc(const std::uint8_t* schedule, const std::uint8_t* in, st
 
 // decrypt_whole decrypts all of a text but the last block, which may be cut.
 template <int kRounds>
-inline void decrypt_whole(const AesDecryption& text, AesFront* front) {
+inline void decrypt_whole(const AesDecryption& from, AesFront* front) {
+  const AesDecryption text = from;  // Read once: what is stored might change it.
   constexpr std::size_t kWorthAFront = 8 * kBlockSize;  // What AES-NI does at a time.
   const std::size_t size = text.size == kBlockSize ? kBlockSize : cut_of(text.size);
   Block iv = _mm_setzero_si128();
   std::size_t at = 0;
   if (front != nullptr && size >= kWorthAFront) {
-    at = front(text, size, kRounds == 10 ? 16 : 32);
+    at = front(from, size, kRounds == 10 ? 16 : 32);
     iv = load(text.in + at - kBlockSize);
   }
   for (; size - at >= 8 * kBlockSize; at += 8 * kBlockSize) {
@@ -295,7 +296,8 @@ inline Stolen find_stolen(const AesDecryption& text) {
   return {.iv = iv, .cut_text = _mm_xor_si128(made, sent), .block = _mm_or_si128(sent, kept)};
 }
 
-inline void put_stolen(const AesDecryption& text, const Stolen& stolen, Block decrypted) {
+inline void put_stolen(const AesDecryption& from, const Stolen& stolen, Block decrypted) {
+  const AesDecryption text = from;  // Read once.
   const std::size_t cut = cut_of(text.size);
   const std::size_t cut_size = text.size - cut;
   const Block whole_text = _mm_xor_si128(decrypted, stolen.iv);
