@@ -150,10 +150,8 @@ TokenKind kind_of(Bytes token) noexcept {
   });
 }
 
-[[gnu::flatten]] Result<GssChecksum> parse_gss_checksum(Bytes checksum) noexcept {
+[[gnu::flatten]] ParseFault parse_into(Bytes checksum, GssChecksum& out) noexcept {
   Parse parse(checksum);
-  GssChecksum out;
-
   Cursor cursor(parse);
   //= RFC 4121 4.1.1
   cursor.require(cursor.u32() == kBindingsSize);
@@ -165,7 +163,13 @@ TokenKind kind_of(Bytes token) noexcept {
     cursor.require(!out.delegation.empty());
   }
   out.extensions = cursor.rest();
-  return parse.finish(out);
+  return parse.fault();
+}
+
+Result<GssChecksum> parse_gss_checksum(Bytes checksum) noexcept {
+  GssChecksum out;
+  const ParseFault fault = parse_into(checksum, out);
+  return fault.code == ParseCode::kOk ? Result<GssChecksum>(out) : Result<GssChecksum>(fault);
 }
 
 }  // namespace usher::gss

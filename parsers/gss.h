@@ -110,4 +110,8 @@ struct GssChecksum {
 // Lgth is not 16, DlgOpt is not 1 or Dlgth is 0, and with kTruncated if a field is cut off.
 [[nodiscard]] Result<GssChecksum> parse_gss_checksum(Bytes checksum) noexcept;
 
+// parse_into does so for who has a place for it: `out` is a new one, and filled in as far as there
+// was no fault.
+[[nodiscard]] ParseFault parse_into(Bytes checksum, GssChecksum& out) noexcept;
+
 }  // namespace usher::gss

@@ -155,13 +155,12 @@ bool read_checksum(Exchange& exchange) noexcept {
   if (!work.authenticator->has_checksum) {
     return true;
   }
-  const Result<gss::GssChecksum> checksum = gss::parse_gss_checksum(work.authenticator->checksum);
-  if (!checksum.ok()) {
-    exchange.refuse(Status::kMalformedGssChecksum, checksum.fault(), work.authenticator->checksum);
-    return false;
+  const Bytes checksum = work.authenticator->checksum;
+  const ParseFault fault = gss::parse_into(checksum, work.checksum);
+  if (fault.code != ParseCode::kOk) {
+    exchange.refuse(Status::kMalformedGssChecksum, fault, checksum);
   }
-  work.checksum = *checksum;
-  return true;
+  return exchange.live();
 }
 
 // is_listed says whether a service's name is among those the policy lists.

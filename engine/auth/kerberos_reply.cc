@@ -19,7 +19,7 @@ constexpr std::size_t kErrorSizeMax = 896;
 static_assert(kErrorSizeMax + 64 <= kReplySizeMax);
 
 // An EncAPRepPart is no larger.
-constexpr std::size_t kEncApRepPartSizeMax = 256;
+constexpr std::size_t kEncApRepPartSizeMax = 128;
 
 // What an AP-REP's own headers, those of RFC 2743's framing and a NegTokenResp's take at most.
 constexpr std::size_t kReplyHeadroom = 96;
