@@ -118,6 +118,103 @@ bool written_is(Bytes expected, Write write) {
          short_writer.move_to_front() == 0;
 }
 
+// check_same has the front of a message read in two ways, by functions that return octets or
+// numbers: what they make of it and where they stop are the same, or it is wrong for both. What is
+// wrong first may depend: of a number, the number itself or what stands behind it.
+template <class OneWay, class OtherWay>
+void check_same(Bytes message, OneWay one_way, OtherWay other_way, const char* what) {
+  Parse one(message);
+  Parse other(message);
+  Reader one_reader(one);
+  Reader other_reader(other);
+  const auto read = one_way(one_reader);
+  const auto also = other_way(other_reader);
+  check(one.ok() == other.ok(), what);
+  if (one.ok()) {
+    check(one_reader.mark() == other_reader.mark() && std::ranges::equal(read, also), what);
+  }
+}
+
+// check_shortcuts: what takes the usual forms of elements in one step does as the general way does.
+void check_shortcuts(Bytes message) {
+  if (message.empty()) {
+    return;
+  }
+  const Tag outer = Tag(message[0]);
+  const auto whole = [outer](Reader& r) { return r.bytes(outer); };
+  Parse parse(message);
+  Reader reader(parse);
+  const Bytes contents = whole(reader);
+  const Tag tag = contents.empty() ? Tag::kOctetString : Tag(contents[0]);
+  check_same(
+      message, [&](Reader& r) { return r.large(outer); }, whole, "large reads what bytes does");
+
+  const auto in_two_steps = [&](Reader& r) {
+    Bytes value;
+    r.in(outer, [&](Reader& inner) { value = inner.bytes(tag); });
+    return value;
+  };
+  check_same(
+      message, [&](Reader& r) { return r.bytes_in(outer, tag); }, in_two_steps,
+      "bytes_in reads what in and bytes do");
+  check_same(
+      message, [&](Reader& r) { return r.large_in(outer, tag); }, in_two_steps,
+      "large_in reads what in and bytes do");
+  check_same(
+      message, [&](Reader& r) { return r.sized_in<der::kTimeSize>(outer, tag); }, in_two_steps,
+      "sized_in reads what in and bytes do");
+
+  const auto number = [](std::int64_t value) { return std::array{value}; };
+  check_same(
+      message, [&](Reader& r) { return number(r.i32_in(outer)); },
+      [&](Reader& r) {
+        std::int32_t value = 0;
+        r.in(outer, [&](Reader& inner) { value = inner.i32(); });
+        return number(value);
+      },
+      "i32_in reads what in and i32 do");
+  check_same(
+      message, [&](Reader& r) { return number(r.u32_in(outer)); },
+      [&](Reader& r) {
+        std::uint32_t value = 0;
+        r.in(outer, [&](Reader& inner) { value = inner.u32(); });
+        return number(value);
+      },
+      "u32_in reads what in and u32 do");
+}
+
+// check_numbered: likewise for a number and what it says of an element of `tag`, in a SEQUENCE
+// alone in what the message begins with.
+template <std::uint32_t kOctets>
+void check_numbered(Bytes message, Tag tag) {
+  if (message.empty()) {
+    return;
+  }
+  const Tag outer = Tag(message[0]);
+  const auto facts = [&](std::int32_t number, Bytes value) {
+    return std::array<std::int64_t, 3>{number, value.empty() ? 0 : value.data() - message.data(),
+                                       static_cast<std::int64_t>(value.size())};
+  };
+  check_same(
+      message,
+      [&](Reader& r) {
+        std::int32_t type = 0;
+        Bytes value;
+        r.numbered_in<kOctets>(outer, tag, type, [&](Reader& v) { value = v.rest(); });
+        return facts(type, value);
+      },
+      [&](Reader& r) {
+        std::int32_t type = 0;
+        Bytes value;
+        r.in(outer, Tag::kSequence, [&](Reader& fields) {
+          type = fields.i32_in(der::context(0));
+          fields.in(der::context(1), tag, [&](Reader& v) { value = v.rest(); });
+        });
+        return facts(type, value);
+      },
+      "numbered_in reads what its fields do");
+}
+
 // check_field looks at an element alone in one of `outer`: in one step it is read and written as in
 // two.
 void check_field(Tag outer, Bytes inner, Bytes message) {
@@ -230,6 +327,11 @@ void run_one(Bytes input) {
   const Bytes message = input.subspan(1 + script_size);
   check_walk(input.subspan(1, script_size), message);
   check_element(message);
+  check_shortcuts(message);
+  for (const Tag tag : {Tag::kOctetString, Tag::kSequence}) {
+    check_numbered<1>(message, tag);
+    check_numbered<3>(message, tag);
+  }
   check_time(message);
   check_numbers(message);
 }
