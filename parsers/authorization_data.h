@@ -43,7 +43,7 @@ struct AdElement {
 
 // AuthorizationData is what an acceptor wants to know of the whole.
 struct AuthorizationData {
-  AuthorizationData() noexcept {}  // As an EncTicketPart's.
+  AuthorizationData() noexcept {}  // As krb5::ApReq has, and why.
 
   std::uint32_t element_count = 0;  // Of all levels, AD-IF-RELEVANTs included.
   bool has_pac = false;

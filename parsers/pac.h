@@ -117,6 +117,8 @@ struct DelegationInfo {
 
 // Pac is what parse_pac found. An absent buffer leaves has_x false or its Bytes empty.
 struct Pac {
+  Pac() noexcept {}  // As krb5::ApReq has, and why.
+
   std::uint32_t buffer_count = 0;
   bool has_logon_info = false;
   LogonInfo logon_info;

@@ -99,7 +99,8 @@ Result<NegTokenInit> parse_neg_token_init(Bytes token) noexcept {
 
   Reader message(parse);
   if (message.next_is(der::context(0))) {
-    return parse_bare_neg_token_init(token);
+    const ParseFault fault = parse_into(token, init);
+    return fault.code == ParseCode::kOk ? Result<NegTokenInit>(init) : Result<NegTokenInit>(fault);
   }
   message.in(der::application(0), [&](Reader& framing) {  // InitialContextToken (RFC 2743 3.1)
     //= RFC 4178 3
@@ -110,14 +111,12 @@ Result<NegTokenInit> parse_neg_token_init(Bytes token) noexcept {
   return parse.finish(init);
 }
 
-[[gnu::flatten]] Result<NegTokenInit> parse_bare_neg_token_init(Bytes token) noexcept {
+[[gnu::flatten]] ParseFault parse_into(Bytes token, NegTokenInit& init) noexcept {
   Parse parse(token);
-  NegTokenInit init;
-
   Reader message(parse);
   read_neg_token_init(message, init);
   message.finish();
-  return parse.finish(init);
+  return parse.fault();
 }
 
 void write_neg_token_init2(Writer& writer, std::span<const gss::Mechanism> mechanisms) noexcept {

@@ -18,6 +18,8 @@ inline constexpr std::uint32_t kMechTypesMax = 32;
 
 // NegTokenInit is an initiator's first token (RFC 4178 4.2.1). Absent fields are empty.
 struct NegTokenInit {
+  NegTokenInit() noexcept {}  // As krb5::ApReq has, and why.
+
   Bytes mech_types;      // The MechTypeList element, header included: mechListMIC covers it.
   Bytes mech_oids;       // Its contents: one OID element after the other; never empty.
   Bytes preferred_mech;  // Contents octets of the first OID; never empty.
@@ -41,8 +43,9 @@ struct NegTokenInit {
 // kTruncated (also for an empty MechTypeList), kBadLength or kTrailingBytes if it is not DER.
 [[nodiscard]] Result<NegTokenInit> parse_neg_token_init(Bytes token) noexcept;
 
-// parse_bare_neg_token_init takes it without that header only: what RFC 2743's framing held.
-[[nodiscard]] Result<NegTokenInit> parse_bare_neg_token_init(Bytes token) noexcept;
+// parse_into takes it without that header only, which is what RFC 2743's framing held, for who has
+// a place for it: `out` is a new one, and filled in as far as there was no fault.
+[[nodiscard]] ParseFault parse_into(Bytes token, NegTokenInit& out) noexcept;
 
 // each_mechanism calls visit(Mechanism, Bytes oid, bool first) for every OID of a MechTypeList that
 // parse_neg_token_init has accepted, in the initiator's order of preference.

@@ -86,19 +86,20 @@ void use_spnego(Exchange& exchange, Bytes token) noexcept {
   }
   Context& context = *exchange.context;
   context.spnego = true;
-  const Result<spnego::NegTokenInit> init = spnego::parse_bare_neg_token_init(token);
-  if (!init.ok()) {
-    return exchange.refuse(Status::kMalformedSpnego, init.fault(), token);
+  spnego::NegTokenInit init;
+  const ParseFault fault = spnego::parse_into(token, init);
+  if (fault.code != ParseCode::kOk) {
+    return exchange.refuse(Status::kMalformedSpnego, fault, token);
   }
-  const Mechanism preferred = gss::mechanism_of(init->preferred_mech);
-  const Mechanism choice = choose(exchange, preferred, init->mech_oids);
+  const Mechanism preferred = gss::mechanism_of(init.preferred_mech);
+  const Mechanism choice = choose(exchange, preferred, init.mech_oids);
   if (choice == Mechanism::kUnknown) {
     return exchange.refuse(Status::kNoCommonMechanism);
   }
   context.mechanism = choice;
-  if (init->mech_types.size() <= kMechTypesSizeMax) {
-    copy(init->mech_types, context.mech_types);
-    context.mech_types_size = static_cast<std::uint8_t>(init->mech_types.size());
+  if (init.mech_types.size() <= kMechTypesSizeMax) {
+    copy(init.mech_types, context.mech_types);
+    context.mech_types_size = static_cast<std::uint8_t>(init.mech_types.size());
   }
   //= RFC 4178 5: the MICs are exchanged unless the mechanism chosen is the favourite of both sides,
   //= because then nobody can have gained by changing the list. An acceptor that takes the first of
@@ -108,10 +109,10 @@ void use_spnego(Exchange& exchange, Bytes token) noexcept {
     //= RFC 4178 4.2.2: request-mic stands in the first reply only, and the optimistic token, which
     //= is for another mechanism, is not looked at.
     exchange.reply_state = NegState::kRequestMic;
-  } else if (init->has_mech_token && !init->mech_token.empty()) {
-    exchange.mech_token = init->mech_token;
-    exchange.has_client_mic = init->has_mech_list_mic;
-    exchange.client_mic = init->mech_list_mic;
+  } else if (init.has_mech_token && !init.mech_token.empty()) {
+    exchange.mech_token = init.mech_token;
+    exchange.has_client_mic = init.has_mech_list_mic;
+    exchange.client_mic = init.mech_list_mic;
     return;
   }
   if (has_room(exchange, 0, 0)) {
