@@ -218,7 +218,7 @@ Bytes bytes_of(const krb5_data& data) {
 std::vector<std::uint8_t> components_of(const krb5_principal_data& name) {
   constexpr std::size_t kHeaderSizeMax = 6;  // Of an element below 4 GiB.
   const std::span<const krb5_data> components(name.data, static_cast<std::size_t>(name.length));
-  std::size_t size_max = 0;
+  std::size_t size_max = 1;  // A name may have no components, and a Writer needs a place.
   for (const krb5_data& component : components) {
     size_max += kHeaderSizeMax + component.length;
   }

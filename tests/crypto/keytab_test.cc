@@ -1,5 +1,6 @@
 // engine/crypto/key_ring.h, load_keytab: a keytab file gives its keys, or a reason people can use.
 #include <gtest/gtest.h>
+#include <krb5/krb5.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -96,6 +97,33 @@ TEST_F(KeytabTest, AnEmptyPathIsTheDefaultKeytab) {
   unsetenv("KRB5_KTNAME");
   EXPECT_EQ(missing.ring, nullptr);
   EXPECT_NE(missing.error.find("/nonexistent/default.keytab"), std::string::npos) << missing.error;
+}
+
+// A keytab in memory may hold what no file does: a principal that is only a realm.
+TEST_F(KeytabTest, APrincipalWithoutComponentsIsNoReasonToFail) {
+  krb5_context context = nullptr;
+  ASSERT_EQ(krb5_init_context(&context), 0);
+  krb5_keytab keytab = nullptr;
+  ASSERT_EQ(krb5_kt_resolve(context, "MEMORY:usher", &keytab), 0);
+  std::string realm = "REALM.TEST";
+  krb5_principal_data principal{};
+  principal.realm.data = realm.data();
+  principal.realm.length = static_cast<unsigned>(realm.size());
+  std::vector<std::uint8_t> key(32, 7);
+  krb5_keytab_entry entry{};
+  entry.principal = &principal;
+  entry.key.enctype = 18;
+  entry.key.contents = key.data();
+  entry.key.length = static_cast<unsigned>(key.size());
+  ASSERT_EQ(krb5_kt_add_entry(context, keytab, &entry), 0);
+  setenv("KRB5_KTNAME", "MEMORY:usher", 1);
+  const KeyRing::Loaded loaded = load("");
+  unsetenv("KRB5_KTNAME");
+  krb5_kt_close(context, keytab);
+  krb5_free_context(context);
+  ASSERT_NE(loaded.ring, nullptr) << loaded.error;
+  ASSERT_EQ(loaded.ring->principals().size(), 1u);
+  EXPECT_EQ(loaded.ring->principals()[0].text, "@REALM.TEST");
 }
 
 TEST_F(KeytabTest, AColonInAPathIsNoKeytabType) {
