@@ -147,7 +147,7 @@ MUTANTS = [
       return handle;
     }
     unpin(handle);""", "    return handle;"),
-    Mutant("sweep_forgets_to_unpin", POOL, "    unpin(handle);\n  }\n  return std::nullopt;", "  }\n  return std::nullopt;"),
+    Mutant("sweep_forgets_to_unpin", POOL, "    unpin(handle);\n  }\n  return {};", "  }\n  return {};"),
     Mutant("sweep_stays_where_it_is", POOL, "const std::uint32_t index = from++;", "const std::uint32_t index = from;"),
 
     Mutant("freed_before_wiped", PINNED,
