@@ -8,22 +8,23 @@
 
 namespace usher::auth {
 
-Bytes Context::part(std::size_t n) const noexcept {
+// offset_of is where the n-th part begins.
+std::size_t Context::offset_of(std::size_t n) const noexcept {
   std::size_t offset = 0;
   for (std::size_t i = 0; i < n; ++i) {
     offset += part_sizes[i];
   }
-  return std::span(storage).subspan(offset, part_sizes[n]);
+  return offset;
+}
+
+Bytes Context::part(std::size_t n) const noexcept {
+  return std::span(storage).subspan(offset_of(n), part_sizes[n]);
 }
 
 // room_for makes the n-th part empty, and returns what is free from there on.
 MutableBytes Context::room_for(std::size_t n) noexcept {
   part_sizes[n] = 0;
-  std::size_t offset = 0;
-  for (std::size_t i = 0; i < n; ++i) {
-    offset += part_sizes[i];
-  }
-  return std::span(storage).subspan(offset);
+  return std::span(storage).subspan(offset_of(n));
 }
 
 bool Context::keep(std::size_t n, Bytes bytes) noexcept {
@@ -59,8 +60,7 @@ bool Context::keep_target(Bytes utf16le) noexcept {
 }
 
 void Context::forget(std::size_t n) noexcept {
-  const auto offset = static_cast<std::size_t>(part(n).data() - storage.data());
-  usher::wipe(std::span(storage).subspan(offset, part_sizes[n]));
+  usher::wipe(std::span(storage).subspan(offset_of(n), part_sizes[n]));
   part_sizes[n] = 0;
 }
 

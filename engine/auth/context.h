@@ -108,6 +108,7 @@ struct alignas(kCacheLine) Context {
   void wipe() noexcept;
 
  private:
+  [[nodiscard]] std::size_t offset_of(std::size_t n) const noexcept;
   MutableBytes room_for(std::size_t n) noexcept;
 };
 static_assert(sizeof(Context) == kContextSize, "one million contexts are one gibibyte");

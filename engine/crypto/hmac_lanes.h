@@ -288,7 +288,9 @@ void HmacLanes<Hash>::hash_outer(const Way<Lanes>& way, std::span<const HmacJob>
     for (std::size_t lane = 0; lane < some; ++lane) {
       write_state(lane, jobs[lane].key->outer());
     }
-    // What lanes without a text make does not matter.
+    // What lanes without a text make does not matter. They end where the columns do, as `first` is
+    // a multiple of what wider ways took.
+    assert(first % kColumns + way.lanes <= kColumns);
     way.words_kernel(lanes_, outer_[first / kColumns], first % kColumns);
     for (std::size_t lane = 0; lane < some; ++lane) {
       write_hash(lane, jobs[lane].out.data());

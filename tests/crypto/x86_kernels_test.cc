@@ -100,6 +100,16 @@ void expect_same_alone(x86::AloneKernel<typename Lanes::Word>* kernel, Add add) 
   }
 }
 
+// expect_states compares the lanes' states with the expected ones.
+template <class Lanes, class States>
+void expect_states(const Lanes& lanes, const States& expected) {
+  for (std::size_t n = 0; n < expected.size(); ++n) {
+    for (std::size_t i = 0; i < Lanes::kWords; ++i) {
+      EXPECT_EQ(lanes.state[i][n], expected[n][i]) << "lane " << n;
+    }
+  }
+}
+
 // expect_same_words runs a kernel on words from every column on that there are so many lanes
 // behind.
 template <class Lanes, class Add>
@@ -124,11 +134,8 @@ void expect_same_words(x86::WordsKernel<Lanes>* kernel, std::size_t lane_count, 
       add(expected[n].data(), block.data(), 1);
     }
     kernel(lanes, words, first);
-    for (std::size_t n = 0; n < lane_count; ++n) {
-      for (std::size_t i = 0; i < Lanes::kWords; ++i) {
-        EXPECT_EQ(lanes.state[i][n], expected[n][i]) << "lane " << n << " from " << first;
-      }
-    }
+    SCOPED_TRACE(first);
+    expect_states(lanes, expected);
   }
 }
 
@@ -140,7 +147,7 @@ void expect_same_keys(x86::KeysKernel<Lanes>* kernel, std::size_t lane_count, Ad
   for (std::size_t n = 0; n < lane_count / 2; ++n) {
     memory.push_back(std::make_unique<Guarded>(x86::kKeyOctets));
   }
-  for (std::size_t size = 1; size <= x86::kKeyOctets; ++size) {
+  for (std::size_t size = 0; size <= x86::kKeyOctets; ++size) {
     Lanes lanes{};
     std::vector<std::array<typename Lanes::Word, Lanes::kWords>> expected(lane_count);
     for (std::size_t n = 0; n < lane_count; ++n) {
@@ -158,11 +165,8 @@ void expect_same_keys(x86::KeysKernel<Lanes>* kernel, std::size_t lane_count, Ad
       add(expected[n].data(), pads[n % 2].data(), 1);
     }
     kernel(lanes);
-    for (std::size_t n = 0; n < lane_count; ++n) {
-      for (std::size_t i = 0; i < Lanes::kWords; ++i) {
-        EXPECT_EQ(lanes.state[i][n], expected[n][i]) << "lane " << n << ", key of " << size;
-      }
-    }
+    SCOPED_TRACE(size);
+    expect_states(lanes, expected);
   }
 }
 
