@@ -435,8 +435,8 @@ template <std::size_t kSize>
     asm volatile("" : : : "memory");
   }
 }
-template void forget_stack<kStackOfMost>() noexcept;
-template void forget_stack<kStackOfSha256>() noexcept;
-template void forget_stack<kStackOfKdf>() noexcept;
+template void forget_stack<kShallowStack>() noexcept;
+template void forget_stack<kDeepStack>() noexcept;
+template void forget_stack<kDeepestStack>() noexcept;
 
 }  // namespace usher::crypto::x86

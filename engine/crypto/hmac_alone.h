@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "engine/crypto/hmac_parts.h"
+#include "engine/crypto/x86_kernels.h"
 
 namespace usher::crypto {
 
@@ -66,7 +67,7 @@ void HmacAlone<Hash>::run(const HmacJob& job) noexcept {
   }
   // Padding is no secret.
   wipe({reinterpret_cast<std::uint8_t*>(&room_), offsetof(Room, end) + rest.size()});
-  forget_stack_of<Hash>();
+  x86::forget_stack<Hash::kHashSize == 32 ? x86::kDeepStack : x86::kShallowStack>();
 }
 
 }  // namespace usher::crypto

@@ -46,6 +46,20 @@ template <class Way, class Run>
   return first;
 }
 
+// outer_end_words is outer_end as words: only the first and, of the number, one is not zero.
+template <class Hash>
+constexpr auto outer_end_words() noexcept {
+  using Word = typename Hash::Lanes::Word;
+  constexpr auto kEnd = outer_end<Hash>();
+  std::array<Word, kEnd.size() / sizeof(Word)> words{};
+  for (std::size_t i = 0; i < kEnd.size(); ++i) {
+    const std::size_t place = i % sizeof(Word);
+    words[i / sizeof(Word)] |= Word{kEnd[i]}
+                               << 8 * (Hash::kBigEndian ? sizeof(Word) - 1 - place : place);
+  }
+  return words;
+}
+
 // HmacLanes makes many HMACs side by side (RFC 2104). Hash is which: its lanes, its ways, where it
 // starts, how many bytes of the last state it is, and the order of its words' bytes.
 template <class Hash>
@@ -129,7 +143,7 @@ class HmacLanes {
   void forget_lanes() noexcept {
     wipe_words(lanes_.state[0], Lanes::kWords * kColumns);
     // Of kernels of words and of keys, which take more.
-    x86::forget_stack<Hash::kHashSize == 32 ? x86::kStackOfKdf : x86::kStackOfSha256>();
+    x86::forget_stack<Hash::kHashSize == 32 ? x86::kDeepestStack : x86::kDeepStack>();
   }
   static void wipe_words(Word* words, std::size_t count) noexcept {
     wipe({reinterpret_cast<std::uint8_t*>(words), count * sizeof(Word)});

@@ -7,15 +7,8 @@
 #include <cstring>
 
 #include "engine/crypto/lanes_parts.h"
-#include "engine/crypto/x86_kernels.h"
 
 namespace usher::crypto {
-
-// forget_stack_of overwrites what a hash's kernels have left on the stack.
-template <class Hash>
-void forget_stack_of() noexcept {
-  x86::forget_stack<Hash::kHashSize == 32 ? x86::kStackOfSha256 : x86::kStackOfMost>();
-}
 
 // Of a text's last block, what the number of bits takes: twice as many bits as a word.
 template <class Hash>
@@ -55,20 +48,6 @@ constexpr auto outer_end() noexcept {
   std::array<std::uint8_t, Hash::Lanes::kBlockSize - Hash::kHashSize> end{0x80};
   put_size<Hash>(end.data() + end.size(), Hash::kHashSize);
   return end;
-}
-
-// outer_end_words is the same as words: only the first and, of the number, one is not zero.
-template <class Hash>
-constexpr auto outer_end_words() noexcept {
-  using Word = typename Hash::Lanes::Word;
-  constexpr auto kEnd = outer_end<Hash>();
-  std::array<Word, kEnd.size() / sizeof(Word)> words{};
-  for (std::size_t i = 0; i < kEnd.size(); ++i) {
-    const std::size_t place = i % sizeof(Word);
-    words[i / sizeof(Word)] |= Word{kEnd[i]}
-                               << 8 * (Hash::kBigEndian ? sizeof(Word) - 1 - place : place);
-  }
-  return words;
 }
 
 // put_hash_word writes word number `i` of a hash where the hash is to go. Every hash is whole

@@ -215,7 +215,7 @@ void KdfLanes<Hash>::forget() noexcept {
   wipe_rows(inner_pad_, kKeyWords);
   wipe_rows(outer_pad_, kKeyWords);
   wipe_rows(outer_text_, kHashWords);
-  x86::forget_stack<x86::kStackOfKdf>();
+  x86::forget_stack<x86::kDeepestStack>();
 }
 
 template <class Hash>

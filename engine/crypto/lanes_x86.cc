@@ -234,7 +234,7 @@ bool X86Lanes::derive(const DeriveInputs& inputs, std::span<const DeriveJob> job
     }
     x86::aes_derive(blocks, derivations_.data(), some.size(), some[0].base.size());
   });
-  x86::forget_stack<x86::kStackOfKdf>();
+  x86::forget_stack<x86::kDeepestStack>();
   return true;
 }
 
@@ -259,7 +259,7 @@ bool X86Lanes::cts_decrypt(std::span<const CtsDecryptJob> jobs) noexcept {
     x86::aes_cts_decrypt(decryptions_.data(), some.size(), some[0].key->key().size(),
                          cpu().has_vaes ? x86::aes_front_vaes : nullptr);
   });
-  x86::forget_stack<x86::kStackOfMost>();
+  x86::forget_stack<x86::kShallowStack>();
   return true;
 }
 
@@ -275,7 +275,7 @@ bool X86Lanes::cts_encrypt(std::span<const CtsEncryptJob> jobs) noexcept {
     }
     x86::aes_cts_encrypt(encryptions_.data(), some.size(), some[0].key->key().size());
   });
-  x86::forget_stack<x86::kStackOfMost>();
+  x86::forget_stack<x86::kShallowStack>();
   return true;
 }
 
@@ -300,7 +300,7 @@ void X86Lanes::expand(AesDirection direction, std::span<AesKey* const> keys) noe
     x86::aes_expand(expansions_.data(), some.size(), some[0]->key().size(),
                     direction == AesDirection::kDecrypt);
   });
-  x86::forget_stack<x86::kStackOfMost>();
+  x86::forget_stack<x86::kShallowStack>();
 }
 
 }  // namespace

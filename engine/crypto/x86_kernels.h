@@ -146,13 +146,13 @@ void aes_derive(const std::uint8_t (&inputs)[4][16], const AesDerivation* deriva
 // SHA-1, SHA-512 and their keys and words up to 2,696, of SHA-256 alone up to 1,736, of aes_derive
 // up to 2,056 (GCC 12 for a CPU with AVX-512, -march=native), and of SHA-256's keys and words up to
 // 2,880. What of hmac_lanes.h stands between is not always inlined, and comes on top.
-inline constexpr std::size_t kStackOfMost = 1024;
-inline constexpr std::size_t kStackOfSha256 = 3072;
-inline constexpr std::size_t kStackOfKdf = 4096;
+inline constexpr std::size_t kShallowStack = 1024;
+inline constexpr std::size_t kDeepStack = 3072;
+inline constexpr std::size_t kDeepestStack = 4096;
 template <std::size_t kSize>
 void forget_stack() noexcept;
-extern template void forget_stack<kStackOfMost>() noexcept;
-extern template void forget_stack<kStackOfSha256>() noexcept;
-extern template void forget_stack<kStackOfKdf>() noexcept;
+extern template void forget_stack<kShallowStack>() noexcept;
+extern template void forget_stack<kDeepStack>() noexcept;
+extern template void forget_stack<kDeepestStack>() noexcept;
 
 }  // namespace usher::crypto::x86
