@@ -13,6 +13,9 @@ constexpr std::string_view kAlphabet =
 static_assert(kAlphabet.size() == 64);
 constexpr std::uint8_t kPadding = '=';
 constexpr std::uint8_t kNotInAlphabet = 0xff;
+constexpr std::uint32_t kQuad = 4;     // Characters that stand for
+constexpr std::uint32_t kTriplet = 3;  // so many octets.
+constexpr std::uint32_t kNoBits = ~0u;
 
 // kSextets is the alphabet turned round: character to value.
 constexpr std::array<std::uint8_t, 256> kSextets = [] {
@@ -23,6 +26,32 @@ constexpr std::array<std::uint8_t, 256> kSextets = [] {
   }
   return sextets;
 }();
+
+// bits_of puts together a quad's 24 bits; kNoBits if a character is not in the alphabet.
+std::uint32_t bits_of(Bytes quad) noexcept {
+  const auto characters = load_be<std::uint32_t>(quad);
+  const auto sextet = [&](unsigned shift) -> std::uint32_t {
+    return kSextets[characters >> shift & 0xff];
+  };
+  const std::uint32_t a = sextet(24);
+  const std::uint32_t b = sextet(16);
+  const std::uint32_t c = sextet(8);
+  const std::uint32_t d = sextet(0);
+  return (a | b | c | d) < kAlphabet.size() ? a << 18 | b << 12 | c << 6 | d : kNoBits;
+}
+
+void put_quad(std::uint32_t bits, MutableBytes text) noexcept {
+  const auto character = [&](unsigned shift) {
+    return std::uint32_t{static_cast<std::uint8_t>(kAlphabet[bits >> shift & 0x3f])};
+  };
+  store_be(text, character(18) << 24 | character(12) << 16 | character(6) << 8 | character(0));
+}
+
+// first_outside is where the first character stands that is not in the alphabet.
+std::uint32_t first_outside(Bytes text) noexcept {
+  const auto outside = [](std::uint8_t c) { return kSextets[c] == kNotInAlphabet; };
+  return static_cast<std::uint32_t>(std::ranges::find_if(text, outside) - text.begin());
+}
 
 constexpr std::uint8_t lower(std::uint8_t c) noexcept {
   return c >= 'A' && c <= 'Z' ? static_cast<std::uint8_t>(c - 'A' + 'a') : c;
@@ -92,7 +121,7 @@ Result<Authorization> parse_authorization(Bytes value) noexcept {
   return parse.finish(out);
 }
 
-Result<Bytes> decode_base64(Bytes text, MutableBytes out) noexcept {
+[[gnu::flatten]] Result<Bytes> decode_base64(Bytes text, MutableBytes out) noexcept {
   Parse parse(text);
   if (text.size() % 4 != 0) {
     parse.fail(ParseCode::kBadLength, parse.size());
@@ -112,42 +141,45 @@ Result<Bytes> decode_base64(Bytes text, MutableBytes out) noexcept {
     return parse.finish(Bytes{});
   }
 
-  std::uint32_t bits = 0;  // The unwritten ones: the lowest `bit_count` of it.
-  std::uint32_t bit_count = 0;
+  // Of four octets that are stored the last is the next quad's first.
+  const std::uint32_t last = parse.size() - kQuad;
   std::size_t written = 0;
-  for (std::uint32_t at = 0; at < parse.size() - padding; ++at) {
-    const std::uint8_t sextet = kSextets[text[at]];
-    if (sextet == kNotInAlphabet) {
-      parse.fail(ParseCode::kBadValue, at);
+  for (std::uint32_t at = 0; at < last; at += kQuad, written += kTriplet) {
+    const std::uint32_t bits = bits_of(text.subspan(at));
+    if (bits == kNoBits) {
+      parse.fail(ParseCode::kBadValue, at + first_outside(text.subspan(at)));
       return parse.finish(Bytes{});
     }
-    bits = (bits << 6 | sextet) & 0xffff;
-    bit_count += 6;
-    if (bit_count >= 8) {
-      bit_count -= 8;
-      out[written++] = static_cast<std::uint8_t>(bits >> bit_count);
-    }
+    store_be(out.subspan(written), bits << 8);
   }
+  std::array<std::uint8_t, kQuad> quad;
+  quad.fill(static_cast<std::uint8_t>(kAlphabet[0]));
+  copy(text.last(kQuad).first(kQuad - padding), quad);
+  const std::uint32_t bits = bits_of(quad);
   //= RFC 4648 3.5
-  if ((bits & ((1u << bit_count) - 1)) != 0) {
-    parse.fail(ParseCode::kBadValue, parse.size() - padding - 1);
+  const bool unused_bits = (bits & ((1u << 8 * padding) - 1)) != 0;
+  if (bits == kNoBits || unused_bits) {
+    const std::uint32_t bad = bits == kNoBits ? first_outside(quad) : kQuad - padding - 1;
+    parse.fail(ParseCode::kBadValue, last + bad);
+    return parse.finish(Bytes{});
   }
+  std::array<std::uint8_t, kQuad> octets;
+  store_be(octets, bits << 8);
+  copy(Bytes(octets).first(size - written), out.subspan(written));
   return parse.finish(Bytes(out.first(size)));
 }
 
-Bytes encode_base64(Bytes bytes, MutableBytes out) noexcept {
+[[gnu::flatten]] Bytes encode_base64(Bytes bytes, MutableBytes out) noexcept {
   const MutableBytes text = out.first(base64_encoded_size(bytes.size()));
   std::size_t written = 0;
-  for (std::size_t at = 0; at < bytes.size(); at += 3) {
-    const Bytes group = bytes.subspan(at, std::min<std::size_t>(3, bytes.size() - at));
-    std::uint32_t bits = 0;
-    for (std::size_t i = 0; i < 3; ++i) {
-      bits = bits << 8 | (i < group.size() ? group[i] : 0u);
-    }
-    for (std::size_t i = 0; i < 4; ++i) {
-      const std::uint32_t sextet = bits >> (18 - 6 * i) & 0x3f;
-      text[written++] = i <= group.size() ? static_cast<std::uint8_t>(kAlphabet[sextet]) : kPadding;
-    }
+  for (; bytes.size() > kTriplet; bytes = bytes.subspan(kTriplet), written += kQuad) {
+    put_quad(load_be<std::uint32_t>(bytes) >> 8, text.subspan(written));
+  }
+  if (!bytes.empty()) {
+    std::array<std::uint8_t, kQuad> last{};
+    copy(bytes, last);
+    put_quad(load_be<std::uint32_t>(last) >> 8, text.subspan(written));
+    std::ranges::fill(text.last(kTriplet - bytes.size()), kPadding);
   }
   return text;
 }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -152,6 +153,9 @@ constexpr std::array kBadTexts = {
     BadTextCase{"PaddingBeforeLast", "YW=j", {ParseCode::kBadValue, 2}, "only at the end"},
     BadTextCase{"UnusedBitsOfTwo", "YR==", {ParseCode::kBadValue, 1}, "RFC 4648 3.5"},
     BadTextCase{"UnusedBitsOfOne", "YWJ=", {ParseCode::kBadValue, 2}, "RFC 4648 3.5"},
+    BadTextCase{"TwoTokens", "YQ== YQ=", {ParseCode::kBadValue, 2}, "one token68"},
+    BadTextCase{"Quoted", "\"YWJjYQ\"", {ParseCode::kBadValue, 0}, "token68 is not quoted"},
+    BadTextCase{"Tab", "YW\tj", {ParseCode::kBadValue, 2}, "RFC 4648 3.3"},
     BadTextCase{"Space", "YW j", {ParseCode::kBadValue, 2}, "RFC 4648 3.3"},
     BadTextCase{"LineBreak", "YWJj\r\n\r\n", {ParseCode::kBadValue, 4}, "RFC 4648 3.3"},
     BadTextCase{"UrlMinus", "YW-j", {ParseCode::kBadValue, 2}, "RFC 4648 5"},
@@ -171,14 +175,45 @@ TEST_P(Base64BadText, IsPointedAt) {
 INSTANTIATE_TEST_SUITE_P(Table, Base64BadText, ::testing::ValuesIn(kBadTexts),
                          [](const auto& param_info) { return std::string(param_info.param.name); });
 
-TEST(Base64, HasExactly64Characters) {
-  int accepted = 0;
-  for (unsigned c = 0; c < 256; ++c) {
-    const std::array<std::uint8_t, 4> text = {'A', static_cast<std::uint8_t>(c), 'A', 'A'};
-    std::array<std::uint8_t, 3> out{};
-    accepted += decode_base64(text, out).ok() ? 1 : 0;
+TEST(Base64, HasExactly64CharactersAtEveryPlaceAndPointsAtAnyOther) {
+  for (const std::string_view good : {"AAAABBBBCCCC", "AAAABBBBCCA=", "AAAABBBBCA=="}) {
+    const std::size_t padding = std::min(good.find('='), good.size());
+    for (std::size_t place = 0; place < padding; ++place) {
+      const bool has_unused_bits = padding < good.size() && place + 1 == padding;
+      std::vector<std::uint8_t> text = octets(good);
+      int accepted = 0;
+      for (unsigned c = 0; c < 256; ++c) {
+        text[place] = static_cast<std::uint8_t>(c);
+        std::array<std::uint8_t, 9> out{};
+        const Result<Bytes> decoded = decode_base64(text, out);
+        accepted += decoded.ok() ? 1 : 0;
+        if (!decoded.ok() && c != '=') {
+          EXPECT_EQ(decoded.fault(),
+                    (ParseFault{ParseCode::kBadValue, static_cast<std::uint32_t>(place)}))
+              << good << ' ' << c;
+        }
+      }
+      const int all = has_unused_bits ? (good.ends_with("==") ? 4 : 16) : 64;
+      EXPECT_EQ(accepted, all) << good << " at " << place;
+    }
   }
-  EXPECT_EQ(accepted, 64);
+}
+
+TEST(Base64, IsDecodedWhereItStands) {
+  for (std::size_t size = 0; size < 100; ++size) {
+    std::vector<std::uint8_t> bytes(size);
+    std::iota(bytes.begin(), bytes.end(), std::uint8_t{0x7d});
+    std::vector<std::uint8_t> text(base64_encoded_size(size));
+    encode_base64(bytes, text);
+    const Result<Bytes> decoded = decode_base64(text, text);
+    ASSERT_TRUE(decoded.ok());
+    EXPECT_TRUE(std::ranges::equal(*decoded, bytes)) << size;
+  }
+}
+
+TEST(Base64, PointsAtABadCharacterOfATextThatIsDecodedWhereItStands) {
+  std::vector<std::uint8_t> text = octets("QUJDREVGR0hJSktM*U5P");
+  EXPECT_EQ(decode_base64(text, text).fault(), (ParseFault{ParseCode::kBadValue, 16}));
 }
 
 TEST(Base64, NeedsRoomForWhatItDecodesAndNoMore) {
