@@ -18,13 +18,13 @@ enum class Scheme : std::uint8_t {
 struct Authorization {
   Scheme scheme = Scheme::kOther;
   Bytes scheme_name;  // As sent; compared without regard to case (RFC 9110 11.1).
-  Bytes token68;      // What follows, still in base64; empty for a bare scheme.
+  Bytes token68;      // What follows, for decode_base64 to look at; empty for a bare scheme.
 };
 
 // parse_authorization reads a field value without its name, already stripped of leading and
 // trailing white space or not. Scheme and token68 are separated by one or more spaces. For kOther
 // the rest is not looked at and token68 is empty. Fails with kBadValue for an empty scheme or one
-// with characters outside RFC 9110's token set, or a token68 with a character outside base64's.
+// with characters outside RFC 9110's token set.
 [[nodiscard]] Result<Authorization> parse_authorization(Bytes value) noexcept;
 
 // base64_decoded_size_max bounds what decode_base64 writes for `encoded_size` characters.

@@ -39,6 +39,9 @@ constexpr std::array kHeaders = {
     HeaderCase{"WhiteSpaceAround", " \tNTLM TlRM\t ", Scheme::kNtlm, "TlRM", "RFC 9110 5.5"},
     HeaderCase{"Padding", "Negotiate YQ==", Scheme::kNegotiate, "YQ==", ""},
     HeaderCase{"PaddingInside", "NTLM Y=Q=", Scheme::kNtlm, "Y=Q=", "left to decode_base64"},
+    HeaderCase{"TwoTokens", "NTLM YQ== YQ==", Scheme::kNtlm, "YQ== YQ==", "left to decode_base64"},
+    HeaderCase{"Quoted", "NTLM \"YQ==\"", Scheme::kNtlm, "\"YQ==\"", "left to decode_base64"},
+    HeaderCase{"LineBreak", "NTLM YQ\r\n", Scheme::kNtlm, "YQ\r\n", "left to decode_base64"},
     HeaderCase{"PlusAndSlash", "NTLM a+/9", Scheme::kNtlm, "a+/9", "RFC 4648 4"},
     HeaderCase{"Basic", "Basic dXNlcjpwYXNz", Scheme::kOther, "", "not looked at"},
     HeaderCase{"Digest", "Digest username=\"a b\"", Scheme::kOther, "", "not looked at"},
@@ -83,12 +86,6 @@ constexpr std::array kBadHeaders = {
     BadHeaderCase{"TabAfterOtherScheme", "Basic\tdXNl", 5, "RFC 9110 11.4: 1*SP"},
     BadHeaderCase{"CommaAfterScheme", "Negotiate, NTLM", 9, "that is a challenge list"},
     BadHeaderCase{"NulInScheme", std::string_view("NTLM\0 TlRM", 10), 4, "no text"},
-    BadHeaderCase{"TwoTokens", "Negotiate YQ== YQ==", 14, "one token68"},
-    BadHeaderCase{"TabInToken", "Negotiate YQ\t==", 12, "no white space inside"},
-    BadHeaderCase{"UrlAlphabet", "NTLM _-8=", 5, "RFC 4648 5 is another alphabet"},
-    BadHeaderCase{"LineBreak", "Negotiate YQ\r\n", 12, "no header ends so"},
-    BadHeaderCase{"HighBit", "Negotiate YQ\xc3\xa9", 12, "no ASCII"},
-    BadHeaderCase{"Quoted", "Negotiate \"YQ==\"", 10, "token68 is not quoted"},
 };
 
 class HttpBadHeader : public ::testing::TestWithParam<BadHeaderCase> {};

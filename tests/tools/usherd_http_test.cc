@@ -454,8 +454,10 @@ std::vector<Logged> logged() {
            "\r\nAuthorization: Negotiate AAAA\r\n"),
        "scheme=Negotiate http=400: the field that connection_header names is missing, empty or "
        "over 128 bytes"},
+      {"Malformed", negotiate("\tAAAA"),
+       "scheme=unknown http=401: Authorization is malformed (bad value at byte 9)"},
       {"NotBase64", negotiate(" AA*A"),
-       "scheme=unknown http=401: Authorization is malformed (bad value at byte 12)"},
+       "scheme=Negotiate http=401: the token is no base64 (bad value at byte 2)"},
       {"NoPadding", negotiate(" AAAAAA"),
        "scheme=Negotiate http=401: the token is no base64 (bad length at byte 6)"},
       {"PaddingInside", negotiate(" A===AAAA"),
