@@ -418,22 +418,36 @@ void aes_derive(const std::uint8_t (&inputs)[4][kBlockSize], const AesDerivation
   _mm256_zeroall();
 }
 
-// Stores of the widest registers there are with AVX: GCC leaves them as they are, where it would
-// make a string instruction of a memset, and the C library's takes longer to begin than to
-// overwrite so little. (Clang calls that all the same.)
+// Up to the stack pointer: between an array and that, compilers leave gaps, as GCC does for a
+// canary. One piece of assembly, because what a compiler keeps below the stack pointer, as it may
+// in a function that calls none, is overwritten too. The stack pointer goes down before: valgrind
+// has no stack below it. Stores are of the widest registers there are with AVX: a memset takes
+// longer to begin than to overwrite so little.
 template <std::size_t kSize>
 [[gnu::noinline]] void forget_stack() noexcept {
-  std::uint8_t room[kSize];
-  asm volatile("" : : "r"(room) : "memory");
-  constexpr std::size_t kStores = 32;
-  static_assert(kSize % (kStores * sizeof(__m256i)) == 0);
-  for (std::size_t at = 0; at < kSize; at += kStores * sizeof(__m256i)) {
-#pragma GCC unroll 32
-    for (std::size_t n = 0; n < kStores; ++n) {
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(room + at) + n, _mm256_setzero_si256());
-    }
-    asm volatile("" : : : "memory");
-  }
+  static_assert(kSize % 256 == 0);
+  const std::uint8_t* at = nullptr;
+  const std::uint8_t* end = nullptr;
+  asm volatile(
+      "mov %%rsp, %[end]\n\t"
+      "sub %[size], %%rsp\n\t"
+      "mov %%rsp, %[at]\n"
+      "0:\n\t"
+      "vmovdqu %[zeros], (%[at])\n\t"
+      "vmovdqu %[zeros], 32(%[at])\n\t"
+      "vmovdqu %[zeros], 64(%[at])\n\t"
+      "vmovdqu %[zeros], 96(%[at])\n\t"
+      "vmovdqu %[zeros], 128(%[at])\n\t"
+      "vmovdqu %[zeros], 160(%[at])\n\t"
+      "vmovdqu %[zeros], 192(%[at])\n\t"
+      "vmovdqu %[zeros], 224(%[at])\n\t"
+      "add $256, %[at]\n\t"
+      "cmp %[end], %[at]\n\t"
+      "jb 0b\n\t"
+      "mov %[end], %%rsp"
+      : [at] "=&r"(at), [end] "=&r"(end)
+      : [size] "i"(kSize), [zeros] "x"(_mm256_setzero_si256())
+      : "memory", "cc");
 }
 template void forget_stack<kShallowStack>() noexcept;
 template void forget_stack<kDeepStack>() noexcept;

@@ -6,7 +6,9 @@
 #include <array>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
+#include <random>
 #include <vector>
 
 #include "engine/crypto/lanes.h"
@@ -201,6 +203,122 @@ TEST(LanesMemory, NoSecretIsLeftOnTheStack) {
   for (const std::size_t width : {1u, 5u, 16u, 37u, 64u}) {
     ASSERT_TRUE(work(*lanes, width));
     EXPECT_FALSE(stack_holds_secret()) << width;
+  }
+}
+
+// Secrets are inputs of hashes at places of their own. In lanes they are words beside those of
+// others, in states they are other words: no pattern finds them. But of two calls with the same
+// places and sizes, what is left behind differs where it depends on them.
+struct Secrets {
+  std::uint32_t seed = 0;  // Not in a register, which who is called puts on the stack.
+  std::array<std::array<std::uint8_t, 200>, kBatchMax> texts;
+  std::array<std::array<std::uint8_t, 48>, kBatchMax> out;
+  std::array<std::array<std::uint8_t, kKeySizeMax>, kBatchMax> bases;
+  std::array<HmacKey, kBatchMax> keys;
+  std::array<HmacKey*, kBatchMax> to_prepare;
+  std::array<HmacJob, kBatchMax> hmacs;
+};
+
+void fill(Secrets& secrets, Digest digest) {
+  std::mt19937 random{secrets.seed};
+  const auto fill_in = [&random](MutableBytes octets) {
+    std::ranges::generate(octets, [&random] { return static_cast<std::uint8_t>(random()); });
+  };
+  for (std::size_t i = 0; i < kBatchMax; ++i) {
+    fill_in(secrets.texts[i]);
+    fill_in(secrets.bases[i]);
+    fill_in(secrets.keys[i].room(kKeySizeMax));
+    secrets.keys[i].prepare(digest);
+    secrets.to_prepare[i] = &secrets.keys[i];
+    secrets.hmacs[i] = {.key = &secrets.keys[i],
+                        .text = std::span(secrets.texts[i]).first(70 + 2 * i),
+                        .out = std::span(secrets.out[i]).first(hmac_size_of(digest))};
+  }
+}
+
+using Stack = std::array<std::uint8_t, 16384>;
+// copy_stack copies what is on the stack below, and paints that over.
+[[gnu::noinline]] void copy_stack(Stack& to) {
+  Stack below;
+  asm volatile("" : : "r"(&below) : "memory");  // Not initialised, on purpose.
+  std::memcpy(&to, &below, sizeof(below));
+  std::memset(&below, 0xa5, sizeof(below));
+  asm volatile("" : : "r"(&below) : "memory");
+}
+
+// copy_left copies what a call leaves. Before that it empties the registers that who is called
+// puts on the stack: what is in them, the call has not left.
+template <class Call>
+[[gnu::noinline]] bool copy_left(Secrets& secrets, Digest digest, Call& call, Stack& left) {
+  fill(secrets, digest);
+  copy_stack(left);
+  asm volatile(
+      "xor %%ebx, %%ebx\n\txor %%r12d, %%r12d\n\txor %%r13d, %%r13d\n\t"
+      "xor %%r14d, %%r14d\n\txor %%r15d, %%r15d"
+      :
+      :
+      : "rbx", "r12", "r13", "r14", "r15", "cc", "memory");
+  const bool done = call();
+  copy_stack(left);
+  return done;
+}
+
+// differing_octets is how many octets of the stack depend on the secrets of a call.
+template <class Call>
+std::size_t differing_octets(Secrets& secrets, Digest digest, Call call) {
+  static std::array<Stack, 2> left;
+  static Stack copied;
+  fill(secrets, digest);
+  bool done = call();  // The first call learns what is no secret.
+  for (secrets.seed = 0; secrets.seed < left.size(); ++secrets.seed) {
+    done = copy_left(secrets, digest, call, copied) && done;
+    left[secrets.seed] = copied;
+  }
+  EXPECT_TRUE(done);
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < copied.size(); ++i) {
+    count += left[0][i] != left[1][i] ? 1u : 0u;
+  }
+  return count;
+}
+
+[[gnu::noinline]] bool leave_word_on_stack(const Secrets& secrets) {
+  std::array<std::uint64_t, 256> room{};
+  room[100] = load_be<std::uint64_t>(secrets.bases[0]);
+  asm volatile("" : : "r"(room.data()) : "memory");
+  return true;
+}
+
+TEST(LanesMemory, AWordOfASecretOnTheStackIsNoticed) {
+  const auto secrets = std::make_unique<Secrets>();
+  EXPECT_GE(
+      differing_octets(*secrets, Digest::kSha256, [&] { return leave_word_on_stack(*secrets); }),
+      1u);
+  EXPECT_EQ(differing_octets(*secrets, Digest::kSha256, [] { return true; }), 0u);
+}
+
+// As many at once as leave nothing to OpenSSL, on any CPU.
+TEST(LanesMemory, NothingThatDependsOnASecretIsLeftOnTheStack) {
+  if (!has_x86_lanes()) {
+    GTEST_SKIP() << "the CPU is too old";
+  }
+  const std::unique_ptr<Kit> kit = Kit::make();
+  const std::unique_ptr<Lanes> lanes = Lanes::make(*kit, LanesChoice::kX86);
+  ASSERT_NE(lanes, nullptr);
+  const auto secrets = std::make_unique<Secrets>();
+  for (const std::size_t width : {std::size_t{16}, kBatchMax}) {
+    for (const Digest digest : {Digest::kSha1, Digest::kSha256, Digest::kSha384, Digest::kMd5}) {
+      SCOPED_TRACE(::testing::Message() << width << " of digest " << static_cast<int>(digest));
+      const auto hmac = [&] {
+        return lanes->hmac(digest, std::span<const HmacJob>(secrets->hmacs).first(width));
+      };
+      const auto prepare = [&] {
+        lanes->prepare(digest, std::span<HmacKey* const>(secrets->to_prepare).first(width));
+        return true;
+      };
+      EXPECT_EQ(differing_octets(*secrets, digest, hmac), 0u) << "HMACs";
+      EXPECT_EQ(differing_octets(*secrets, digest, prepare), 0u) << "keys prepared";
+    }
   }
 }
 #endif
