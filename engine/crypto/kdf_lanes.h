@@ -170,14 +170,11 @@ template <class Hash>
 void KdfLanes<Hash>::write_states(std::span<const KdfJob> jobs, std::size_t n) const noexcept {
   for (std::size_t lane = 0; lane < jobs.size(); ++lane) {
     if (HmacKey* const key = jobs[lane].hmac_keys[n]; key != nullptr) {
-      std::array<Word, Lanes::kWords> state[2];
-      for (std::size_t which = 0; which < 2; ++which) {
-        for (std::size_t i = 0; i < Lanes::kWords; ++i) {
-          state[which][i] = states_[which][i][lane];
-        }
+      // Word by word: what is put together before would stay on the stack.
+      for (std::size_t i = 0; i < Lanes::kWords; ++i) {
+        std::memcpy(key->inner() + i * sizeof(Word), &states_[0][i][lane], sizeof(Word));
+        std::memcpy(key->outer() + i * sizeof(Word), &states_[1][i][lane], sizeof(Word));
       }
-      std::memcpy(key->inner(), state[0].data(), sizeof(state[0]));
-      std::memcpy(key->outer(), state[1].data(), sizeof(state[1]));
     }
   }
 }

@@ -214,9 +214,12 @@ struct Secrets {
   std::array<std::array<std::uint8_t, 200>, kBatchMax> texts;
   std::array<std::array<std::uint8_t, 48>, kBatchMax> out;
   std::array<std::array<std::uint8_t, kKeySizeMax>, kBatchMax> bases;
+  std::array<std::array<std::uint8_t, kKeySizeMax>, kBatchMax> derived;
   std::array<HmacKey, kBatchMax> keys;
+  std::array<HmacKey, kBatchMax> derived_keys;
   std::array<HmacKey*, kBatchMax> to_prepare;
   std::array<HmacJob, kBatchMax> hmacs;
+  std::array<KdfJob, kBatchMax> kdf;
 };
 
 void fill(Secrets& secrets, Digest digest) {
@@ -224,6 +227,9 @@ void fill(Secrets& secrets, Digest digest) {
   const auto fill_in = [&random](MutableBytes octets) {
     std::ranges::generate(octets, [&random] { return static_cast<std::uint8_t>(random()); });
   };
+  // RFC 8009 5: the sizes of keys.
+  const std::size_t key_size = digest == Digest::kSha384 ? 32 : 16;
+  const std::size_t integrity_key_size = digest == Digest::kSha384 ? 24 : 16;
   for (std::size_t i = 0; i < kBatchMax; ++i) {
     fill_in(secrets.texts[i]);
     fill_in(secrets.bases[i]);
@@ -233,6 +239,10 @@ void fill(Secrets& secrets, Digest digest) {
     secrets.hmacs[i] = {.key = &secrets.keys[i],
                         .text = std::span(secrets.texts[i]).first(70 + 2 * i),
                         .out = std::span(secrets.out[i]).first(hmac_size_of(digest))};
+    secrets.kdf[i] = {.base = std::span(secrets.bases[i]).first(key_size),
+                      .keys = {std::span(secrets.derived[i]).first(key_size),
+                               secrets.derived_keys[i].room(integrity_key_size)},
+                      .hmac_keys = {nullptr, &secrets.derived_keys[i]}};
   }
 }
 
@@ -316,8 +326,15 @@ TEST(LanesMemory, NothingThatDependsOnASecretIsLeftOnTheStack) {
         lanes->prepare(digest, std::span<HmacKey* const>(secrets->to_prepare).first(width));
         return true;
       };
+      const auto derive = [&] {
+        return lanes->derive(digest, KdfInputs{},
+                             std::span<const KdfJob>(secrets->kdf).first(width));
+      };
       EXPECT_EQ(differing_octets(*secrets, digest, hmac), 0u) << "HMACs";
       EXPECT_EQ(differing_octets(*secrets, digest, prepare), 0u) << "keys prepared";
+      if (digest == Digest::kSha256 || digest == Digest::kSha384) {
+        EXPECT_EQ(differing_octets(*secrets, digest, derive), 0u) << "keys derived";
+      }
     }
   }
 }
