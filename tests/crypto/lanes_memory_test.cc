@@ -299,6 +299,44 @@ std::size_t differing_octets(Secrets& secrets, Digest digest, Call call) {
   return true;
 }
 
+// object_of is the lanes' own memory.
+std::vector<std::uint8_t> object_of(Lanes& lanes) {
+  const auto* const whole = reinterpret_cast<const std::uint8_t*>(&lanes);
+  return {whole, whole + ::malloc_usable_size(&lanes)};
+}
+
+TEST(LanesMemory, NothingThatDependsOnASecretStaysInTheLanes) {
+  if (!has_x86_lanes()) {
+    GTEST_SKIP() << "the CPU is too old";
+  }
+  const std::unique_ptr<Kit> kit = Kit::make();
+  const std::unique_ptr<Lanes> lanes = Lanes::make(*kit, LanesChoice::kX86);
+  ASSERT_NE(lanes, nullptr);
+  const auto secrets = std::make_unique<Secrets>();
+  for (const std::size_t width : {std::size_t{1}, std::size_t{5}, std::size_t{37}, kBatchMax}) {
+    for (const Digest digest : {Digest::kSha1, Digest::kSha256, Digest::kSha384, Digest::kMd5}) {
+      const bool has_derivation = digest == Digest::kSha256 || digest == Digest::kSha384;
+      std::array<std::vector<std::uint8_t>, 3> left[3];
+      for (secrets->seed = 0; secrets->seed < std::size(left); ++secrets->seed) {
+        fill(*secrets, digest);
+        ASSERT_TRUE(lanes->hmac(digest, std::span<const HmacJob>(secrets->hmacs).first(width)));
+        left[secrets->seed][0] = object_of(*lanes);
+        lanes->prepare(digest, std::span<HmacKey* const>(secrets->to_prepare).first(width));
+        left[secrets->seed][1] = object_of(*lanes);
+        ASSERT_TRUE(
+            !has_derivation ||
+            lanes->derive(digest, KdfInputs{}, std::span<const KdfJob>(secrets->kdf).first(width)));
+        left[secrets->seed][2] = object_of(*lanes);
+      }
+      // The first time what was before is there, too: sizes, and where texts and keys were.
+      for (std::size_t i = 0; i < left[0].size(); ++i) {
+        EXPECT_TRUE(left[1][i] == left[2][i])
+            << width << ", " << static_cast<int>(digest) << ", " << i;
+      }
+    }
+  }
+}
+
 TEST(LanesMemory, AWordOfASecretOnTheStackIsNoticed) {
   const auto secrets = std::make_unique<Secrets>();
   EXPECT_GE(
