@@ -111,14 +111,16 @@ void expect_states(const Lanes& lanes, const States& expected) {
 }
 
 // expect_same_words runs a kernel on words from every column on that there are so many lanes
-// behind.
+// behind, in memory that ends where they may.
 template <class Lanes, class Add>
 void expect_same_words(x86::WordsKernel<Lanes>* kernel, std::size_t lane_count, Add add) {
   using Word = typename Lanes::Word;
   std::mt19937_64 random{20261127};
+  const Guarded memory(sizeof(x86::BlockWords<Lanes>));
+  const MutableBytes block_words = memory.take(sizeof(x86::BlockWords<Lanes>), true);
   for (std::size_t first = 0; first < Lanes::kLanesMax; first += lane_count) {
     Lanes lanes{};
-    x86::BlockWords<Lanes> words{};
+    auto& words = *reinterpret_cast<x86::BlockWords<Lanes>*>(block_words.data());
     std::vector<std::array<Word, Lanes::kWords>> expected(lane_count);
     for (std::size_t n = 0; n < lane_count; ++n) {
       for (std::size_t i = 0; i < Lanes::kWords; ++i) {
