@@ -421,8 +421,9 @@ void aes_derive(const std::uint8_t (&inputs)[4][kBlockSize], const AesDerivation
 // Up to the stack pointer: between an array and that, compilers leave gaps, as GCC does for a
 // canary. One piece of assembly, because what a compiler keeps below the stack pointer, as it may
 // in a function that calls none, is overwritten too. The stack pointer goes down before: valgrind
-// has no stack below it. Stores are of the widest registers there are with AVX: a memset takes
-// longer to begin than to overwrite so little.
+// has no stack below it. (Who looks for callers just then, as a profiler does, may not find them:
+// nothing that unwinds can come from here.) Stores are of the widest registers there are with AVX:
+// a memset takes longer to begin than to overwrite so little.
 template <std::size_t kSize>
 [[gnu::noinline]] void forget_stack() noexcept {
   static_assert(kSize % 256 == 0);

@@ -27,6 +27,10 @@ class HmacAlone {
   // A text that is no larger is copied, to where its padding goes behind it: a second call of the
   // kernel takes longer.
   static constexpr std::size_t kCopiedMax = 512;
+  // SHA-384 is OpenSSL's, whose schedule of a text lies up to 3,328 octets below.
+  static constexpr std::size_t kStackLeft = Hash::kHashSize > 32    ? x86::kDeepestStack
+                                            : Hash::kHashSize == 32 ? x86::kDeepStack
+                                                                    : x86::kShallowStack;
 
   // What is secret lies in one piece, because that is wiped the soonest.
   struct Room {
@@ -67,7 +71,7 @@ void HmacAlone<Hash>::run(const HmacJob& job) noexcept {
   }
   // Padding is no secret.
   wipe({reinterpret_cast<std::uint8_t*>(&room_), offsetof(Room, end) + rest.size()});
-  x86::forget_stack<Hash::kHashSize == 32 ? x86::kDeepStack : x86::kShallowStack>();
+  x86::forget_stack<kStackLeft>();
 }
 
 }  // namespace usher::crypto

@@ -142,8 +142,8 @@ class HmacLanes {
   }
   void forget_lanes() noexcept {
     wipe_words(lanes_.state[0], Lanes::kWords * kColumns);
-    // Of kernels of words and of keys, which take more.
-    x86::forget_stack<Hash::kHashSize == 32 ? x86::kDeepestStack : x86::kDeepStack>();
+    // Of kernels of words and of keys, which take more, and of OpenSSL's SHA-384.
+    x86::forget_stack<Hash::kHashSize >= 32 ? x86::kDeepestStack : x86::kDeepStack>();
   }
   static void wipe_words(Word* words, std::size_t count) noexcept {
     wipe({reinterpret_cast<std::uint8_t*>(words), count * sizeof(Word)});

@@ -144,7 +144,7 @@ void aes_derive(const std::uint8_t (&inputs)[4][16], const AesDerivation* deriva
 // of texts on the stack when it runs out of registers. How much is -fstack-usage's answer, of the
 // compiler that takes most (always with -O3): of AES and what hashes alone up to 904 bytes, of MD5,
 // SHA-1, SHA-512 and their keys and words up to 2,696, of SHA-256 alone up to 1,736, of aes_derive
-// up to 2,056 (GCC 12 for a CPU with AVX-512, -march=native), and of SHA-256's keys and words up to
+// up to 2,240 (GCC 12 for a CPU with AVX-512, -march=native), and of SHA-256's keys and words up to
 // 2,880. What of hmac_lanes.h stands between is not always inlined, and comes on top.
 inline constexpr std::size_t kShallowStack = 1024;
 inline constexpr std::size_t kDeepStack = 3072;

@@ -376,6 +376,24 @@ TEST(LanesMemory, NothingThatDependsOnASecretIsLeftOnTheStack) {
     }
   }
 }
+
+// A text that is alone, of SHA-384, goes to OpenSSL, whose schedule of it is on the stack. What a
+// function pushes before it calls the next, two registers of a text's words at most, is left.
+TEST(LanesMemory, HardlyAnythingOfATextThatIsAloneIsLeftOnTheStack) {
+  if (!has_x86_lanes()) {
+    GTEST_SKIP() << "the CPU is too old";
+  }
+  const std::unique_ptr<Kit> kit = Kit::make();
+  const std::unique_ptr<Lanes> lanes = Lanes::make(*kit, LanesChoice::kX86);
+  ASSERT_NE(lanes, nullptr);
+  const auto secrets = std::make_unique<Secrets>();
+  for (const Digest digest : {Digest::kSha1, Digest::kSha256, Digest::kSha384, Digest::kMd5}) {
+    const auto hmac = [&] {
+      return lanes->hmac(digest, std::span<const HmacJob>(secrets->hmacs).first(1));
+    };
+    EXPECT_LE(differing_octets(*secrets, digest, hmac), 16u) << static_cast<int>(digest);
+  }
+}
 #endif
 
 }  // namespace
