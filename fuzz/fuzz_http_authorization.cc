@@ -21,6 +21,10 @@ void check_decode(Bytes text) {
   std::vector<std::uint8_t> again(http::base64_encoded_size(decoded->size()));
   check(std::ranges::equal(http::encode_base64(*decoded, again), text), "bytes have one spelling");
 
+  std::vector<std::uint8_t> there(text.begin(), text.end());
+  const Result<Bytes> in_place = http::decode_base64(there, there);
+  check(in_place.ok() && std::ranges::equal(*in_place, *decoded), "a text is decoded where it is");
+
   if (!decoded->empty()) {
     const MutableBytes short_out = MutableBytes(out).first(decoded->size() - 1);
     check(http::decode_base64(text, short_out).fault().code == ParseCode::kOutOfBounds,

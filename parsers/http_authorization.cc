@@ -47,7 +47,7 @@ void put_quad(std::uint32_t bits, MutableBytes text) noexcept {
   store_be(text, character(18) << 24 | character(12) << 16 | character(6) << 8 | character(0));
 }
 
-// first_outside is where the first character stands that is not in the alphabet.
+// first_outside is where the first character stands that is not in the alphabet, or the size.
 std::uint32_t first_outside(Bytes text) noexcept {
   const auto outside = [](std::uint8_t c) { return kSextets[c] == kNotInAlphabet; };
   return static_cast<std::uint32_t>(std::ranges::find_if(text, outside) - text.begin());
@@ -115,19 +115,24 @@ Result<Authorization> parse_authorization(Bytes value) noexcept {
   return parse.finish(out);
 }
 
+// Here and below, flatten has nothing called in a loop, also where all of this is inlined.
 [[gnu::flatten]] Result<Bytes> decode_base64(Bytes text, MutableBytes out) noexcept {
   Parse parse(text);
-  if (text.size() % 4 != 0) {
-    parse.fail(ParseCode::kBadLength, parse.size());
-  }
   if (!parse.ok() || text.empty()) {
     return parse.finish(Bytes{});
   }
-
   //= RFC 4648 3.2
   std::uint32_t padding = 0;
-  while (padding < 2 && text[text.size() - 1 - padding] == kPadding) {
+  while (padding < 2 && padding < parse.size() && text[text.size() - 1 - padding] == kPadding) {
     ++padding;
+  }
+  if (parse.size() % kQuad != 0) {
+    // What is no base64 at all says more than how long it is.
+    const std::uint32_t bad = first_outside(text.first(parse.size() - padding));
+    const bool all_good = bad == parse.size() - padding;
+    parse.fail(all_good ? ParseCode::kBadLength : ParseCode::kBadValue,
+               all_good ? parse.size() : bad);
+    return parse.finish(Bytes{});
   }
   const std::size_t size = base64_decoded_size_max(text.size()) - padding;
   if (size > out.size()) {

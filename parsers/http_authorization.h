@@ -35,8 +35,9 @@ constexpr std::size_t base64_encoded_size(std::size_t size) noexcept { return (s
 
 // decode_base64 is strict: the standard alphabet, padding required, no white space, and the unused
 // bits of the last character zero, so that a token has one spelling. The result is the front of
-// `out`, which may begin where `text` does. Fails with kBadLength if text.size() is not a multiple
-// of 4, kBadValue for a bad character or bad padding, kOutOfBounds if `out` is too small.
+// `out`, which may begin where `text` does. Fails with kBadValue for a bad character or bad
+// padding, kBadLength if all are good and text.size() is not a multiple of 4, kOutOfBounds if `out`
+// is too small.
 [[nodiscard]] Result<Bytes> decode_base64(Bytes text, MutableBytes out) noexcept;
 
 // encode_base64 writes base64_encoded_size(bytes.size()) characters, which `out` must have room
