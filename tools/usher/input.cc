@@ -184,7 +184,7 @@ Input parse_headers(std::string_view contents, const std::string& name) {
     if (!value.ok()) {
       throw UsageError(fmt::format("{}:{}: byte {} of the header's value: {}", name, number,
                                    value.fault().offset,
-                                   "expected a scheme, a space, and a token in base64"));
+                                   "expected a scheme, and a space before its token"));
     }
     if (value->scheme == http::Scheme::kOther) {
       other = fmt::format("{}:{}: the scheme is {}; only Negotiate and NTLM carry a token", name,
