@@ -26,7 +26,7 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-COPIED = ["CMakeLists.txt", "CMakePresets.json", "parsers", "engine", "tools", "fuzz", "tests"]
+COPIED = ["CMakeLists.txt", "CMakePresets.json", "CHANGELOG.md", "parsers", "engine", "tools", "fuzz", "tests"]
 MISSES_MAX = 1
 FAULTS_MIN = 16
 TEST_SECONDS_MAX = 120
