@@ -444,9 +444,14 @@ std::vector<Logged> logged() {
        "scheme=Negotiate http=403: the token is longer than 64 KiB"},
       {"TokenMuchTooLarge", negotiate(" " + base64(Octets(usher::kTokenSizeMax * 5 / 4, 1))),
        "scheme=Negotiate http=403: the token is longer than 64 KiB"},
+      {"NoTokenAndTooLarge", negotiate(" " + std::string(100000, '*')),
+       "scheme=Negotiate http=403: the token is longer than 64 KiB"},
       {"HeadTooLarge", negotiate(" " + base64(Octets(usher::kTokenSizeMax * 2, 1))),
        "scheme=unknown http=431: the head is longer than 128 KiB"},
       {"NoConnection", get(kHost + "Authorization: NTLM AAAA\r\n"),
+       "scheme=NTLM http=400: the field that connection_header names is missing, empty or over "
+       "128 bytes"},
+      {"NoConnectionAndNoBase64", get(kHost + "Authorization: NTLM AA*A\r\n"),
        "scheme=NTLM http=400: the field that connection_header names is missing, empty or over "
        "128 bytes"},
       {"ConnectionNameTooLong",
