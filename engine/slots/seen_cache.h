@@ -52,8 +52,10 @@ enum class Offered : std::uint8_t {
 // Payload, which is made in its place. Before an entry is wiped its Payload is destroyed: it may
 // hold what it must give back.
 //
-// A key's hash chooses a set of 8 ways. Each way has a word - tag of the hash, number of pins, a
-// bit for "found lately", state - and all words of a set lie in one cache line:
+// Keys end in what differs whatever else is the same, as the checksum of a sealed ticket does:
+// those of one size and one end crowd one set. A key's hash chooses a set of 8 ways. Each way has a
+// word - tag of the hash, number of pins, a bit for "found lately", state - and all words of a set
+// lie in one cache line:
 //
 //   empty --admit--> writing --publish--> ready --doom--> doomed --last unpin wipes--> empty
 //                       ^                 |   (pins come and go)
@@ -170,7 +172,8 @@ class BasicSeenCache {
 
   // What a key came to.
   struct News {
-    std::uint64_t client_hash = 0;  // Equal for whatever one client offers, whose share it is.
+    std::uint64_t client_hash = 0;  // hash_of, and equal for whatever one client offers: whose
+                                    // share it is.
     Bytes value;
     std::int64_t expires_s = 0;  // From this second on it is not found. Any clock, that of find.
   };
@@ -191,9 +194,7 @@ class BasicSeenCache {
 
   // prefetch_offer begins to fetch what an offer of that client's will read first; seek does so for
   // find.
-  void prefetch_offer(std::uint64_t client_hash) const noexcept {
-    filter_.prefetch(hash_.of(client_hash));
-  }
+  void prefetch_offer(std::uint64_t client_hash) const noexcept { filter_.prefetch(client_hash); }
 
   // forget wipes all entries of a generation, wipe_expired all that cannot be found any more, and
   // wipe_all all. Each says how many. What is pinned is not found any more from now on, and is
@@ -258,6 +259,12 @@ class BasicSeenCache {
     return *std::launder(reinterpret_cast<Payload*>(room(index).data()));
   }
 
+  // wanted_of is the word of a way in which an entry can be found, without its pins.
+  static constexpr std::uint64_t wanted_of(const Sought& sought) noexcept {
+    return (sought.hash & Set::kTagMask) | Set::kReady;
+  }
+  [[nodiscard]] Hit pin_if(Set& set, std::uint32_t way, const Sought& sought,
+                           std::int64_t now_s) noexcept;
   void unpin(std::uint32_t index) noexcept;
   void wipe_room(std::uint32_t index) noexcept;
   template <class Gone>
@@ -365,7 +372,7 @@ typename BasicSeenCache<Payload, Atomic>::Sought BasicSeenCache<Payload, Atomic>
   Sought sought;
   sought.key = key;
   sought.generation = generation;
-  sought.hash = hash_.of(key, generation);
+  sought.hash = hash_.of_end(key, generation);
   // Relaxed: a count that is late only makes more of what is offered too old.
   sought.forgets = forgets_.load(std::memory_order_relaxed);
   __builtin_prefetch(&set_of(sought.hash));
@@ -376,24 +383,39 @@ template <class Payload, template <class> class Atomic>
 typename BasicSeenCache<Payload, Atomic>::Hit BasicSeenCache<Payload, Atomic>::find(
     const Sought& sought, std::int64_t now_s) noexcept {
   Set& set = set_of(sought.hash);
-  const std::uint64_t wanted = (sought.hash & Set::kTagMask) | Set::kReady;
-  for (Word& word : set.words) {
-    if (!Set::pin(word, wanted, Set::kUsed)) {
-      continue;
+  const std::uint64_t wanted = wanted_of(sought);
+#pragma GCC unroll 8
+  for (std::uint32_t way = 0; way < kSeenWays; ++way) {
+    if (Set::could_be(set.words[way].load(std::memory_order_relaxed), wanted)) {
+      if (Hit hit = pin_if(set, way, sought, now_s)) {
+        return hit;
+      }
     }
-    const auto way = static_cast<std::uint32_t>(&word - set.words.data());
-    Hit hit(this, index_of(set, way));
-    const Entry& entry = set.entries[way];
-    const Bytes key = hit.key();
-    if (entry.generation != sought.generation || key.size() != sought.key.size() ||
-        !std::equal(key.begin(), key.end(), sought.key.begin())) {
-      continue;  // Another key of the same hash.
-    }
-    if (now_s < entry.expires_s) {
-      return hit;
-    }
-    (void)Set::doom(word);  // Wiped as soon as nobody has it pinned.
   }
+  return {};
+}
+
+// pin_if pins a way if its entry is the one that is sought. Apart, because most of what find looks
+// at is not.
+template <class Payload, template <class> class Atomic>
+[[gnu::noinline]] typename BasicSeenCache<Payload, Atomic>::Hit
+BasicSeenCache<Payload, Atomic>::pin_if(Set& set, std::uint32_t way, const Sought& sought,
+                                        std::int64_t now_s) noexcept {
+  Word& word = set.words[way];
+  if (!Set::pin(word, wanted_of(sought), Set::kUsed)) {
+    return {};
+  }
+  Hit hit(this, index_of(set, way));
+  const Entry& entry = set.entries[way];
+  const Bytes key = hit.key();
+  if (entry.generation != sought.generation || key.size() != sought.key.size() ||
+      !std::equal(key.begin(), key.end(), sought.key.begin())) {
+    return {};  // Another key of the same hash.
+  }
+  if (now_s < entry.expires_s) {
+    return hit;
+  }
+  (void)Set::doom(word);  // Wiped as soon as nobody has it pinned.
   return {};
 }
 
@@ -429,7 +451,7 @@ Offered BasicSeenCache<Payload, Atomic>::offer(const Sought& sought, const News&
   if (news.expires_s <= now_s) {
     return Offered::kExpired;
   }
-  if (!filter_.is_again(sought.hash, hash_.of(news.client_hash), now_s)) {
+  if (!filter_.is_again(sought.hash, news.client_hash, now_s)) {
     return Offered::kFirstTime;
   }
   Set& set = set_of(sought.hash);
@@ -468,7 +490,7 @@ Offered BasicSeenCache<Payload, Atomic>::admit(Set& set, const Sought& sought, c
   // Release publishes the entry. seq_cst, as are forgets_ here and both in doom_all: this thread
   // looks for a forget after it has published, a forget for entries after it has counted itself. In
   // their one order one of the two comes second and sees the other.
-  const std::uint64_t published = (sought.hash & Set::kTagMask) | Set::kReady;
+  const std::uint64_t published = wanted_of(sought);
   word.store(published, std::memory_order_seq_cst);
   if (forgets_.load(std::memory_order_seq_cst) != sought.forgets) {
     if (Set::pin(word, published, 0)) {

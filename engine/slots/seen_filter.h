@@ -68,6 +68,7 @@ bool BasicSeenFilter<Atomic>::is_again(std::uint64_t hash, std::uint64_t client,
   Group& group = group_of(client);
   Atomic<std::uint64_t>* oldest = &group.places[0];
   std::uint64_t oldest_age_s = 0;
+#pragma GCC unroll 8
   for (Atomic<std::uint64_t>& place : group.places) {
     const std::uint64_t seen = place.load(std::memory_order_relaxed);
     // Seconds are compared on their circle: those of a clock that was set back seem very old. An

@@ -14,13 +14,10 @@
 namespace usher {
 
 // SeenHashKey is secret and random, and drawn anew for every hash.
-using SeenHashKey = std::array<std::uint64_t, 24>;
+using SeenHashKey = std::array<std::uint64_t, 22>;
 
-// SeenHash looks at a string's size and at up to 16 words of it: all of a string of 128 bytes, and
-// of a longer one its last 64 bytes and 8 words that are spread evenly over the rest. The end of a
-// sealed ticket without extensions is its keyed checksum, which differs whatever else is the same.
-// Strings that differ only where it does not look have one hash, so whoever uses it compares them
-// whole.
+// SeenHash looks at a string's size and at some of its octets. Strings that differ only where it
+// does not look have one hash, so whoever uses it compares them whole.
 class SeenHash {
  public:
   explicit SeenHash(const SeenHashKey& key) noexcept : key_(key) {}
@@ -28,20 +25,20 @@ class SeenHash {
   SeenHash(const SeenHash&) = delete;
   SeenHash& operator=(const SeenHash&) = delete;
 
-  // of hashes `bytes` and a number that goes with them. Any thread.
+  // of hashes `bytes` and a number that goes with them: all of up to 128 octets, and of more the
+  // last 64 and 8 words that are spread evenly over the rest. of_end hashes their last kEnd octets
+  // and their size only, for what ends in something that differs whatever else is the same. Any
+  // thread.
+  static constexpr std::size_t kEnd = 16;
   [[nodiscard]] std::uint64_t of(Bytes bytes, std::uint64_t number) const noexcept;
-
-  // of hashes a number alone.
-  [[nodiscard]] std::uint64_t of(std::uint64_t number) const noexcept {
-    return high(multiplier(kWords + 6) * number);
-  }
+  [[nodiscard]] std::uint64_t of_end(Bytes bytes, std::uint64_t number) const noexcept;
 
  private:
   static constexpr std::size_t kWords = 16;
   static constexpr std::size_t kTail = 64;
   static constexpr std::size_t kWholeMax = kWords * sizeof(std::uint64_t);
   static constexpr std::size_t kSpread = kWords - kTail / sizeof(std::uint64_t);
-  static_assert(std::tuple_size_v<SeenHashKey> == kWords + 8);
+  static_assert(std::tuple_size_v<SeenHashKey> == kWords + 6);
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpedantic"  // Every supported compiler has 128-bit integers.
@@ -59,6 +56,13 @@ class SeenHash {
   [[nodiscard]] Wide pair(std::size_t i, Bytes two) const noexcept {
     return pair(i, load(two), load(two.subspan(sizeof(std::uint64_t))));
   }
+  // finish makes the hash of a string's sum.
+  [[nodiscard]] std::uint64_t finish(Wide sum, std::size_t size,
+                                     std::uint64_t number) const noexcept {
+    sum += pair(kWords, size, number);
+    return high(multiplier(kWords + 2) * static_cast<std::uint64_t>(sum) +
+                multiplier(kWords + 4) * high(sum));
+  }
   [[nodiscard]] Wide sum_of_all(Bytes bytes) const noexcept;
   [[nodiscard]] Wide sum_of_some(Bytes bytes) const noexcept;
   static std::uint64_t high(Wide value) noexcept { return static_cast<std::uint64_t>(value >> 64); }
@@ -75,11 +79,13 @@ class SeenHash {
 // 64 bits of the sum of a[i] * x[i] mod 2^128, equal for different x at most twice as often as at
 // random. It is linear and no pseudo-random function; nobody outside sees it.
 inline std::uint64_t SeenHash::of(Bytes bytes, std::uint64_t number) const noexcept {
-  const std::size_t size = bytes.size();
-  const Wide sum =
-      (size > kWholeMax ? sum_of_some(bytes) : sum_of_all(bytes)) + pair(kWords, size, number);
-  return high(multiplier(kWords + 2) * static_cast<std::uint64_t>(sum) +
-              multiplier(kWords + 4) * high(sum));
+  const bool is_long = bytes.size() > kWholeMax;
+  return finish(is_long ? sum_of_some(bytes) : sum_of_all(bytes), bytes.size(), number);
+}
+
+inline std::uint64_t SeenHash::of_end(Bytes bytes, std::uint64_t number) const noexcept {
+  const Wide sum = bytes.size() < kEnd ? sum_of_all(bytes) : pair(0, bytes.last<kEnd>());
+  return finish(sum, bytes.size(), number);
 }
 
 // sum_of_all takes every octet. The last pair of words ends where the bytes end, and may have

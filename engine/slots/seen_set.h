@@ -42,6 +42,11 @@ struct BasicSeenSet {
     bool is_loss = false;  // Its entry could have been found again.
   };
 
+  // could_be says whether a word that was read has state and tag of `wanted`.
+  [[nodiscard]] static constexpr bool could_be(std::uint64_t seen, std::uint64_t wanted) noexcept {
+    return (seen & (kTagMask | kStateMask)) == wanted;
+  }
+
   // pin adds a pin, and the bits `used`, to a word that has state and tag of `wanted`. False if it
   // has not, or has as many pins as it can count, which is a million.
   [[nodiscard]] static bool pin(Word& word, std::uint64_t wanted, std::uint64_t used) noexcept;
@@ -77,7 +82,7 @@ template <template <class> class Atomic>
 bool BasicSeenSet<Atomic>::pin(Word& word, std::uint64_t wanted, std::uint64_t used) noexcept {
   // Relaxed: confirmed by the exchange.
   std::uint64_t seen = word.load(std::memory_order_relaxed);
-  while ((seen & (kTagMask | kStateMask)) == wanted && (seen & kPinMask) != kPinMask) {
+  while (could_be(seen, wanted) && (seen & kPinMask) != kPinMask) {
     // Acquire shows all that was written before the entry was published: everything that changes a
     // word until the next admission is a read-modify-write, so the release sequence goes on.
     if (word.compare_exchange_weak(seen, (seen + kPinUnit) | used, std::memory_order_acquire,

@@ -54,11 +54,11 @@ inline SeenHashKey seen_hash_key() {
   return key;
 }
 
-// octets makes `size` bytes, all of them `fill` but the first four, which are `number`.
+// octets makes `size` bytes, all of them `fill` but the last four, which are `number`.
 inline Octets octets(std::uint32_t number, std::size_t size, std::uint8_t fill) {
   Octets made(size, fill);
   for (std::size_t i = 0; i < std::min<std::size_t>(size, 4); ++i) {
-    made[i] = static_cast<std::uint8_t>(number >> 8 * i);
+    made[size - 1 - i] = static_cast<std::uint8_t>(number >> 8 * i);
   }
   return made;
 }
