@@ -189,7 +189,7 @@ void run_turn(Turn& turn, std::span<const AcceptRequest> requests,
     if (i + 1 < requests.size()) {
       prefetch(requests[i + 1].token);
     }
-    replies[i] = {};
+    std::construct_at(&replies[i]);
     exchanges[i].request = &requests[i];
     exchanges[i].reply = &replies[i];
     bind(turn, exchanges[i]);
