@@ -209,7 +209,7 @@ void run_turn(Turn& turn, std::span<const AcceptRequest> requests,
   crypto::seal_replies(*desk.lanes, desk.seals.jobs());
   for (Exchange& exchange : exchanges) {
     if (exchange.live() && exchange.kerberos.seal_job != nullptr) {
-      on_reply_sealed(exchange);
+      on_reply_sealed(turn, exchange);
     }
     finish(turn, exchange);
   }

@@ -9,6 +9,7 @@
 #include <span>
 
 #include "engine/auth/accept.h"
+#include "engine/auth/reply_front.h"
 #include "engine/auth/ticket_cache.h"
 #include "engine/crypto/checksum.h"
 #include "engine/crypto/kit.h"
@@ -209,6 +210,22 @@ static_assert(kIdentitySizeMax + 2 * kReplySizeMax + kDelegatedPartSizeMax +
                   3 * crypto::kOpeningHeadroom <=
               kArenaPerTokenExtra);
 
+// ApRepKind is what the headers of a token with an AP-REP follow from, RespKind those of a
+// NegTokenResp around one.
+struct ApRepKind {
+  std::int32_t etype = 0;
+  bool dce_style = false;
+  std::size_t cipher_size = 0;
+  bool operator==(const ApRepKind&) const = default;
+};
+struct RespKind {
+  spnego::NegState state{};
+  bool names_mechanism = false;
+  gss::Mechanism mechanism{};
+  std::size_t token_size = 0;
+  bool operator==(const RespKind&) const = default;
+};
+
 struct TurnDesk final : Desk {
   TurnDesk(std::size_t tokens, std::unique_ptr<crypto::Kit> its_kit,
            std::unique_ptr<crypto::Lanes> its_lanes, std::unique_ptr<RandomSource> its_random,
@@ -238,6 +255,8 @@ struct TurnDesk final : Desk {
   crypto::Batch<crypto::SealJob> seals;
   crypto::Batch<crypto::ProofJob> proofs;
   std::array<crypto::SessionKeys, kBatchMax> session_keys;  // One for each of `authenticators`.
+  ReplyFront<ApRepKind> ap_rep_front;
+  ReplyFront<RespKind> resp_front;
   SeenTally::Lent tickets_seen;
 };
 

@@ -21,8 +21,9 @@ static_assert(kErrorSizeMax + 64 <= kReplySizeMax);
 // An EncAPRepPart is no larger.
 constexpr std::size_t kEncApRepPartSizeMax = 128;
 
-// What an AP-REP's own headers, those of RFC 2743's framing and a NegTokenResp's take at most.
-constexpr std::size_t kReplyHeadroom = 96;
+// What an AP-REP's own headers and those of RFC 2743's framing take at most, and a NegTokenResp's.
+constexpr std::size_t kReplyHeadroom =
+    ReplyFront<ApRepKind>::kSizeMax + ReplyFront<RespKind>::kSizeMax;
 
 // The part of Context::storage that keeps the session key while a third leg is owed: its etype in
 // four bytes, little-endian, and the key.
@@ -131,6 +132,18 @@ ErrorCode error_code_of(const Exchange& exchange) noexcept {
     default:
       return ErrorCode::kNone;
   }
+}
+
+// write_ap_rep writes the token of an AP-REP around its ciphertext, which stands at the end of
+// `room`.
+Bytes write_ap_rep(const ApRepKind& kind, MutableBytes room, Bytes cipher) noexcept {
+  der::Writer token(room);
+  krb5::write_ap_rep(token, {.etype = kind.etype, .cipher = cipher});
+  if (!kind.dce_style) {
+    gss::frame_kerberos(token, gss::KerberosTokenId::kApRep);
+  }
+  assert(token.ok());
+  return token.written();
 }
 
 // open_third_leg decrypts the client's AP-REP with the session key that was kept for it.
@@ -273,19 +286,21 @@ std::size_t ap_rep_size(const Exchange& exchange) noexcept {
   return true;
 }
 
-[[gnu::flatten]] void on_reply_sealed(Exchange& exchange) noexcept {
+void on_reply_sealed(Turn& turn, Exchange& exchange) noexcept {
   const crypto::SealJob& job = *exchange.kerberos.seal_job;
   if (job.outcome != Outcome::kDone) {
     return exchange.refuse(Status::kInternal);
   }
-  der::Writer token(exchange.kerberos.reply_room);
-  krb5::write_ap_rep(token, {.etype = std::int32_t(job.profile->etype), .cipher = job.cipher});
-  if (!exchange.context->dce_style) {
-    gss::frame_kerberos(token, gss::KerberosTokenId::kApRep);
-  }
-  assert(token.ok());
-  exchange.mech_reply = token.written();
+  const MutableBytes room = exchange.kerberos.reply_room;
+  const ApRepKind kind{.etype = std::int32_t(job.profile->etype),
+                       .dce_style = exchange.context->dce_style,
+                       .cipher_size = job.cipher.size()};
   exchange.has_mech_reply = true;
+  exchange.mech_reply = turn.desk.ap_rep_front.repeat(kind, room, kind.cipher_size);
+  if (exchange.mech_reply.empty()) {
+    exchange.mech_reply = write_ap_rep(kind, room, job.cipher);
+    turn.desk.ap_rep_front.remember(kind, exchange.mech_reply, kind.cipher_size);
+  }
 }
 
 void on_third_leg(Turn& turn, Exchange& exchange) noexcept {

@@ -25,7 +25,7 @@ namespace usher::auth {
 [[nodiscard]] bool stage_reply(Turn& turn, Exchange& exchange) noexcept;
 
 // on_reply_sealed makes the AP-REP token of a sealed EncAPRepPart: framed, but bare in DCE style.
-void on_reply_sealed(Exchange& exchange) noexcept;
+void on_reply_sealed(Turn& turn, Exchange& exchange) noexcept;
 
 // on_third_leg takes the client's own AP-REP, which ends an exchange in DCE style.
 void on_third_leg(Turn& turn, Exchange& exchange) noexcept;

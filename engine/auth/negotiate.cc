@@ -217,23 +217,19 @@ std::size_t size_of_resp(const Exchange& exchange, std::size_t token_size, std::
 }
 
 // hand_over copies a NegTokenResp to where the caller wants it, if there is room.
-void hand_over(Exchange& exchange, const der::Writer& resp) noexcept {
+void hand_over(Exchange& exchange, Bytes resp) noexcept {
   const MutableBytes out = exchange.request->reply;
-  const Bytes token = resp.written();
-  if (resp.ok() && token.size() <= out.size()) {
-    copy(token, out);
-    exchange.reply->reply_size = static_cast<std::uint32_t>(token.size());
+  if (!resp.empty() && resp.size() <= out.size()) {
+    copy(resp, out);
+    exchange.reply->reply_size = static_cast<std::uint32_t>(resp.size());
   } else if (exchange.live()) {
     exchange.refuse(Status::kReplyTooLong);
   }
 }
 
-// write_resp writes the NegTokenResp of an exchange that goes well.
-[[gnu::flatten]] void write_resp(Exchange& exchange) noexcept {
-  // Around an AP-REP of ours it is written where that stands, which has room in front of it; but a
-  // mechListMIC comes behind.
-  const MutableBytes around = exchange.kerberos.reply_room;
-  der::Writer resp(around.empty() || !exchange.our_mic.empty() ? exchange.request->reply : around);
+// resp_of_success writes the NegTokenResp of an exchange that goes well; empty if it has no room.
+Bytes resp_of_success(const Exchange& exchange, MutableBytes room) noexcept {
+  der::Writer resp(room);
   //= RFC 4178 4.2.2: supportedMech in the first reply only, and one that the initiator offered.
   //= MS-SPNG 3.2.5: as the client named it, also by Microsoft's wrong OID.
   spnego::write_neg_token_resp(
@@ -245,6 +241,25 @@ void hand_over(Exchange& exchange, const der::Writer& resp) noexcept {
              .response_token = exchange.mech_reply,
              .has_mech_list_mic = !exchange.our_mic.empty(),
              .mech_list_mic = exchange.our_mic});
+  return resp.written();
+}
+
+// write_resp writes it. Around an AP-REP of ours that is done where that stands, which has room in
+// front of it; but a mechListMIC comes behind.
+void write_resp(TurnDesk& desk, Exchange& exchange) noexcept {
+  const MutableBytes room = exchange.kerberos.reply_room;
+  if (room.empty() || !exchange.our_mic.empty()) {
+    return hand_over(exchange, resp_of_success(exchange, exchange.request->reply));
+  }
+  const RespKind kind{.state = exchange.reply_state,
+                      .names_mechanism = exchange.is_first_token,
+                      .mechanism = exchange.context->mechanism,
+                      .token_size = exchange.mech_reply.size()};
+  Bytes resp = desk.resp_front.repeat(kind, room, kind.token_size);
+  if (resp.empty()) {
+    resp = resp_of_success(exchange, room);
+    desk.resp_front.remember(kind, resp, kind.token_size);
+  }
   hand_over(exchange, resp);
 }
 
@@ -255,7 +270,7 @@ void write_reject(Exchange& exchange) noexcept {
                                       .state = NegState::kReject,
                                       .has_response_token = exchange.has_mech_reply,
                                       .response_token = exchange.mech_reply});
-  hand_over(exchange, resp);
+  hand_over(exchange, resp.written());
 }
 
 }  // namespace
@@ -367,7 +382,7 @@ void conclude(Turn& turn, Exchange& exchange) noexcept {
   exchange.go(State::kEstablished);
 }
 
-void write_reply(Turn&, Exchange& exchange) noexcept {
+void write_reply(Turn& turn, Exchange& exchange) noexcept {
   const MutableBytes out = exchange.request->reply;
   if (exchange.in(State::kHintSent)) {
     return write_hint(exchange);
@@ -384,7 +399,7 @@ void write_reply(Turn&, Exchange& exchange) noexcept {
     return;
   }
   if (exchange.live()) {
-    return exchange.says_nothing ? void() : write_resp(exchange);
+    return exchange.says_nothing ? void() : write_resp(turn.desk, exchange);
   }
   if (!exchange.spares_context && exchange.request->error_tokens &&
       exchange.verdict.status != Status::kReplyTooLong) {
