@@ -36,20 +36,24 @@ inline void wipe(MutableBytes bytes) noexcept {
     return false;
   }
   std::uint64_t difference = 0;
-  const std::uint8_t* x = a.data();
-  const std::uint8_t* y = b.data();
-  const auto compare = [&](auto word, std::size_t count) {
+  const auto compare = [&](auto word, std::size_t at) {
     auto other = word;
-    for (; count > 0; --count, x += sizeof(word), y += sizeof(word)) {
-      std::memcpy(&word, x, sizeof(word));
-      std::memcpy(&other, y, sizeof(word));
-      difference |= static_cast<std::uint64_t>(word ^ other);
-      asm("" : "+r"(difference));  // For all the compiler knows, nothing is decided yet.
-    }
+    std::memcpy(&word, a.data() + at, sizeof(word));
+    std::memcpy(&other, b.data() + at, sizeof(word));
+    difference |= static_cast<std::uint64_t>(word ^ other);
+    asm("" : "+r"(difference));  // For all the compiler knows, nothing is decided yet.
   };
-  compare(std::uint64_t{0}, a.size() / 8);
-  compare(std::uint32_t{0}, a.size() % 8 / 4);
-  compare(std::uint8_t{0}, a.size() % 4);
+  constexpr std::size_t kWord = sizeof(difference);
+  if (a.size() < kWord) {
+    for (std::size_t at = 0; at < a.size(); ++at) {
+      compare(std::uint8_t{0}, at);
+    }
+    return difference == 0;
+  }
+  for (std::size_t at = 0; at + kWord < a.size(); at += kWord) {
+    compare(difference, at);
+  }
+  compare(difference, a.size() - kWord);  // It may look at octets again.
   return difference == 0;
 }
 

@@ -8,6 +8,8 @@
 #include <atomic>
 #include <memory>
 #include <type_traits>
+#include <vector>
+#include <vector>
 
 namespace usher {
 namespace {
@@ -87,14 +89,16 @@ TEST(Wipe, ZeroesTheBytesItIsGivenAndNoOthers) {
 }
 
 TEST(EqualSecret, ComparesSizesAndEveryByte) {
-  std::array<std::uint8_t, 16> other = kKey;
-  EXPECT_TRUE(equal_secret(kKey, other));
-  EXPECT_TRUE(equal_secret({}, {}));
-  for (std::size_t i = 0; i < other.size(); ++i) {
-    for (const unsigned bit : {0x01u, 0x80u}) {
-      other[i] = static_cast<std::uint8_t>(other[i] ^ bit);
-      EXPECT_FALSE(equal_secret(kKey, other)) << "byte " << i;
-      other[i] = kKey[i];
+  for (std::size_t size = 0; size <= 40; ++size) {
+    const std::vector<std::uint8_t> one(size, 0x5a);
+    std::vector<std::uint8_t> other = one;
+    EXPECT_TRUE(equal_secret(one, other)) << size;
+    for (std::size_t i = 0; i < size; ++i) {
+      for (const unsigned bit : {0x01u, 0x80u}) {
+        other[i] = static_cast<std::uint8_t>(other[i] ^ bit);
+        EXPECT_FALSE(equal_secret(one, other)) << "byte " << i << " of " << size;
+        other[i] = one[i];
+      }
     }
   }
   EXPECT_FALSE(equal_secret(kKey, std::span(kKey).first(15)));
