@@ -51,6 +51,19 @@ void forget_fingerprint(AuthenticatorJob& job) noexcept { job.fingerprint = {}; 
 const AesKey& cipher_of(const TicketJob& job) noexcept { return job.key->ticket_cipher; }
 const AesKey& cipher_of(const AuthenticatorJob& job) noexcept { return job.keys->authenticator_ke; }
 
+// could_be_right says whether a job can come to anything, whatever its octets are.
+//= RFC 3961 5.3: shorter than a confounder and a tag is no ciphertext
+template <class Job>
+bool could_be_right(const Job& job) noexcept {
+  assert(job.room.size() >= opening_room(job.cipher.size()));
+  return job.cipher.size() >= profile_of(job).overhead();
+}
+bool could_be_right(const SealJob& /*job*/) noexcept { return true; }
+bool could_be_right(const ChecksumJob& job) noexcept {
+  const EtypeProfile& profile = profile_of(job);
+  return job.type == profile.checksum_type && job.checksum.size() == profile.checksum_size;
+}
+
 template <class Job>
 void decide_badly(Job& job, Outcome outcome) noexcept {
   wipe(job.room);
@@ -63,6 +76,7 @@ void decide_badly(SealJob& job, Outcome outcome) noexcept {
   wipe(job.cipher);
   job.outcome = outcome;
 }
+void decide_badly(ChecksumJob& job, Outcome outcome) noexcept { job.outcome = outcome; }
 
 // Wave holds jobs of one etype, in the order of arrival.
 template <class Job>
@@ -85,8 +99,9 @@ class Wave {
   void keep_if(Predicate keep) noexcept {
     std::size_t kept = 0;
     for (std::size_t i = 0; i < count_; ++i) {
-      if (keep(*jobs_[i], i)) {
-        jobs_[kept++] = jobs_[i];
+      Job* const job = jobs_[i];
+      if (keep(*job, i)) {
+        jobs_[kept++] = job;
       }
     }
     count_ = kept;
@@ -120,8 +135,13 @@ void each_wave(Lanes& lanes, std::span<Job> jobs, Run run, RunAlone run_alone) n
       }
       Wave<Job> wave(lanes, profile_of(some[i]));
       for (Job& job : some.subspan(i)) {
-        if (job.outcome == Outcome::kPending && &profile_of(job) == &wave.profile()) {
+        if (job.outcome != Outcome::kPending || &profile_of(job) != &wave.profile()) {
+          continue;
+        }
+        if (could_be_right(job)) {
           wave.add(job);
+        } else {
+          decide_badly(job, Outcome::kForged);
         }
       }
       run(wave);
@@ -183,16 +203,18 @@ template <class Job>
 void judge(Wave<Job>& wave) noexcept {
   Workspace& workspace = wave.workspace();
   const std::size_t count = wave.jobs().size();
+  const EtypeProfile& profile = wave.profile();
+  const std::size_t confounder_size = profile.confounder_size;
   wave.keep_if([&](Job& job, std::size_t index) {
-    const Bytes hmac = hmac_of(workspace, index, wave.profile());
-    const Bytes tag = job.cipher.last(wave.profile().tag_size);
+    const Bytes hmac = hmac_of(workspace, index, profile);
+    const Bytes tag = job.cipher.last(profile.tag_size);
     if (!equal_secret(hmac.first(tag.size()), tag)) {
       decide_badly(job, Outcome::kForged);
       return false;
     }
     note_fingerprint(job, hmac);
-    const Bytes body = body_in(job, job.cipher.size() - tag.size());
-    job.opened = body.subspan(wave.profile().confounder_size);
+    job.opened = job.room.subspan(kOpeningHeadroom + confounder_size,
+                                  job.cipher.size() - tag.size() - confounder_size);
     job.outcome = Outcome::kDone;
     return true;
   });
@@ -220,19 +242,6 @@ void open(Wave<Job>& wave) noexcept {
     wipe_hmacs(wave.workspace(), kBatchMax);
     wave.fail();
   }
-}
-
-//= RFC 3961 5.3: shorter than a confounder and a tag is no ciphertext
-template <class Job>
-void drop_too_short(Wave<Job>& wave) noexcept {
-  wave.keep_if([&](Job& job, std::size_t /*index*/) {
-    assert(job.room.size() >= opening_room(job.cipher.size()));
-    if (job.cipher.size() >= wave.profile().overhead()) {
-      return true;
-    }
-    decide_badly(job, Outcome::kForged);
-    return false;
-  });
 }
 
 // open_alone opens RC4's.
@@ -294,20 +303,9 @@ void seal_wave(Wave<SealJob>& wave) noexcept {
   wipe_hmacs(wave.workspace(), count);
 }
 
-bool could_fit(const ChecksumJob& job) noexcept {
-  const EtypeProfile& profile = *job.key->profile;
-  return job.type == profile.checksum_type && job.checksum.size() == profile.checksum_size;
-}
-
 void verify_wave(Wave<ChecksumJob>& wave) noexcept {
   const EtypeProfile& profile = wave.profile();
   Workspace& workspace = wave.workspace();
-  wave.keep_if([](ChecksumJob& job, std::size_t /*index*/) {
-    if (!could_fit(job)) {
-      job.outcome = Outcome::kForged;
-    }
-    return job.outcome == Outcome::kPending;
-  });
   const std::size_t count = wave.jobs().size();
   const bool done = hmac_all(wave, [](const ChecksumJob& job) { return job.text; });
   for (std::size_t i = 0; i < count; ++i) {
@@ -322,11 +320,7 @@ void verify_wave(Wave<ChecksumJob>& wave) noexcept {
 }  // namespace
 
 void open_tickets(Lanes& lanes, std::span<TicketJob> jobs) noexcept {
-  const auto run = [](Wave<TicketJob>& wave) {
-    drop_too_short(wave);
-    open(wave);
-  };
-  each_wave(lanes, jobs, run, [&lanes](TicketJob& job) {
+  each_wave(lanes, jobs, open<TicketJob>, [&lanes](TicketJob& job) {
     const SealingKeys keys{
         .profile = job.key->profile, .ke = job.key->ke.bytes(), .ki = job.key->ki.bytes()};
     open_alone(job, [&](MutableBytes plain) {
@@ -337,7 +331,6 @@ void open_tickets(Lanes& lanes, std::span<TicketJob> jobs) noexcept {
 
 void open_authenticators(Lanes& lanes, std::span<AuthenticatorJob> jobs) noexcept {
   const auto run = [](Wave<AuthenticatorJob>& wave) {
-    drop_too_short(wave);
     SessionKeyWave keys(wave.lanes(), wave.profile());
     for (AuthenticatorJob* const job : wave.jobs()) {
       assert(job->keys != nullptr);
