@@ -142,7 +142,7 @@ FAULTS = [
           "if (apart_us > skew_s * kMicrosPerSecond || -apart_us > skew_s * kMicrosPerSecond) {",
           "if (apart_us > skew_s * kMicrosPerSecond) {", ["auth/kerberos_accept"], [*AP_REQ, "diff_mit_ap_req"]),
     Fault("client_name_not_compared", "engine/auth/kerberos_checks.cc",
-          "if (!std::ranges::equal(authenticator.cname.components, work.ticket->cname.components) ||",
+          "if (!same_octets(authenticator.cname.components, work.ticket->cname.components) ||",
           "if (authenticator.cname.components.size() > 1000 ||", ["auth/kerberos_accept"],
           [*AP_REQ, "diff_mit_ap_req"]),
     Fault("replay_is_fresh", "engine/auth/kerberos_checks.cc", "exchange.refuse(Status::kReplay);", "return true;",

@@ -167,8 +167,8 @@ class KeySearch {
     return ticket.enc_part.etype == ticket_->enc_part.etype &&
            ticket.enc_part.has_kvno == ticket_->enc_part.has_kvno &&
            ticket.enc_part.kvno == ticket_->enc_part.kvno &&
-           std::ranges::equal(ticket.realm, ticket_->realm) &&
-           std::ranges::equal(ticket.sname.components, ticket_->sname.components);
+           same_octets(ticket.realm, ticket_->realm) &&
+           same_octets(ticket.sname.components, ticket_->sname.components);
   }
 
   const crypto::KeyRing* ring_ = nullptr;  // Null if nothing is remembered.

@@ -132,8 +132,8 @@ Status compare_with_ticket(const KerberosWork& work, const Turn& turn, std::int6
   const krb5::Authenticator& authenticator = *work.authenticator;
   //= RFC 4120 3.2.3: the name and realm of the client from the ticket are compared against the
   //= same fields in the authenticator.
-  if (!std::ranges::equal(authenticator.cname.components, work.ticket->cname.components) ||
-      !std::ranges::equal(authenticator.crealm, work.ticket->crealm)) {
+  if (!same_octets(authenticator.cname.components, work.ticket->cname.components) ||
+      !same_octets(authenticator.crealm, work.ticket->crealm)) {
     return Status::kClientNameMismatch;
   }
   //= RFC 4120 3.2.3: local time and the client's differ by no more than the allowable clock skew.

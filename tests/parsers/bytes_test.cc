@@ -49,6 +49,21 @@ TEST(Bytes, CopiesWhatIsShortAsAnything) {
   }
 }
 
+TEST(Bytes, ComparesSizesAndEveryOctet) {
+  for (std::size_t size = 0; size <= 40; ++size) {
+    const std::vector<std::uint8_t> one(size, 0x5a);
+    std::vector<std::uint8_t> other = one;
+    EXPECT_TRUE(same_octets(one, other)) << size;
+    for (std::size_t i = 0; i < size; ++i) {
+      other[i] ^= 0x80;
+      EXPECT_FALSE(same_octets(one, other)) << i << " of " << size;
+      EXPECT_FALSE(same_octets(other, one)) << i << " of " << size;
+      other[i] ^= 0x80;
+    }
+    EXPECT_FALSE(same_octets(one, std::vector<std::uint8_t>(size + 1, 0x5a))) << size;
+  }
+}
+
 TEST(Bytes, StoresWhatItLoadsAndNothingElse) {
   std::array<std::uint8_t, 5> out{};
   out.fill(0xee);
