@@ -99,9 +99,10 @@ std::uint32_t ContextPool::sweep(std::int64_t steady_us) noexcept {
 }
 
 void ContextPool::release(Pinned<Context>& context) noexcept {
-  if (pages_ != nullptr) {
-    pages_->release(context->pac);
-    pages_->release(context->delegated);
+  for (Kept* const kept : {&context->pac, &context->delegated}) {
+    if (!kept->empty()) {
+      pages_->release(*kept);
+    }
   }
   context.release();
 }
