@@ -121,7 +121,7 @@ class Hall {
   Outcome outcome_;
   SetClock clock_;
   std::array<SlotPool::Slot, kExchanges> slots_;
-  std::array<auth::Context, kExchanges> memory_;
+  std::array<auth::Context, kExchanges> memory_{};
   std::vector<ReplayCache::Place> places_ =
       std::vector<ReplayCache::Place>(ReplayCache::kProbesMax);
   auth::ContextPool pool_{slots_, memory_, kHalfOpenSecondsDefault};

@@ -36,7 +36,7 @@ struct Store {
   }
   std::array<PageStore::Link, kPages> links{};
   PageStore pages{memory(), links};
-  Context context;
+  Context context{};
 };
 
 Octets written(const Store& store, const SessionState* state) {

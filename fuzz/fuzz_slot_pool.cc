@@ -126,7 +126,9 @@ class Play {
               .mark = static_cast<std::uint8_t>(mark | 1),
               .pin = std::move(context)};
     check(tenant.pin->deadline_s == tenant.deadline_s, "a new context has its deadline");
-    std::memset(tenant.pin->storage.data(), tenant.mark, tenant.pin->storage.size());
+    std::array<std::uint8_t, kIdentitySizeMax> marks;
+    marks.fill(tenant.mark);
+    check(tenant.pin->keep(0, marks), "a context has room for its tenant's name");
   }
 
   void pin(Tenant& tenant) {

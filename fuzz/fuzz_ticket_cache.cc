@@ -158,7 +158,7 @@ void check_same(const Outcome& seen, const Outcome& opened) {
 struct HallMemory {
   static constexpr std::size_t kSlots = 2;
   static constexpr std::size_t kPages = 64;
-  std::array<auth::Context, kSlots> contexts;
+  std::array<auth::Context, kSlots> contexts{};
   std::array<PageStore::Page, kPages> pages;
 };
 

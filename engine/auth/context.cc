@@ -27,19 +27,27 @@ MutableBytes Context::room_for(std::size_t n) noexcept {
   return std::span(storage).subspan(offset_of(n));
 }
 
+// settle is told of the n-th part's size, and that no octet behind its first `written` ones was
+// written.
+void Context::settle(std::size_t n, std::size_t size, std::size_t written) noexcept {
+  part_sizes[n] = static_cast<std::uint16_t>(size);
+  storage_used = std::max(storage_used, static_cast<std::uint16_t>(offset_of(n) + written));
+}
+
 bool Context::keep(std::size_t n, Bytes bytes) noexcept {
   const MutableBytes room = room_for(n);
   if (bytes.size() > room.size()) {
     return false;
   }
   copy(bytes, room);
-  part_sizes[n] = static_cast<std::uint16_t>(bytes.size());
+  settle(n, bytes.size(), bytes.size());
   return true;
 }
 
 bool Context::keep_principal(std::size_t n, const krb5::PrincipalName& name) noexcept {
-  const std::size_t size = krb5::write_principal_text(name, {}, room_for(n));
-  part_sizes[n] = static_cast<std::uint16_t>(size);
+  const MutableBytes room = room_for(n);
+  const std::size_t size = krb5::write_principal_text(name, {}, room);
+  settle(n, size, size > 0 ? size : room.size());
   return size > 0;
 }
 
@@ -51,8 +59,8 @@ bool Context::keep_target(Bytes utf16le) noexcept {
   }
   const MutableBytes room = room_for(kTarget);
   const std::optional<Bytes> utf8 = utf16_to_utf8(utf16le, room);
+  settle(kTarget, utf8 ? utf8->size() : 0, utf8 ? utf8->size() : room.size());
   if (utf8) {
-    part_sizes[kTarget] = static_cast<std::uint16_t>(utf8->size());
     return true;
   }
   constexpr std::array<std::uint8_t, 1> kNoText = {0};
@@ -87,7 +95,7 @@ void Context::rewind(State before) noexcept {
     deadline_s = deadline;
     state = before;
   } else if (before == State::kMechTokenOwed) {
-    usher::wipe(storage);
+    wipe_storage();
     part_sizes = {};
     dce_style = client_supports_bindings = false;
     bindings = BindingResult::kUnchecked;
@@ -115,11 +123,18 @@ protect::SessionTerms Context::session_terms() const noexcept {
   return terms;
 }
 
+// What was never written is not wiped: a context is rarely in a cache when it goes.
+void Context::wipe_storage() noexcept {
+  usher::wipe(std::span(storage).first(storage_used));
+  storage_used = 0;
+  assert(std::ranges::count(storage, 0) == std::ssize(storage));
+}
+
 void Context::wipe() noexcept {
   assert(pac.empty() && delegated.empty());  // Their pages are the pool's to give back.
   session.reset();
   key.clear();
-  usher::wipe(storage);
+  wipe_storage();
   usher::wipe(mech_types);
   state = State::kFirstToken;
   spnego = mic_required = key_is_acceptor_subkey = dce_style = replayed = false;

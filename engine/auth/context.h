@@ -68,6 +68,7 @@ struct alignas(kCacheLine) Context {
   // (or domain), service and the target that the client named, UTF-8 without terminators. Part 4 is
   // the session key, behind its etype, while a third leg is owed, and nothing afterwards.
   std::array<std::uint16_t, 5> part_sizes{};
+  std::uint16_t storage_used = 0;  // Behind so many nothing was written: zeros, as it was made.
 
   std::array<std::uint8_t, kMechTypesSizeMax> mech_types{};
   alignas(kCacheLine) std::array<std::uint8_t, kIdentitySizeMax> storage;
@@ -110,6 +111,8 @@ struct alignas(kCacheLine) Context {
  private:
   [[nodiscard]] std::size_t offset_of(std::size_t n) const noexcept;
   MutableBytes room_for(std::size_t n) noexcept;
+  void settle(std::size_t n, std::size_t size, std::size_t written) noexcept;
+  void wipe_storage() noexcept;
 };
 static_assert(sizeof(Context) == kContextSize, "one million contexts are one gibibyte");
 

@@ -178,7 +178,7 @@ TEST_P(BindingsOfNtlm, AreThoseOfTheAuthenticateAndToldOnTheLegsAfterIt) {
 INSTANTIATE_TEST_SUITE_P(Mechanisms, BindingsOfNtlm, ::testing::Values(Mechanism::kNtlm));
 
 TEST(BindingsAcceptContext, ForgetsThemWithItsTenant) {
-  auth::Context context;
+  auth::Context context{};
   context.bindings = BindingResult::kMatched;
   context.client_supports_bindings = true;
   context.wipe();

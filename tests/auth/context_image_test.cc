@@ -151,8 +151,8 @@ class ContextImageTest : public ::testing::Test {
   std::vector<PageStore::Page> pages = std::vector<PageStore::Page>(kPages);
   std::vector<PageStore::Link> links = std::vector<PageStore::Link>(kPages);
   PageStore store{pages, links};
-  Context from;
-  Context to;
+  Context from{};
+  Context to{};
 };
 
 TEST_F(ContextImageTest, OfKerberosGoesRound) {

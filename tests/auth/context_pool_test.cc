@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
+#include <string_view>
 #include <vector>
 
 namespace usher::auth {
@@ -103,6 +105,60 @@ TEST_F(ContextPoolTest, KeepsPagesOfAnEstablishedContextUntilItsEnd) {
   ASSERT_TRUE(bool(context));
   pool.release(context);
   expect_clean();
+}
+
+class ContextStorage : public ::testing::Test {
+ protected:
+  static Bytes bytes_of(std::string_view text) {
+    return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+  }
+  // Whatever was written is gone, be it part of something that was kept or not.
+  void expect_zeros_when_wiped() {
+    EXPECT_FALSE(is_zero());
+    context.wipe();
+    EXPECT_TRUE(is_zero());
+  }
+  bool is_zero() {
+    return std::ranges::all_of(context.storage, [](std::uint8_t octet) { return octet == 0; });
+  }
+  Context context{};
+};
+
+TEST_F(ContextStorage, IsZerosAgainWhateverWasKept) {
+  ASSERT_TRUE(context.keep(0, bytes_of("alice")));
+  ASSERT_TRUE(context.keep(1, bytes_of("EXAMPLE.TEST")));
+  ASSERT_TRUE(context.keep(2, bytes_of("HTTP/web.example.test@EXAMPLE.TEST")));
+  constexpr std::array<std::uint8_t, 4> kTarget = {'w', 0, 'e', 0};
+  ASSERT_TRUE(context.keep_target(kTarget));
+  EXPECT_EQ(context.target().size(), 2u);
+  expect_zeros_when_wiped();
+}
+
+TEST_F(ContextStorage, IsZerosAgainAfterSomethingShorter) {
+  ASSERT_TRUE(context.keep(0, std::vector<std::uint8_t>(context.storage.size(), 'x')));
+  ASSERT_TRUE(context.keep(0, bytes_of("bob")));
+  expect_zeros_when_wiped();
+  ASSERT_TRUE(context.keep(0, bytes_of("bob")));
+  ASSERT_TRUE(context.keep(1, bytes_of("REALM")));
+  context.forget(1);
+  ASSERT_TRUE(context.keep(0, bytes_of("b")));
+  expect_zeros_when_wiped();
+}
+
+TEST_F(ContextStorage, IsZerosAgainAfterNamesThatDidNotFit) {
+  ASSERT_TRUE(context.keep(0, std::vector<std::uint8_t>(context.storage.size() - 20, 'x')));
+  // A component that fits, and one that does not any more.
+  std::vector<std::uint8_t> components = {0x1b, 4, 'H', 'T', 'T', 'P', 0x1b, 40};
+  components.resize(components.size() + 40, 'y');
+  EXPECT_FALSE(context.keep_principal(1, {.type = 2, .components = components}));
+  expect_zeros_when_wiped();
+  ASSERT_TRUE(context.keep(0, bytes_of("bob")));
+  // Half of a pair of surrogates behind what is text.
+  std::vector<std::uint8_t> broken(40, 'z');
+  broken.insert(broken.end(), {0x00, 0xd8});
+  EXPECT_TRUE(context.keep_target(broken));
+  EXPECT_EQ(context.target().size(), 1u);
+  expect_zeros_when_wiped();
 }
 
 }  // namespace
