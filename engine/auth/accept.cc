@@ -234,6 +234,8 @@ bool Exchange::serves_kerberos() const noexcept {
 
 bool Exchange::serves_ntlm() const noexcept { return request->credential->serves_ntlm(*keys); }
 
+void Exchange::refuse(Status status) noexcept { verdict = {status, {}}; }
+
 void Exchange::refuse(Status status, ParseFault fault, Bytes part) noexcept {
   const Bytes token = request->token;
   // Addresses are compared as numbers: `part` may lie in the arena instead.
@@ -264,9 +266,8 @@ bool Exchange::check_bindings(const ClientBindings& client) noexcept {
 }
 
 void Arena::wipe() noexcept {
-  const MutableBytes all(memory_.get(), size_);
-  usher::wipe(all.first(size_ - free_.size()));
-  free_ = all;
+  usher::wipe(all_.first(static_cast<std::size_t>(free_.data() - all_.data())));
+  free_ = all_;
 }
 
 std::unique_ptr<Desk> Desk::make(std::size_t tokens, std::unique_ptr<RandomSource> random,

@@ -111,8 +111,9 @@ struct Exchange {
 
   // refuse ends the exchange. A parser's fault counts from the start of `part`; if that lies in the
   // token, the reported offset counts from the token's start.
-  void refuse(Status status) noexcept { verdict = {status, {}}; }
-  void refuse(Status status, ParseFault fault, Bytes part) noexcept;
+  // Cold: what leads here is moved out of the way of what goes well.
+  [[gnu::cold]] void refuse(Status status) noexcept;
+  [[gnu::cold]] void refuse(Status status, ParseFault fault, Bytes part) noexcept;
 
   // check_protection refuses a client that is not granted all that the caller requires.
   [[nodiscard]] bool check_protection(gss::ContextFlags granted) noexcept;
@@ -180,23 +181,29 @@ class KeySearch {
 class Arena {
  public:
   Arena(std::unique_ptr<std::uint8_t[]> memory, std::size_t size) noexcept
-      : memory_(std::move(memory)), size_(size), free_(memory_.get(), size) {}
+      : memory_(std::move(memory)), all_(memory_.get(), size), free_(all_) {}
   ~Arena() { wipe(); }
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
-  // take always succeeds: Desk::make sized the arena for the most a turn may ask.
+  // take always succeeds: Desk::make sized the arena for the most a turn may ask. take_for_sending
+  // is for what is about to be sent as it is, and so is not wiped.
   MutableBytes take(std::size_t size) noexcept {
     const MutableBytes taken = free_.first(size);
     free_ = free_.subspan(size);
+    return taken;
+  }
+  MutableBytes take_for_sending(std::size_t size) noexcept {
+    const MutableBytes taken = free_.last(size);
+    free_ = free_.first(free_.size() - size);
     return taken;
   }
   void wipe() noexcept;
 
  private:
   std::unique_ptr<std::uint8_t[]> memory_;
-  std::size_t size_;
-  MutableBytes free_;  // The end of it.
+  MutableBytes all_;
+  MutableBytes free_;  // What is to be wiped is in front of it, what is not behind it.
 };
 
 // What one token may take from the arena. Kerberos: its ticket and authenticator, both parts of the

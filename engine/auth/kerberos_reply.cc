@@ -274,7 +274,7 @@ std::size_t ap_rep_size(const Exchange& exchange) noexcept {
   assert(plain.ok());
   // In front of the ciphertext there is room for the token around it.
   const std::size_t cipher_size = profile.overhead() + plain.written().size();
-  work.reply_room = desk.arena.take(kReplyHeadroom + cipher_size);
+  work.reply_room = desk.arena.take_for_sending(kReplyHeadroom + cipher_size);
   work.seal_job =
       &desk.seals.add({.profile = &profile,
                        .session_key = work.ticket->key.value,
