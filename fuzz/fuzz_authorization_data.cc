@@ -154,6 +154,10 @@ void run_one(Bytes input) {
     check(data.ok() && data->element_count == 0, "an absent field has no elements");
     return;
   }
+  AuthorizationData within_message;
+  const ParseFault of_list = krb5::read_within(input, within_message);
+  check(within_message.fault == data.fault(), "in a message the same is wrong");
+  check(!data.ok() || of_list.code == ParseCode::kOk, "what is right is no message's fault");
   Model model;
   model.read(input, 0);
   check(model.right == data.ok(), "recursion and iteration agree on what is right");

@@ -2,6 +2,7 @@
 #include "parsers/authorization_data.h"
 
 #include "parsers/der.h"
+#include "parsers/krb5_fields.h"
 
 namespace usher::krb5 {
 namespace {
@@ -137,7 +138,9 @@ bool AdWalk::next(AdElement& element) noexcept {
   }
 }
 
-[[gnu::flatten]] ParseFault parse_into(Bytes element, AuthorizationData& data) noexcept {
+// read_whole fills in `data` but for its fault, which it returns.
+[[gnu::noinline, gnu::flatten]] ParseFault read_whole(Bytes element,
+                                                      AuthorizationData& data) noexcept {
   AdWalk walk(element);
   AdElement found;
   while (walk.next(found)) {
@@ -154,11 +157,18 @@ bool AdWalk::next(AdElement& element) noexcept {
   return walk.parse_.fault();
 }
 
+ParseFault read_within(Bytes element, AuthorizationData& data) noexcept {
+  data.fault = read_whole(element, data);
+  // All of it was read without a fault only if the list is right as well.
+  const bool right = data.fault.code == ParseCode::kOk && !element.empty();
+  return right ? ParseFault{} : fields::check_typed_list(element);
+}
+
 Result<AuthorizationData> parse_authorization_data(Bytes element) noexcept {
   AuthorizationData data;
-  const ParseFault fault = parse_into(element, data);
-  return fault.code == ParseCode::kOk ? Result<AuthorizationData>(data)
-                                      : Result<AuthorizationData>(fault);
+  data.fault = read_whole(element, data);
+  return data.fault.code == ParseCode::kOk ? Result<AuthorizationData>(data)
+                                           : Result<AuthorizationData>(data.fault);
 }
 
 }  // namespace usher::krb5

@@ -59,6 +59,9 @@ struct AuthorizationData {
   //= RFC 4120 5.2.6: if it is not understood, authentication fails.
   bool has_critical = false;
   AdType critical{};
+  // What parse_authorization_data fails with; then the rest is as far as it came. For who has read
+  // it with the message around it, which it may not spoil.
+  ParseFault fault;
 };
 
 // parse_authorization_data reads an AuthorizationData element, header included, as EncTicketPart
@@ -71,9 +74,10 @@ struct AuthorizationData {
 // and kTrailingBytes for what is not DER, at any level.
 [[nodiscard]] Result<AuthorizationData> parse_authorization_data(Bytes element) noexcept;
 
-// parse_into does so for who has a place for it: `out` is a new one, and filled in as far as there
-// was no fault.
-[[nodiscard]] ParseFault parse_into(Bytes element, AuthorizationData& out) noexcept;
+// read_within does so while the message around is read, in which the element is a field that is
+// present: into `out`, a new one, out.fault included. It returns what is wrong for that message,
+// the list's own elements: what they hold are octets to it, and no fault of its own.
+[[nodiscard]] ParseFault read_within(Bytes element, AuthorizationData& out) noexcept;
 
 // each_etype calls visit(std::int32_t) for every etype of AuthorizationData::etype_list, the
 // client's favourite first.
@@ -98,7 +102,7 @@ class AdWalk {
   [[nodiscard]] bool next(AdElement& element) noexcept;
 
  private:
-  friend ParseFault parse_into(Bytes element, AuthorizationData& out) noexcept;
+  friend ParseFault read_whole(Bytes element, AuthorizationData& out) noexcept;
 
   bool enter(Bytes list) noexcept;
   bool read(AdElement& element) noexcept;

@@ -77,7 +77,7 @@ class Reader {
 
   // checked is rest, for which `check` says what is wrong, counted from its first octet.
   template <class Check>
-  Bytes checked(Check check) noexcept {
+  Bytes checked(const Check& check) noexcept {
     const ParseFault fault = check(unread_);
     if (fault.code != ParseCode::kOk) [[unlikely]] {
       fail(fault.code, mark() + fault.offset);

@@ -104,11 +104,11 @@ void write_encryption_key(Writer& writer, std::uint8_t field_number,
   });
 }
 
-// in_place makes a Result of what parse_into reads.
-template <class T>
-Result<T> in_place(Bytes message) noexcept {
+// in_place makes a Result of what parse_into reads, with `places` for what there is besides.
+template <class T, class... Besides>
+Result<T> in_place(Bytes message, Besides... places) noexcept {
   T read;
-  const ParseFault fault = parse_into(message, read);
+  const ParseFault fault = parse_into(message, read, places...);
   return fault.code == ParseCode::kOk ? Result<T>(read) : Result<T>(fault);
 }
 
@@ -158,7 +158,8 @@ Result<ApReq> parse_ap_req(Bytes message) noexcept { return in_place<ApReq>(mess
   return parse.finish(ticket);
 }
 
-[[gnu::flatten]] ParseFault parse_into(Bytes plain, EncTicketPart& part) noexcept {
+[[gnu::flatten]] ParseFault parse_into(Bytes plain, EncTicketPart& part,
+                                       AuthorizationData& data) noexcept {
   Parse parse(plain);
   fields::message_body(parse, kEncTicketPartTag, 10, [&](Reader& body) {
     part.flags = fields::flags(body, 0);
@@ -173,16 +174,17 @@ Result<ApReq> parse_ap_req(Bytes message) noexcept { return in_place<ApReq>(mess
     part.end_time = fields::time(body, 7);
     part.has_renew_till = fields::maybe_time(body, 8, part.renew_till);
     part.addresses = fields::maybe_typed_list(body, 9);
-    part.authorization_data = fields::maybe_typed_list(body, 10);
+    part.authorization_data = fields::maybe_authorization_data(body, 10, data);
   });
   return parse.fault();
 }
 
 Result<EncTicketPart> parse_enc_ticket_part(Bytes plain) noexcept {
-  return in_place<EncTicketPart>(plain);
+  return in_place<EncTicketPart>(plain, AuthorizationData());
 }
 
-[[gnu::flatten]] ParseFault parse_into(Bytes plain, Authenticator& authenticator) noexcept {
+[[gnu::flatten]] ParseFault parse_into(Bytes plain, Authenticator& authenticator,
+                                       AuthorizationData& data) noexcept {
   Parse parse(plain);
   fields::message_body(parse, kAuthenticatorTag, 8, [&](Reader& body) {
     fields::constant(body, 0, fields::kProtocolVersion);
@@ -205,13 +207,13 @@ Result<EncTicketPart> parse_enc_ticket_part(Bytes plain) noexcept {
     if (authenticator.has_seq_number) {
       authenticator.seq_number = body.u32_modulo_in(der::context(7));
     }
-    authenticator.authorization_data = fields::maybe_typed_list(body, 8);
+    authenticator.authorization_data = fields::maybe_authorization_data(body, 8, data);
   });
   return parse.fault();
 }
 
 Result<Authenticator> parse_authenticator(Bytes plain) noexcept {
-  return in_place<Authenticator>(plain);
+  return in_place<Authenticator>(plain, AuthorizationData());
 }
 
 Result<ApRep> parse_ap_rep(Bytes message) noexcept {

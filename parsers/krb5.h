@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "parsers/authorization_data.h"
 #include "parsers/bytes.h"
 #include "parsers/der.h"
 #include "parsers/der_writer.h"
@@ -191,9 +192,13 @@ struct ErrorData {  // KERB-ERROR-DATA, MS-KILE 2.2.2
 
 // parse_into does so for who has a place for what is read: `out` is a new one, and filled in as far
 // as there was no fault.
+// `data`, a new one as well, tells what the message's authorization-data comes to, all that is
+// nested in it included: what is wrong there, data.fault, is no fault of the message.
 [[nodiscard]] ParseFault parse_into(Bytes message, ApReq& out) noexcept;
-[[nodiscard]] ParseFault parse_into(Bytes plain, EncTicketPart& out) noexcept;
-[[nodiscard]] ParseFault parse_into(Bytes plain, Authenticator& out) noexcept;
+[[nodiscard]] ParseFault parse_into(Bytes plain, EncTicketPart& out,
+                                    AuthorizationData& data) noexcept;
+[[nodiscard]] ParseFault parse_into(Bytes plain, Authenticator& out,
+                                    AuthorizationData& data) noexcept;
 
 // parse_error_data reads a KERB-ERROR-DATA, which is what the e-data of a KRB-ERROR may hold; other
 // things may stand there, and then it fails like the functions above.

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "parsers/authorization_data.h"
 #include "parsers/bytes.h"
 #include "parsers/der.h"
 #include "parsers/krb5.h"
@@ -128,15 +129,22 @@ inline std::uint32_t microseconds(der::Reader& body, std::uint8_t field_number) 
 // typed_value reads SEQUENCE { [0] Int32, [1] OCTET STRING }, which a HostAddress (RFC 4120 5.2.5)
 // and an element of AuthorizationData (5.2.6) both are, alone in `field`, and returns it, header
 // included; maybe_typed_list a SEQUENCE OF them, empty if it is not there. All is checked here
-// once, so that later walks cannot fail half way.
+// once, by check_typed_list or what does so and more, so that later walks cannot fail half way.
 inline Bytes typed_value(der::Reader& field) noexcept { return field.checked(check_typed_value); }
-inline Bytes maybe_typed_list(der::Reader& body, std::uint8_t field_number) noexcept {
+template <class Check = ParseFault(Bytes)>
+Bytes maybe_typed_list(der::Reader& body, std::uint8_t field_number,
+                       const Check& check = check_typed_list) noexcept {
   Bytes element;
   if (body.next_is(der::context(field_number))) {
     body.in_large(der::context(field_number),
-                  [&](der::Reader& field) { element = field.checked(check_typed_list); });
+                  [&](der::Reader& field) { element = field.checked(check); });
   }
   return element;
+}
+inline Bytes maybe_authorization_data(der::Reader& body, std::uint8_t field_number,
+                                      AuthorizationData& data) noexcept {
+  return maybe_typed_list(body, field_number,
+                          [&](Bytes element) { return read_within(element, data); });
 }
 
 // ticket leaves `encoded` to who knows where the ticket ends.

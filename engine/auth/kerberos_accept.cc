@@ -140,9 +140,11 @@ bool read_ticket(Exchange& exchange) noexcept {
     return true;
   }
   const Bytes opened = work.ticket_job->opened;
-  const ParseFault fault = krb5::parse_into(opened, work.ticket.emplace());
+  const ParseFault fault =
+      krb5::parse_into(opened, work.ticket.emplace(), work.ticket_data.emplace());
   if (fault.code != ParseCode::kOk) {
     work.ticket.reset();
+    work.ticket_data.reset();
     exchange.refuse(Status::kMalformedTicket, fault, opened);
   }
   return exchange.live();
@@ -272,9 +274,11 @@ void on_authenticator_opened(Turn& turn, Exchange& exchange) noexcept {
     return exchange.refuse(job.outcome == Outcome::kForged ? Status::kAuthenticatorKey
                                                            : Status::kInternal);
   }
-  const ParseFault fault = krb5::parse_into(job.opened, work.authenticator.emplace());
+  const ParseFault fault =
+      krb5::parse_into(job.opened, work.authenticator.emplace(), work.authenticator_data.emplace());
   if (fault.code != ParseCode::kOk) {
     work.authenticator.reset();
+    work.authenticator_data.reset();
     return exchange.refuse(Status::kMalformedAuthenticator, fault, job.opened);
   }
   if (check_authenticator(turn, exchange) && check_dce_style(exchange) &&

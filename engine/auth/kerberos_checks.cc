@@ -10,20 +10,14 @@
 namespace usher::auth {
 namespace {
 
-// read_authorization_data reads authorization data; it refuses what cannot be read, with
-// `malformed`, or not be heeded. `plain` is the decrypted message it is part of: faults count from
-// there, like the message's own.
-bool read_authorization_data(Exchange& exchange, Bytes element, Bytes plain, Status malformed,
-                             std::optional<krb5::AuthorizationData>& out) noexcept {
-  krb5::AuthorizationData& data = out.emplace();
-  if (element.empty()) {
-    return true;
-  }
-  const ParseFault fault = krb5::parse_into(element, data);
-  if (fault.code != ParseCode::kOk) {
-    out.reset();
+// check_authorization_data refuses authorization data that could not be read, with `malformed`, or
+// cannot be heeded. `element` is where it stands in `plain`, the decrypted message it is part of:
+// faults count from there, like the message's own.
+bool check_authorization_data(Exchange& exchange, const krb5::AuthorizationData& data,
+                              Bytes element, Bytes plain, Status malformed) noexcept {
+  if (data.fault.code != ParseCode::kOk) {
     const auto at = static_cast<std::uint32_t>(element.data() - plain.data());
-    exchange.refuse(malformed, {fault.code, at + fault.offset}, plain);
+    exchange.refuse(malformed, {data.fault.code, at + data.fault.offset}, plain);
     return false;
   }
   //= RFC 4120 5.2.6: an authorization-data element that is not understood fails the
@@ -239,10 +233,8 @@ bool check_ticket(const Turn& turn, Exchange& exchange) noexcept {
   if (!check_transited(exchange) || !check_addresses(exchange)) {
     return false;
   }
-  // That of a ticket seen before was read then, and could be heeded.
-  return work.seen ||
-         read_authorization_data(exchange, work.ticket->authorization_data, work.ticket_job->opened,
-                                 Status::kMalformedTicket, work.ticket_data);
+  return check_authorization_data(exchange, *work.ticket_data, work.ticket->authorization_data,
+                                  work.ticket_job->opened, Status::kMalformedTicket);
 }
 
 bool check_authenticator(const Turn& turn, Exchange& exchange) noexcept {
@@ -256,9 +248,9 @@ bool check_authenticator(const Turn& turn, Exchange& exchange) noexcept {
     exchange.refuse(status);
     return false;
   }
-  return read_authorization_data(exchange, work.authenticator->authorization_data,
-                                 work.authenticator_job->opened, Status::kMalformedAuthenticator,
-                                 work.authenticator_data) &&
+  return check_authorization_data(
+             exchange, *work.authenticator_data, work.authenticator->authorization_data,
+             work.authenticator_job->opened, Status::kMalformedAuthenticator) &&
          read_checksum(exchange) && check_mutual(exchange);
 }
 

@@ -263,6 +263,18 @@ const Case kCases[] = {
     {"AuthenticatorNestedMalformed", Status::kMalformedAuthenticator,
      [](Door&, Attempt& a) { a.authenticator.authorization_data = hex(kNestedMalformed); },
      "RFC 4120 5.2.6.1: AD-IF-RELEVANT holds an AuthorizationData"},
+    {"ExpiredTicketNestedMalformed", Status::kTicketExpired,
+     [](Door&, Attempt& a) {
+       a.ticket.end_time = kNow - 3600;
+       a.ticket.authorization_data = hex(kNestedMalformed);
+     },
+     "what an element holds comes after the ticket's own fields"},
+    {"ExpiredTicketElementMalformed", Status::kMalformedTicket,
+     [](Door&, Attempt& a) {
+       a.ticket.end_time = kNow - 3600;
+       a.ticket.authorization_data = hex(krb5::ad_list({"0500"}));
+     },
+     "RFC 4120 5.2.6: the elements themselves are part of the ticket"},
     {"AuthenticatorApOptionsCutShort", Status::kMalformedAuthenticator,
      [](Door&, Attempt& a) {
        a.authenticator.authorization_data =

@@ -326,6 +326,49 @@ std::vector<Visited> walk(const Octets& octets) {
   return visited;
 }
 
+// What is right, wrong in what an element holds, and wrong as a list; and what a message is told.
+struct WithinCase {
+  const char* name;
+  std::string list;
+  bool list_is_right;
+};
+
+TEST(AuthorizationDataWithinMessage, SpoilsItOnlyAsAList) {
+  const std::array cases = {
+      WithinCase{"Nothing", "3000", true},
+      WithinCase{"Windows", ad_windows(), true},
+      WithinCase{"NestedTooDeep", ad_nested(kAdDepthMax + 1, ad_list({})), true},
+      WithinCase{"TooMany", ad_many(kAdElementsMax + 1, 7), true},
+      WithinCase{"TwoPacs", ad_list({ad_element(128, "00"), ad_element(128, "00")}), true},
+      WithinCase{"NestedMalformed", ad_list({ad_if_relevant("0400")}), true},
+      WithinCase{"NoOctets", "", false},
+      WithinCase{"NoList", "0400", false},
+      WithinCase{"NoElement", ad_list({ad_element(7, "00"), "0400"}), false},
+      WithinCase{"BytesBehind", "300000", false},
+      WithinCase{"NoElementBehindNestedMalformed", ad_list({ad_if_relevant("0400"), "0400"}),
+                 false},
+  };
+  for (const WithinCase& c : cases) {
+    SCOPED_TRACE(c.name);
+    const Octets octets = hex(c.list);
+    const Result<AuthorizationData> alone = parse_authorization_data(octets);
+    AuthorizationData data;
+    const ParseFault of_list = read_within(octets, data);
+    EXPECT_EQ(of_list.code == ParseCode::kOk, c.list_is_right);
+    EXPECT_EQ(data.fault, alone.fault());
+    EXPECT_TRUE(!alone.ok() || data.element_count == alone->element_count);
+  }
+}
+
+// The list's own fault counts, also where one that is nested comes before it.
+TEST(AuthorizationDataWithinMessage, SaysWhereTheListIsWrong) {
+  const Octets octets = hex(ad_list({ad_if_relevant("0400"), "0400"}));
+  AuthorizationData data;
+  EXPECT_EQ(read_within(octets, data),
+            (ParseFault{ParseCode::kUnexpectedTag, static_cast<std::uint32_t>(octets.size()) - 2}));
+  EXPECT_EQ(data.fault, (ParseFault{ParseCode::kUnexpectedTag, 13}));
+}
+
 TEST(AdWalk, VisitsElementsWhereTheyStand) {
   const std::string deep =
       ad_if_relevant(ad_list({ad_element(21, "00"), ad_if_relevant(ad_list({ad_element(31, "")})),
