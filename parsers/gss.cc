@@ -55,6 +55,42 @@ constexpr std::array<std::uint8_t, 8> kNtlmSignature = {'N', 'T', 'L', 'M', 'S',
 constexpr std::uint32_t kBindingsSize = 16;     // An MD5 (RFC 4121 4.1.1.2).
 constexpr std::uint16_t kDelegationOption = 1;  // The only DlgOpt there is (RFC 4121 4.1.1).
 
+// take_off takes the framing off a token of `mechanism` whose length has two octets, as most have;
+// false: it is another, or wrong, which is for take_off_any.
+template <std::size_t kSize>
+bool take_off(Bytes token, Mechanism mechanism, const std::array<std::uint8_t, kSize>& oid,
+              InitialToken& out) noexcept {
+  constexpr std::uint32_t kHeader = der::octet_of(der::application(0)) << 24 | 0x82'0000;
+  if (token.size() < 4 + 0x100) {
+    return false;
+  }
+  const Bytes contents = token.subspan(4);
+  const std::uint32_t size = load_be<std::uint32_t>(token) - kHeader;
+  const Bytes oid_there = contents.subspan(2, kSize);
+  if (size > 0xffff || size != contents.size() || contents[0] != der::octet_of(Tag::kOid) ||
+      contents[1] != kSize || std::memcmp(oid_there.data(), oid.data(), kSize) != 0) {
+    return false;
+  }
+  out.mechanism = mechanism;
+  out.oid = oid_there;
+  out.inner = contents.subspan(2 + kSize);
+  return true;
+}
+
+[[gnu::noinline, gnu::flatten]] ParseFault take_off_any(Bytes token, InitialToken& out) noexcept {
+  Parse parse(token);
+  Reader message(parse);
+  //= RFC 2743 3.1
+  message.in_large(der::application(0), [&](Reader& framing) {
+    out.oid = framing.bytes(Tag::kOid);
+    framing.require(!out.oid.empty());
+    out.inner = framing.rest();
+  });
+  message.finish();
+  out.mechanism = mechanism_of(out.oid);
+  return parse.fault();
+}
+
 }  // namespace
 
 Mechanism mechanism_of(Bytes oid) noexcept {
@@ -110,34 +146,16 @@ TokenKind kind_of(Bytes token) noexcept {
   }
 }
 
-[[gnu::flatten]] Result<InitialToken> parse_initial_token(Bytes token) noexcept {
-  Parse parse(token);
-  InitialToken out;
-
-  Reader message(parse);
-  //= RFC 2743 3.1
-  message.in_large(der::application(0), [&](Reader& framing) {
-    out.oid = framing.bytes(Tag::kOid);
-    framing.require(!out.oid.empty());
-    out.inner = framing.rest();
-  });
-  message.finish();
-  out.mechanism = mechanism_of(out.oid);
-  return parse.finish(out);
+ParseFault parse_into(Bytes token, InitialToken& out) noexcept {
+  const bool taken = take_off(token, Mechanism::kSpnego, kSpnegoOid, out) ||
+                     take_off(token, Mechanism::kKerberos, kKerberosOid, out);
+  return taken ? ParseFault{} : take_off_any(token, out);
 }
 
-[[gnu::flatten]] Result<KerberosToken> parse_kerberos_token(Bytes inner) noexcept {
-  Parse parse(inner);
-  KerberosToken out;
-
-  Cursor cursor(parse);
-  const Bytes id = cursor.bytes(sizeof(out.id));
-  out.id = id.empty() ? KerberosTokenId{} : KerberosTokenId(load_be<std::uint16_t>(id));
-  //= RFC 4121 4.1
-  cursor.require(out.id == KerberosTokenId::kApReq || out.id == KerberosTokenId::kApRep ||
-                 out.id == KerberosTokenId::kError);
-  out.message = cursor.rest();
-  return parse.finish(out);
+Result<InitialToken> parse_initial_token(Bytes token) noexcept {
+  InitialToken out;
+  const ParseFault fault = parse_into(token, out);
+  return fault.code == ParseCode::kOk ? Result<InitialToken>(out) : Result<InitialToken>(fault);
 }
 
 [[gnu::flatten]] void frame_kerberos(der::Writer& out, KerberosTokenId id) noexcept {

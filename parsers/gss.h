@@ -46,6 +46,8 @@ enum class TokenKind : std::uint8_t {
 
 // InitialToken is an InitialContextToken (RFC 2743 3.1).
 struct InitialToken {
+  InitialToken() noexcept {}  // As krb5::ApReq has, and why.
+
   Mechanism mechanism = Mechanism::kUnknown;
   Bytes oid;    // Contents octets of thisMech.
   Bytes inner;  // Everything after the OID, up to the end of the element.
@@ -55,6 +57,10 @@ struct InitialToken {
 // with 0x60 and an OID, kBadValue if that OID is empty, and kTrailingBytes if bytes follow the
 // element.
 [[nodiscard]] Result<InitialToken> parse_initial_token(Bytes token) noexcept;
+
+// parse_into does so for who has a place for it: `out` is a new one, and filled in as far as there
+// was no fault.
+[[nodiscard]] ParseFault parse_into(Bytes token, InitialToken& out) noexcept;
 
 // KerberosTokenId is the two-byte TOK_ID of a context token (RFC 4121 4.1).
 enum class KerberosTokenId : std::uint16_t { kApReq = 0x0100, kApRep = 0x0200, kError = 0x0300 };
@@ -66,7 +72,21 @@ struct KerberosToken {
 
 // parse_kerberos_token reads TOK_ID and message from InitialToken::inner. Fails with kTruncated
 // below two bytes and with kBadValue if TOK_ID is none of the three.
-[[nodiscard]] Result<KerberosToken> parse_kerberos_token(Bytes inner) noexcept;
+[[nodiscard]] inline Result<KerberosToken> parse_kerberos_token(Bytes inner) noexcept {
+  if (inner.size() < sizeof(KerberosTokenId)) {
+    return ParseFault{ParseCode::kTruncated, 0};
+  }
+  const KerberosToken token = {.id = KerberosTokenId(load_be<std::uint16_t>(inner)),
+                               .message = inner.subspan(sizeof(KerberosTokenId))};
+  //= RFC 4121 4.1
+  switch (token.id) {
+    case KerberosTokenId::kApReq:
+    case KerberosTokenId::kApRep:
+    case KerberosTokenId::kError:
+      return token;
+  }
+  return ParseFault{ParseCode::kBadValue, sizeof(KerberosTokenId)};
+}
 
 // frame_kerberos puts TOK_ID and the GSS-API header in front of all that `writer` holds so far.
 void frame_kerberos(der::Writer& writer, KerberosTokenId id) noexcept;

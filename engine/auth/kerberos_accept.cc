@@ -45,19 +45,20 @@ bool take_framing_off(Exchange& exchange, Bytes& ap_req) noexcept {
     ap_req = token;
     return true;
   }
-  const Result<gss::InitialToken> framed = gss::parse_initial_token(token);
-  if (!framed.ok()) {
-    exchange.refuse(Status::kMalformedGss, framed.fault(), token);
+  gss::InitialToken framed;
+  const ParseFault fault = gss::parse_into(token, framed);
+  if (fault.code != ParseCode::kOk) {
+    exchange.refuse(Status::kMalformedGss, fault, token);
     return false;
   }
-  if (framed->mechanism != gss::Mechanism::kKerberos &&
-      framed->mechanism != gss::Mechanism::kMsKerberos) {
+  if (framed.mechanism != gss::Mechanism::kKerberos &&
+      framed.mechanism != gss::Mechanism::kMsKerberos) {
     exchange.refuse(Status::kUnexpectedToken);
     return false;
   }
-  const Result<gss::KerberosToken> message = gss::parse_kerberos_token(framed->inner);
+  const Result<gss::KerberosToken> message = gss::parse_kerberos_token(framed.inner);
   if (!message.ok()) {
-    exchange.refuse(Status::kMalformedGss, message.fault(), framed->inner);
+    exchange.refuse(Status::kMalformedGss, message.fault(), framed.inner);
     return false;
   }
   if (message->id != gss::KerberosTokenId::kApReq) {

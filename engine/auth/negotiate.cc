@@ -286,12 +286,13 @@ void on_first_token(Turn&, Exchange& exchange) noexcept {
     case gss::TokenKind::kNegTokenInit:
       return use_spnego(exchange, token);
     case gss::TokenKind::kGssInitial: {
-      const Result<gss::InitialToken> framed = gss::parse_initial_token(token);
-      if (!framed.ok()) {
-        return exchange.refuse(Status::kMalformedGss, framed.fault(), token);
+      gss::InitialToken framed;
+      const ParseFault fault = gss::parse_into(token, framed);
+      if (fault.code != ParseCode::kOk) {
+        return exchange.refuse(Status::kMalformedGss, fault, token);
       }
-      return framed->mechanism == Mechanism::kSpnego ? use_spnego(exchange, framed->inner)
-                                                     : use_bare(exchange, framed->mechanism);
+      return framed.mechanism == Mechanism::kSpnego ? use_spnego(exchange, framed.inner)
+                                                    : use_bare(exchange, framed.mechanism);
     }
     case gss::TokenKind::kApReq:
       return use_bare(exchange, Mechanism::kKerberos);  // DCE style.

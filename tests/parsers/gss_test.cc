@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "parsers/der_writer.h"
 #include "tests/hex.h"
 #include "tests/recorded.h"
 
@@ -160,6 +161,53 @@ TEST_P(GssInitialTable, IsReadOrPointedAt) {
 
 INSTANTIATE_TEST_SUITE_P(Table, GssInitialTable, ::testing::ValuesIn(kInitials),
                          [](const auto& param_info) { return std::string(param_info.param.name); });
+
+// framed is `size` octets with the header of a mechanism's token in front.
+std::vector<std::uint8_t> framed(Mechanism mechanism, std::size_t size) {
+  std::vector<std::uint8_t> out(size + 32, 0x5a);
+  der::Writer writer(out);
+  writer.octets(Bytes(out).last(size));
+  writer.bytes(der::Tag::kOid, oid_of(mechanism));
+  writer.wrap(der::application(0));
+  const Bytes token = writer.written();
+  return {token.begin(), token.end()};
+}
+
+// Around the sizes at which the length in the header gets another form.
+TEST(GssInitial, IsTakenApartAtAnySize) {
+  for (const MechanismCase& c : kMechanisms) {
+    for (const std::size_t size :
+         {0u,      110u,    128u,    239u,    240u,    241u,    242u,    243u,   244u,
+          245u,    246u,    247u,    248u,    249u,    250u,    256u,    4000u,  65'520u,
+          65'522u, 65'523u, 65'524u, 65'525u, 65'527u, 65'528u, 65'535u, 70'000u}) {
+      const std::vector<std::uint8_t> token = framed(c.mechanism, size);
+      const Result<InitialToken> initial = parse_initial_token(token);
+      ASSERT_TRUE(initial.ok()) << c.name << ' ' << size;
+      EXPECT_EQ(initial->mechanism, c.mechanism) << size;
+      EXPECT_TRUE(std::ranges::equal(initial->oid, oid_of(c.mechanism))) << size;
+      EXPECT_EQ(initial->inner.size(), size) << c.name;
+      EXPECT_EQ(initial->inner.data() + size, token.data() + token.size()) << c.name;
+    }
+  }
+}
+
+// No bit of the header can be another without being a fault or another mechanism.
+TEST(GssInitial, IsAnotherWithAnyBitOfItsHeaderChanged) {
+  for (const Mechanism mechanism : {Mechanism::kSpnego, Mechanism::kKerberos}) {
+    std::vector<std::uint8_t> token = framed(mechanism, 1000);
+    for (std::size_t bit = 0; bit < 8 * (token.size() - 1000); ++bit) {
+      token[bit / 8] ^= static_cast<std::uint8_t>(1 << bit % 8);
+      const Result<InitialToken> initial = parse_initial_token(token);
+      EXPECT_TRUE(!initial.ok() || initial->mechanism != mechanism) << bit;
+      token[bit / 8] ^= static_cast<std::uint8_t>(1 << bit % 8);
+    }
+    EXPECT_TRUE(parse_initial_token(token).ok());
+    token.push_back(0);
+    EXPECT_EQ(parse_initial_token(token).fault().code, ParseCode::kTrailingBytes);
+    token.resize(token.size() - 2);
+    EXPECT_EQ(parse_initial_token(token).fault(), (ParseFault{ParseCode::kTruncated, 0}));
+  }
+}
 
 TEST(GssInitial, IsTakenApart) {
   const auto token = hex("60 0d 06 09 2a864886f712010202 0100");
