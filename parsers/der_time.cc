@@ -69,6 +69,9 @@ constexpr auto kMonths = [] {
   const unsigned month = octet(date, 5) & 31;
   const unsigned day = octet(date, 7);
   const unsigned hour = octet(clock, 2);
+  // Minutes and seconds, in words of 16 bits: the highest one becomes their sum.
+  constexpr std::uint64_t kMinutesAndSeconds = 0x00ff'00ff'0000'0000;
+  const std::uint64_t of_hour = ((clock & kMinutesAndSeconds) * (1 + (60 << 16))) >> 48;
   const Month& of_month = kMonths[(year != 0 ? year : century) & 3][month];
   if (day - 1 >= static_cast<unsigned>(of_month.days) || hour > 23) {
     return kNoTime;
@@ -76,7 +79,7 @@ constexpr auto kMonths = [] {
   // With all leap days up to this year's end. The centuries that begin with one are every fourth.
   const auto days = static_cast<int>(century * 146'097 / 4 + year * 1461 / 4 + day);
   const std::int64_t hours = std::int64_t{of_month.day_before + days} * 24 + hour;
-  return hours * 3600 + octet(clock, 4) * 60 + octet(clock, 6);
+  return hours * 3600 + static_cast<std::int64_t>(of_hour);
 }
 
 bool parse_time(Bytes contents, std::int64_t& seconds) noexcept {
