@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 
 #include "parsers/bytes.h"
@@ -67,6 +68,19 @@ class Reader {
       }
     }
     return take(any_header(unread_, tag));
+  }
+
+  // passes goes over the next octets if they are these, and says whether. Of elements that can only
+  // hold one thing, and so have one encoding, it finds the right ones at once; what is wrong with
+  // others is for who reads them one by one.
+  template <std::size_t kSize>
+  bool passes(const std::array<std::uint8_t, kSize>& octets) noexcept {
+    const bool there =
+        unread_.size() >= kSize && std::memcmp(unread_.data(), octets.data(), kSize) == 0;
+    if (there) {
+      unread_ = unread_.subspan(kSize);
+    }
+    return there;
   }
 
   // rest returns everything unread, as it is; for contents that are not DER (RFC 2743 3.1).

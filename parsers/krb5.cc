@@ -135,8 +135,7 @@ std::size_t write_principal_text(const PrincipalName& name, Bytes realm_name,
 [[gnu::flatten]] ParseFault parse_into(Bytes message, ApReq& request) noexcept {
   Parse parse(message);
   fields::message_body(parse, kApReqType, 4, [&](Reader& body) {
-    fields::constant(body, 0, fields::kProtocolVersion);
-    fields::constant(body, 1, kApReqType);
+    fields::version_and_type(body, kApReqType);
     request.ap_options = fields::flags(body, 2);
     body.in_large(der::context(3), [&](Reader& field) {
       request.ticket.encoded = field.ahead();
@@ -220,8 +219,7 @@ Result<ApRep> parse_ap_rep(Bytes message) noexcept {
   Parse parse(message);
   ApRep reply;
   fields::message_body(parse, kApRepType, 2, [&](Reader& body) {
-    fields::constant(body, 0, fields::kProtocolVersion);
-    fields::constant(body, 1, kApRepType);
+    fields::version_and_type(body, kApRepType);
     fields::encrypted_data(body, 2, reply.enc_part);
   });
   return parse.finish(reply);
@@ -247,8 +245,7 @@ Result<KrbError> parse_krb_error(Bytes message) noexcept {
   Parse parse(message);
   KrbError error;
   fields::message_body(parse, kKrbErrorType, 12, [&](Reader& body) {
-    fields::constant(body, 0, fields::kProtocolVersion);
-    fields::constant(body, 1, kKrbErrorType);
+    fields::version_and_type(body, kKrbErrorType);
     error.has_client_time = fields::maybe_time(body, 2, error.ctime);
     error.cusec = body.next_is(der::context(3)) ? fields::microseconds(body, 3) : 0;
     error.stime = fields::time(body, 4);

@@ -3,6 +3,7 @@
 // They are inline so that a parse function becomes one function, with its Readers in registers.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "parsers/authorization_data.h"
@@ -43,6 +44,16 @@ void message_body(Parse& parse, std::uint8_t number, std::uint8_t last_field, Bo
 inline void constant(der::Reader& body, std::uint8_t field_number,
                      std::uint32_t expected) noexcept {
   body.require(body.u32_in(der::context(field_number)) == expected);
+}
+
+// version_and_type reads what most messages begin with: pvno and msg-type, which is also their
+// APPLICATION tag.
+inline void version_and_type(der::Reader& body, std::uint8_t type) noexcept {
+  if (!body.passes(std::array<std::uint8_t, 10>{0xa0, 3, 2, 1, kProtocolVersion,  //
+                                                0xa1, 3, 2, 1, type})) [[unlikely]] {
+    constant(body, 0, kProtocolVersion);
+    constant(body, 1, type);
+  }
 }
 
 // check_names, check_typed_value and check_typed_list say what is wrong with the contents of a

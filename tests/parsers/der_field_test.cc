@@ -1,6 +1,7 @@
 // parsers/der.h: an element alone in another is read in one step as it is in two.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <numeric>
 #include <string>
 #include <vector>
@@ -333,6 +334,24 @@ TEST(DerReader, ReadsANumberInAFieldAsInDoes) {
         message[at] = right;
       }
     }
+  }
+}
+
+TEST(DerReader, PassesOverTheseOctetsAndNoOthers) {
+  constexpr std::array<std::uint8_t, 5> kFive = {0xa0, 3, 2, 1, 5};
+  struct PassCase {
+    const char* text;
+    bool passes;
+  };
+  for (const PassCase& c :
+       {PassCase{"a003020105", true}, PassCase{"a003020105a1", true}, PassCase{"a003020104", false},
+        PassCase{"a103020105", false}, PassCase{"a0030201", false}, PassCase{"", false}}) {
+    const std::vector<std::uint8_t> octets = hex(c.text);
+    Parse parse(octets);
+    Reader reader(parse);
+    EXPECT_EQ(reader.passes(kFive), c.passes) << c.text;
+    EXPECT_EQ(reader.rest().size(), octets.size() - (c.passes ? kFive.size() : 0)) << c.text;
+    EXPECT_TRUE(parse.ok()) << c.text;
   }
 }
 
