@@ -70,10 +70,19 @@ inline Bytes realm(der::Reader& body, std::uint8_t field_number) noexcept {  // 
   return name;
 }
 
+// name_strings reads the contents of a name-string. The one component that clients' names mostly
+// have is looked at here.
+inline Bytes name_strings(der::Reader& strings) noexcept {
+  const Bytes all = strings.ahead();
+  const bool has_one = all.size() >= 2 && all[0] == der::octet_of(der::Tag::kGeneralString) &&
+                       all[1] < 0x80 && all[1] == all.size() - 2;
+  return has_one && !may_have_nul(all) ? strings.rest() : strings.checked(check_names);
+}
+
 // RFC 4120 5.2.2
 inline void principal(der::Reader& body, std::uint8_t field_number, PrincipalName& name) noexcept {
   body.numbered_in(der::context(field_number), der::Tag::kSequence, name.type,
-                   [&](der::Reader& strings) { name.components = strings.checked(check_names); });
+                   [&](der::Reader& strings) { name.components = name_strings(strings); });
 }
 
 // RFC 4120 5.2.9
