@@ -114,8 +114,8 @@ Result<T> in_place(Bytes message, Besides... places) noexcept {
 
 }  // namespace
 
-std::size_t write_principal_text(const PrincipalName& name, Bytes realm_name,
-                                 MutableBytes out) noexcept {
+[[gnu::flatten]] std::size_t write_principal_text(const PrincipalName& name, Bytes realm_name,
+                                                  MutableBytes out) noexcept {
   TextWriter text(out);
   bool first = true;
   each_component(name, [&](Bytes component) {
