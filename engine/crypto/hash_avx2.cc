@@ -224,8 +224,16 @@ void sha256_keys_avx2(Sha256Lanes& lanes) noexcept {
   _mm256_zeroall();
 }
 
-void sha256_known_avx2(Sha256Lanes& lanes, const std::uint32_t* sums) noexcept {
-  Sha2Rounds<Avx2, Sha256Numbers>::run_known(lanes, sums);
+void sha256_known_avx2(const LanesState<Sha256Lanes>& from, const std::uint32_t* sums,
+                       LanesState<Sha256Lanes>& to) noexcept {
+  Sha2Rounds<Avx2, Sha256Numbers>::run_known(from, sums, to);
+  _mm256_zeroall();
+}
+
+void sha256_front_avx2(const LanesState<Sha256Lanes>& from, const LanesRow<Sha256Lanes>* front,
+                       std::size_t count, const KnownEnd<std::uint32_t>& end,
+                       LanesState<Sha256Lanes>& to) noexcept {
+  Sha2Rounds<Avx2, Sha256Numbers>::run_front(from, front, count, end, to);
   _mm256_zeroall();
 }
 
@@ -245,8 +253,16 @@ void sha512_keys_avx2(Sha512Lanes& lanes) noexcept {
   _mm256_zeroall();
 }
 
-void sha512_known_avx2(Sha512Lanes& lanes, const std::uint64_t* sums) noexcept {
-  Sha2Rounds<Long, Sha512Numbers>::run_known(lanes, sums);
+void sha512_known_avx2(const LanesState<Sha512Lanes>& from, const std::uint64_t* sums,
+                       LanesState<Sha512Lanes>& to) noexcept {
+  Sha2Rounds<Long, Sha512Numbers>::run_known(from, sums, to);
+  _mm256_zeroall();
+}
+
+void sha512_front_avx2(const LanesState<Sha512Lanes>& from, const LanesRow<Sha512Lanes>* front,
+                       std::size_t count, const KnownEnd<std::uint64_t>& end,
+                       LanesState<Sha512Lanes>& to) noexcept {
+  Sha2Rounds<Long, Sha512Numbers>::run_front(from, front, count, end, to);
   _mm256_zeroall();
 }
 

@@ -285,8 +285,16 @@ void sha256_keys_avx512(Sha256Lanes& lanes) noexcept {
   forget_registers();
 }
 
-void sha256_known_avx512(Sha256Lanes& lanes, const std::uint32_t* sums) noexcept {
-  Sha2Rounds<Avx512, Sha256Numbers>::run_known(lanes, sums);
+void sha256_known_avx512(const LanesState<Sha256Lanes>& from, const std::uint32_t* sums,
+                         LanesState<Sha256Lanes>& to) noexcept {
+  Sha2Rounds<Avx512, Sha256Numbers>::run_known(from, sums, to);
+  forget_registers();
+}
+
+void sha256_front_avx512(const LanesState<Sha256Lanes>& from, const LanesRow<Sha256Lanes>* front,
+                         std::size_t count, const KnownEnd<std::uint32_t>& end,
+                         LanesState<Sha256Lanes>& to) noexcept {
+  Sha2Rounds<Avx512, Sha256Numbers>::run_front(from, front, count, end, to);
   forget_registers();
 }
 
@@ -306,8 +314,16 @@ void sha512_keys_avx512(Sha512Lanes& lanes) noexcept {
   forget_registers();
 }
 
-void sha512_known_avx512(Sha512Lanes& lanes, const std::uint64_t* sums) noexcept {
-  Sha2Rounds<Long, Sha512Numbers>::run_known(lanes, sums);
+void sha512_known_avx512(const LanesState<Sha512Lanes>& from, const std::uint64_t* sums,
+                         LanesState<Sha512Lanes>& to) noexcept {
+  Sha2Rounds<Long, Sha512Numbers>::run_known(from, sums, to);
+  forget_registers();
+}
+
+void sha512_front_avx512(const LanesState<Sha512Lanes>& from, const LanesRow<Sha512Lanes>* front,
+                         std::size_t count, const KnownEnd<std::uint64_t>& end,
+                         LanesState<Sha512Lanes>& to) noexcept {
+  Sha2Rounds<Long, Sha512Numbers>::run_front(from, front, count, end, to);
   forget_registers();
 }
 

@@ -17,11 +17,52 @@ namespace usher::crypto {
 // KdfWay is two kernels of as many lanes, and how many must be in use.
 template <class Lanes>
 struct KdfWay {
-  x86::WordsKernel<Lanes>* words_kernel;
+  x86::FrontKernel<Lanes>* front_kernel;
   x86::KnownKernel<Lanes>* known_kernel;
   std::size_t lanes;
   std::size_t worth;
 };
+
+// sigma is one of the functions that a schedule is made with (FIPS 180-4 4.1.2 and 4.1.3).
+template <class Word>
+constexpr Word sigma(Word word, x86::Bits bits) noexcept {
+  return std::rotr(word, bits.first) ^ std::rotr(word, bits.second) ^ word >> bits.third;
+}
+
+// known_end is what is known of a block of which only the front is not.
+template <class Hash, class Word = typename Hash::Lanes::Word>
+constexpr x86::KnownEnd<Word> known_end(Word mask, std::array<Word, 16> words) noexcept {
+  using Numbers = typename Hash::Numbers;
+  std::fill_n(words.begin(), x86::kFrontWords<typename Hash::Lanes>, Word{0});
+  // Zeros stand for words that are not known, also for those behind: sigma leaves them.
+  const auto word = [&words](std::size_t i) { return i < words.size() ? words[i] : Word{0}; };
+  x86::KnownEnd<Word> end{.sums = {}, .mask = mask};
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    end.sums[i] = words[i] + Numbers::kConstants[i];
+    end.sums[16 + i] = words[i] + sigma(word(i + 1), Numbers::kSigma0) + word(i + 9) +
+                       sigma(word(i + 14), Numbers::kSigma1);
+  }
+  return end;
+}
+
+// Of a key, padded (RFC 2104 2).
+template <class Hash>
+constexpr auto pad_end(std::uint8_t pad) noexcept {
+  using Word = typename Hash::Lanes::Word;
+  const auto word = static_cast<Word>(Word{pad} * (~Word{0} / 0xff));
+  std::array<Word, 16> words;
+  words.fill(word);
+  return known_end<Hash>(word, words);
+}
+// Of an outer hash's text.
+template <class Hash>
+constexpr auto text_end() noexcept {
+  using Word = typename Hash::Lanes::Word;
+  constexpr auto kEnd = outer_end_words<Hash>();
+  std::array<Word, 16> words{};
+  std::ranges::copy(kEnd, words.end() - kEnd.size());
+  return known_end<Hash>(Word{0}, words);
+}
 
 // KdfLanes makes the keys of many base keys side by side. What one step leaves the next begins
 // with, as words in lanes: no hash and no key is written as bytes and read again, and of the texts,
@@ -31,11 +72,9 @@ template <class Hash>
 class KdfLanes {
  public:
   explicit KdfLanes(std::span<const KdfWay<typename Hash::Lanes>> ways) noexcept : ways_(ways) {
-    fill(inner_pad_, 0, each_byte(kInnerPad));
-    fill(outer_pad_, 0, each_byte(kOuterPad));
-    fill(outer_text_, 0, 0);
-    std::ranges::fill(outer_text_[kHashWords], Word{0x80} << (kWordBits - 8));
-    std::ranges::fill(outer_text_[15], Word{8 * (Lanes::kBlockSize + Hash::kHashSize)});
+    for (std::size_t i = 0; i < Lanes::kWords; ++i) {
+      std::ranges::fill(start_[i], Hash::kStart[i]);
+    }
   }
 
   // run makes the keys of the first jobs, up to all, and returns how many: it leaves alone those
@@ -45,29 +84,26 @@ class KdfLanes {
  private:
   using Lanes = typename Hash::Lanes;
   using Word = typename Lanes::Word;
-  using Row = Word[Lanes::kLanesMax];  // A word of each lane.
-  static constexpr std::size_t kWordBits = 8 * sizeof(Word);
+  using Row = x86::LanesRow<Lanes>;
+  using State = x86::LanesState<Lanes>;
   static constexpr std::size_t kHashWords = Hash::kHashSize / sizeof(Word);
+  static_assert(kHashWords == x86::kFrontWords<Lanes>);
   static constexpr std::size_t kKeyWords = kKeySizeMax / sizeof(Word);
   using Numbers = typename Hash::Numbers;
   using Sums = std::array<Word, Numbers::kRounds>;
 
-  static constexpr Word each_byte(std::uint8_t byte) noexcept {
-    return static_cast<Word>(Word{byte} * (~Word{0} / 0xff));
-  }
-  static void fill(Row (&rows)[16], std::size_t first, Word word) noexcept {
-    std::for_each(rows + first, rows + 16, [word](Row& row) { std::ranges::fill(row, word); });
-  }
-  static Word sigma(Word word, x86::Bits bits) noexcept {
-    return std::rotr(word, bits.first) ^ std::rotr(word, bits.second) ^ word >> bits.third;
-  }
+  static constexpr x86::KnownEnd<Word> kPadEnds[] = {pad_end<Hash>(kInnerPad),
+                                                     pad_end<Hash>(kOuterPad)};
+  static constexpr x86::KnownEnd<Word> kTextEnd = text_end<Hash>();
+
   static void wipe_rows(Row* rows, std::size_t count) noexcept {
     wipe({reinterpret_cast<std::uint8_t*>(rows), count * sizeof(Row)});
   }
 
   void learn(const KdfInputs& inputs) noexcept;
   void load_keys(std::span<const KdfJob> jobs) noexcept;
-  void hash_pads(const KdfWay<Lanes>& way, const Row* key, std::size_t key_words) noexcept;
+  void hash_pads(const KdfWay<Lanes>& way, const Row* key, std::size_t key_words,
+                 State (&states)[2]) noexcept;
   void derive(const KdfWay<Lanes>& way, std::size_t n) noexcept;
   void write_keys(std::span<const KdfJob> jobs, std::size_t n) const noexcept;
   void write_states(std::span<const KdfJob> jobs, std::size_t n) const noexcept;
@@ -78,13 +114,11 @@ class KdfLanes {
   KdfInputs inputs_{};
   bool knows_inputs_ = false;
   std::array<Sums, std::tuple_size_v<KdfInputs>> sums_;  // Of the texts' schedules.
-  Lanes lanes_{};
+  alignas(64) State start_;
   alignas(64) Row base_[kKeyWords]{};
-  alignas(64) Row states_[2][Lanes::kWords]{};       // Inner and outer, of the key padded last,
-  alignas(64) Row base_states_[2][Lanes::kWords]{};  // and of the base key.
-  alignas(64) Row inner_pad_[16];
-  alignas(64) Row outer_pad_[16];
-  alignas(64) Row outer_text_[16];  // An inner hash and what follows it.
+  alignas(64) State base_states_[2]{};  // Inner and outer, of the base key,
+  alignas(64) State key_states_[2]{};   // and of a key that was made of it.
+  alignas(64) State hash_{};            // Of a text, inner and then outer.
 };
 
 // learn makes the schedules of the texts, padded (FIPS 180-4 5.1, 6.2.2 and 6.4.2).
@@ -128,32 +162,18 @@ void KdfLanes<Hash>::load_keys(std::span<const KdfJob> jobs) noexcept {
 
 // hash_pads makes the states after a padded key (RFC 2104 4).
 template <class Hash>
-void KdfLanes<Hash>::hash_pads(const KdfWay<Lanes>& way, const Row* key,
-                               std::size_t key_words) noexcept {
-  for (std::size_t i = 0; i < kKeyWords; ++i) {
-    for (std::size_t lane = 0; lane < Lanes::kLanesMax; ++lane) {
-      const Word word = i < key_words ? key[i][lane] : Word{0};
-      inner_pad_[i][lane] = word ^ each_byte(kInnerPad);
-      outer_pad_[i][lane] = word ^ each_byte(kOuterPad);
-    }
-  }
+void KdfLanes<Hash>::hash_pads(const KdfWay<Lanes>& way, const Row* key, std::size_t key_words,
+                               State (&states)[2]) noexcept {
   for (std::size_t which = 0; which < 2; ++which) {
-    for (std::size_t i = 0; i < Lanes::kWords; ++i) {
-      std::ranges::fill(lanes_.state[i], Hash::kStart[i]);
-    }
-    way.words_kernel(lanes_, which == 0 ? inner_pad_ : outer_pad_, 0);
-    std::memcpy(states_[which], lanes_.state, sizeof(lanes_.state));
+    way.front_kernel(start_, key, key_words, kPadEnds[which], states[which]);
   }
 }
 
-// derive leaves the HMACs of text number `n` in the lanes.
+// derive makes the HMACs of text number `n`.
 template <class Hash>
 void KdfLanes<Hash>::derive(const KdfWay<Lanes>& way, std::size_t n) noexcept {
-  std::memcpy(lanes_.state, base_states_[0], sizeof(lanes_.state));
-  way.known_kernel(lanes_, sums_[n].data());
-  std::memcpy(outer_text_, lanes_.state, kHashWords * sizeof(Row));
-  std::memcpy(lanes_.state, base_states_[1], sizeof(lanes_.state));
-  way.words_kernel(lanes_, outer_text_, 0);
+  way.known_kernel(base_states_[0], sums_[n].data(), hash_);
+  way.front_kernel(base_states_[1], hash_, kHashWords, kTextEnd, hash_);
 }
 
 template <class Hash>
@@ -161,7 +181,7 @@ void KdfLanes<Hash>::write_keys(std::span<const KdfJob> jobs, std::size_t n) con
   for (std::size_t lane = 0; lane < jobs.size(); ++lane) {
     const MutableBytes key = jobs[lane].keys[n];
     for (std::size_t i = 0; i < key.size() / sizeof(Word); ++i) {
-      store_be(key.subspan(i * sizeof(Word)).template first<sizeof(Word)>(), lanes_.state[i][lane]);
+      store_be(key.subspan(i * sizeof(Word)).template first<sizeof(Word)>(), hash_[i][lane]);
     }
   }
 }
@@ -172,8 +192,8 @@ void KdfLanes<Hash>::write_states(std::span<const KdfJob> jobs, std::size_t n) c
     if (HmacKey* const key = jobs[lane].hmac_keys[n]; key != nullptr) {
       // Word by word: what is put together before would stay on the stack.
       for (std::size_t i = 0; i < Lanes::kWords; ++i) {
-        std::memcpy(key->inner() + i * sizeof(Word), &states_[0][i][lane], sizeof(Word));
-        std::memcpy(key->outer() + i * sizeof(Word), &states_[1][i][lane], sizeof(Word));
+        std::memcpy(key->inner() + i * sizeof(Word), &key_states_[0][i][lane], sizeof(Word));
+        std::memcpy(key->outer() + i * sizeof(Word), &key_states_[1][i][lane], sizeof(Word));
       }
     }
   }
@@ -182,8 +202,7 @@ void KdfLanes<Hash>::write_states(std::span<const KdfJob> jobs, std::size_t n) c
 template <class Hash>
 void KdfLanes<Hash>::run_group(const KdfWay<Lanes>& way, std::span<const KdfJob> jobs) noexcept {
   load_keys(jobs);
-  hash_pads(way, base_, jobs[0].base.size() / sizeof(Word));
-  std::memcpy(base_states_, states_, sizeof(states_));
+  hash_pads(way, base_, jobs[0].base.size() / sizeof(Word), base_states_);
   for (std::size_t n = 0; n < inputs_.size(); ++n) {
     std::size_t key_size = 0;
     bool is_hmac_key = false;
@@ -197,7 +216,7 @@ void KdfLanes<Hash>::run_group(const KdfWay<Lanes>& way, std::span<const KdfJob>
     derive(way, n);
     write_keys(jobs, n);
     if (is_hmac_key) {
-      hash_pads(way, lanes_.state, key_size / sizeof(Word));
+      hash_pads(way, hash_, key_size / sizeof(Word), key_states_);
       write_states(jobs, n);
     }
   }
@@ -205,13 +224,10 @@ void KdfLanes<Hash>::run_group(const KdfWay<Lanes>& way, std::span<const KdfJob>
 
 template <class Hash>
 void KdfLanes<Hash>::forget() noexcept {
-  wipe({reinterpret_cast<std::uint8_t*>(&lanes_), sizeof(lanes_)});
   wipe_rows(base_, kKeyWords);
-  wipe_rows(states_[0], 2 * Lanes::kWords);
   wipe_rows(base_states_[0], 2 * Lanes::kWords);
-  wipe_rows(inner_pad_, kKeyWords);
-  wipe_rows(outer_pad_, kKeyWords);
-  wipe_rows(outer_text_, kHashWords);
+  wipe_rows(key_states_[0], 2 * Lanes::kWords);
+  wipe_rows(hash_, Lanes::kWords);
   x86::forget_stack<x86::kDeepestStack>();
 }
 

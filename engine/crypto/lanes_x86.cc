@@ -91,13 +91,13 @@ constexpr std::array kSha512Avx2 = {
 using Sha256Kdf = KdfWay<x86::Sha256Lanes>;
 using Sha512Kdf = KdfWay<x86::Sha512Lanes>;
 constexpr std::array kSha256KdfAvx512 = {
-    Sha256Kdf{x86::sha256_words_avx512, x86::sha256_known_avx512, 16, 9}};
+    Sha256Kdf{x86::sha256_front_avx512, x86::sha256_known_avx512, 16, 9}};
 constexpr std::array kSha256KdfAvx2 = {
-    Sha256Kdf{x86::sha256_words_avx2, x86::sha256_known_avx2, 8, 5}};
+    Sha256Kdf{x86::sha256_front_avx2, x86::sha256_known_avx2, 8, 5}};
 constexpr std::array kSha512KdfAvx512 = {
-    Sha512Kdf{x86::sha512_words_avx512, x86::sha512_known_avx512, 8, 5}};
+    Sha512Kdf{x86::sha512_front_avx512, x86::sha512_known_avx512, 8, 5}};
 constexpr std::array kSha512KdfAvx2 = {
-    Sha512Kdf{x86::sha512_words_avx2, x86::sha512_known_avx2, 4, 3}};
+    Sha512Kdf{x86::sha512_front_avx2, x86::sha512_known_avx2, 4, 3}};
 
 struct Sha1 {
   using Lanes = x86::Sha1Lanes;

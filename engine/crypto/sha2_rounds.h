@@ -98,8 +98,42 @@ struct Sha2Rounds {
   }
 
   // What becomes of a round's word, which no other round wants: that of sixteen rounds later, or
-  // nothing; or it is in the constant already.
-  enum class Use { kMoreWords, kLastWords, kKnownSums };
+  // nothing; or it is in the constant already, of all words or of those behind the front.
+  enum class Use { kMoreWords, kLastWords, kKnownSums, kKnownEnd };
+
+  // is_known says of which of the first sixteen words that is so; those of sixteen rounds later
+  // have taken their places.
+  static constexpr bool is_known(std::size_t word) {
+    return word >= kFrontWords<Lanes> && word < 16;
+  }
+
+  // next_word makes of the word of a round that of sixteen rounds later.
+  template <std::size_t kRound>
+  [[gnu::always_inline]] static inline void next_word(Vector* words) {
+    Vector& word = words[kRound];
+    word = Isa::add(
+        Isa::add(word, sigma<Numbers::kSigma0>(words[(kRound + 1) % 16])),
+        Isa::add(words[(kRound + 9) % 16], sigma<Numbers::kSigma1>(words[(kRound + 14) % 16])));
+  }
+  // next_of_front does where the words behind the front are known, and what they come to: there is
+  // one in each sum.
+  template <std::size_t kRound>
+  [[gnu::always_inline]] static inline void next_of_front(Vector* words, Word known) {
+    Vector word = Isa::each(known);
+    if constexpr (!is_known(kRound)) {
+      word = Isa::add(words[kRound], word);
+    }
+    if constexpr (!is_known(kRound + 1)) {
+      word = Isa::add(word, sigma<Numbers::kSigma0>(words[(kRound + 1) % 16]));
+    }
+    if constexpr (!is_known(kRound + 9)) {
+      word = Isa::add(word, words[(kRound + 9) % 16]);
+    }
+    if constexpr (!is_known(kRound + 14)) {
+      word = Isa::add(word, sigma<Numbers::kSigma1>(words[(kRound + 14) % 16]));
+    }
+    words[kRound] = word;
+  }
 
   // One round. In place of moving the eight variables on, the next one takes them in other order.
   template <std::size_t kRound, Use kUse>
@@ -113,7 +147,7 @@ struct Sha2Rounds {
     const Vector f = v[(21 - kRound) % 8];
     const Vector g = v[(22 - kRound) % 8];
     Vector& h = v[(23 - kRound) % 8];
-    if constexpr (kUse != Use::kKnownSums) {
+    if constexpr (kUse != Use::kKnownSums && !(kUse == Use::kKnownEnd && is_known(kRound))) {
       h = Isa::add(h, words[kRound]);
     }
     h = Isa::add(h, Isa::each(constants[kRound]));
@@ -122,10 +156,9 @@ struct Sha2Rounds {
     d = Isa::add(d, h);
     h = Isa::add(Isa::add(h, Isa::majority(a, b, c)), sum<Numbers::kSum0>(a));
     if constexpr (kUse == Use::kMoreWords) {
-      Vector& word = words[kRound];
-      word = Isa::add(
-          Isa::add(word, sigma<Numbers::kSigma0>(words[(kRound + 1) % 16])),
-          Isa::add(words[(kRound + 9) % 16], sigma<Numbers::kSigma1>(words[(kRound + 14) % 16])));
+      next_word<kRound>(words);
+    } else if constexpr (kUse == Use::kKnownEnd) {
+      next_of_front<kRound>(words, constants[16 + kRound]);
     }
   }
 
@@ -136,44 +169,58 @@ struct Sha2Rounds {
     (round<kSixteen, kUse>(v, words, constants), ...);
   }
 
-  // block takes in a block of words, or, if their sums with the constants are known, of those. The
-  // state stays in memory, because in registers the words leave it no room.
+  using State = LanesState<Lanes>;
+  [[gnu::always_inline]] static inline void load_state(const State& state, Vector (&v)[8]) {
+    for (std::size_t i = 0; i < 8; ++i) {
+      v[i] = Isa::load(state[i]);
+    }
+  }
+  // The state stays in memory, because in registers the words leave it no room.
+  [[gnu::always_inline]] static inline void add_state(const State& state, const Vector (&v)[8],
+                                                      State& sum) {
+    for (std::size_t i = 0; i < 8; ++i) {
+      Isa::store(sum[i], Isa::add(Isa::load(state[i]), v[i]));
+    }
+  }
+
+  // rounds does the rounds from the one on that `constants` are of. If their sums with the words
+  // are known, those are the constants.
   template <bool kKnown>
-  [[gnu::always_inline]] static inline void block(Lanes& lanes, Vector* words,
-                                                  const Word* constants) {
+  [[gnu::always_inline]] static inline void rounds(Vector (&v)[8], Vector* words,
+                                                   const Word* constants, std::size_t count) {
     // For all the compiler knows, another place each time: it would keep those of the last sixteen
     // rounds on the stack.
     asm("" : "+r"(constants));
     constexpr std::make_index_sequence<16> kSixteen;
     constexpr Use kUse = kKnown ? Use::kKnownSums : Use::kMoreWords;
     constexpr Use kLastUse = kKnown ? Use::kKnownSums : Use::kLastWords;
-    Vector v[8];
-    for (std::size_t i = 0; i < 8; ++i) {
-      v[i] = Isa::load(lanes.state[i]);
-    }
     // Sixteen rounds at a time: all of them would be 16 KB of instructions, half of a cache.
-    for (const Word* const last = constants + Numbers::kRounds - 16; constants != last;
-         constants += 16) {
+    for (const Word* const last = constants + count - 16; constants != last; constants += 16) {
       sixteen<kUse>(v, words, constants, kSixteen);
     }
     sixteen<kLastUse>(v, words, constants, kSixteen);
-    for (std::size_t i = 0; i < 8; ++i) {
-      Isa::store(lanes.state[i], Isa::add(Isa::load(lanes.state[i]), v[i]));
-    }
+  }
+
+  // block takes in a block of words.
+  [[gnu::always_inline]] static inline void block(Lanes& lanes, Vector* words) {
+    Vector v[8];
+    load_state(lanes.state, v);
+    rounds<false>(v, words, Numbers::kConstants, Numbers::kRounds);
+    add_state(lanes.state, v, lanes.state);
   }
 
   [[gnu::always_inline]] static inline void run(Lanes& lanes, std::size_t blocks) {
     for (; blocks > 0; --blocks) {
       Vector words[16];
       Isa::template load_words<true>(lanes.text, words);
-      block<false>(lanes, words, Numbers::kConstants);
+      block(lanes, words);
     }
   }
 
   [[gnu::always_inline]] static inline void run_keys(Lanes& lanes) {
     Vector words[16];
     Isa::template load_keys<true>(lanes.text, words);
-    block<false>(lanes, words, Numbers::kConstants);
+    block(lanes, words);
   }
 
   [[gnu::always_inline]] static inline void run_words(Lanes& lanes,
@@ -183,11 +230,36 @@ struct Sha2Rounds {
     for (std::size_t i = 0; i < 16; ++i) {
       words[i] = Isa::load(block_words[i] + first);
     }
-    block<false>(lanes, words, Numbers::kConstants);
+    block(lanes, words);
   }
 
-  [[gnu::always_inline]] static inline void run_known(Lanes& lanes, const Word* sums) {
-    block<true>(lanes, nullptr, sums);
+  [[gnu::always_inline]] static inline void run_known(const State& from, const Word* sums,
+                                                      State& to) {
+    Vector v[8];
+    load_state(from, v);
+    rounds<true>(v, nullptr, sums, Numbers::kRounds);
+    add_state(from, v, to);
+  }
+
+  [[gnu::always_inline]] static inline void run_front(const State& from,
+                                                      const LanesRow<Lanes>* front,
+                                                      std::size_t count, const KnownEnd<Word>& end,
+                                                      State& to) {
+    Vector words[16];
+    const Vector mask = Isa::each(end.mask);
+    for (std::size_t i = 0; i < kFrontWords<Lanes>; ++i) {
+      words[i] = mask;
+      if (i < count) {
+        words[i] = Isa::add_without_carry(mask, Isa::load(front[i]));
+      }
+    }
+    Vector v[8];
+    load_state(from, v);
+    const Word* sums = end.sums;
+    asm("" : "+r"(sums));
+    sixteen<Use::kKnownEnd>(v, words, sums, std::make_index_sequence<16>());
+    rounds<false>(v, words, Numbers::kConstants + 16, Numbers::kRounds - 16);
+    add_state(from, v, to);
   }
 };
 

@@ -24,7 +24,11 @@ struct HashLanes {
   const std::uint8_t* text[kLanesMax];
 };
 template <class Lanes>
-using BlockWords = typename Lanes::Word[16][Lanes::kLanesMax];
+using LanesRow = typename Lanes::Word[Lanes::kLanesMax];  // A word of each lane.
+template <class Lanes>
+using LanesState = LanesRow<Lanes>[Lanes::kWords];
+template <class Lanes>
+using BlockWords = LanesRow<Lanes>[16];
 using Sha1Lanes = HashLanes<std::uint32_t, 5>;
 using Md5Lanes = HashLanes<std::uint32_t, 4>;
 using Sha256Lanes = HashLanes<std::uint32_t, 8>;
@@ -91,12 +95,37 @@ KeysKernel<Sha512Lanes> sha512_keys_avx512;
 
 // KnownKernel takes in a block that is the same in all lanes, of which the sums of the schedule's
 // words and the rounds' constants are known (FIPS 180-4 6.2.2 and 6.4.2): about half of the work.
+// The states are in memory as in HashLanes; both may be the same.
 template <class Lanes>
-using KnownKernel = void(Lanes& lanes, const typename Lanes::Word* sums) noexcept;
+using KnownKernel = void(const LanesState<Lanes>& from, const typename Lanes::Word* sums,
+                         LanesState<Lanes>& to) noexcept;
 KnownKernel<Sha256Lanes> sha256_known_avx2;
 KnownKernel<Sha256Lanes> sha256_known_avx512;
 KnownKernel<Sha512Lanes> sha512_known_avx2;
 KnownKernel<Sha512Lanes> sha512_known_avx512;
+
+// FrontKernel takes in a block of which only the front, as many words as a hash has, differs from
+// lane to lane: a padded key, or an outer hash's text. Of the front there are `count` rows, and
+// behind those zeros. KnownEnd is the rest: of rounds 0 to 15 the constants, with the words that
+// are known added, then of words 16 to 31 what those add to them; and what the front's words are
+// masked with.
+template <class Lanes>
+inline constexpr std::size_t kFrontWords = Lanes::kWords;
+template <>
+inline constexpr std::size_t kFrontWords<Sha512Lanes> = 6;  // SHA-384's.
+template <class Word>
+struct KnownEnd {
+  Word sums[32];
+  Word mask;
+};
+template <class Lanes>
+using FrontKernel = void(const LanesState<Lanes>& from, const LanesRow<Lanes>* front,
+                         std::size_t count, const KnownEnd<typename Lanes::Word>& end,
+                         LanesState<Lanes>& to) noexcept;
+FrontKernel<Sha256Lanes> sha256_front_avx2;
+FrontKernel<Sha256Lanes> sha256_front_avx512;
+FrontKernel<Sha512Lanes> sha512_front_avx2;
+FrontKernel<Sha512Lanes> sha512_front_avx512;
 
 // AesExpansion makes a schedule of a key: 16 bytes for each round and one more, aligned so, in the
 // order of their use. Those of decryption are for the equivalent inverse cipher (FIPS 197 5.3.5).
@@ -144,8 +173,8 @@ void aes_derive(const std::uint8_t (&inputs)[4][16], const AesDerivation* deriva
 // of texts on the stack when it runs out of registers. How much is -fstack-usage's answer, of the
 // compiler that takes most (always with -O3): of AES and what hashes alone up to 904 bytes, of MD5,
 // SHA-1, SHA-512 and their keys and words up to 2,696, of SHA-256 alone up to 1,736, of aes_derive
-// up to 2,240 (GCC 12 for a CPU with AVX-512, -march=native), and of SHA-256's keys and words up to
-// 2,880. What of hmac_lanes.h stands between is not always inlined, and comes on top.
+// up to 2,240 (GCC 12 for a CPU with AVX-512, -march=native), and of SHA-256's keys, words and
+// fronts up to 2,880. What of hmac_lanes.h stands between is not always inlined, and comes on top.
 inline constexpr std::size_t kShallowStack = 1024;
 inline constexpr std::size_t kDeepStack = 3072;
 inline constexpr std::size_t kDeepestStack = 4096;

@@ -7,12 +7,14 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <memory>
 #include <random>
 #include <vector>
 
 #include "engine/crypto/kit.h"
 #include "engine/crypto/lanes_parts.h"
+#include "engine/crypto/sha2_rounds.h"
 #include "tests/crypto/guarded.h"
 
 namespace usher::crypto {
@@ -172,6 +174,106 @@ void expect_same_keys(x86::KeysKernel<Lanes>* kernel, std::size_t lane_count, Ad
   }
 }
 
+template <class Word>
+Word sigma(Word word, x86::Bits bits) {
+  return std::rotr(word, bits.first) ^ std::rotr(word, bits.second) ^ word >> bits.third;
+}
+
+// fill_states makes random states, of so many lanes, and writes them where the kernels read them.
+template <class Lanes>
+auto fill_states(x86::LanesState<Lanes>& states, std::size_t lane_count, std::mt19937_64& random) {
+  using Word = typename Lanes::Word;
+  std::vector<std::array<Word, Lanes::kWords>> made(lane_count);
+  for (std::size_t n = 0; n < lane_count; ++n) {
+    for (std::size_t i = 0; i < Lanes::kWords; ++i) {
+      states[i][n] = made[n][i] = static_cast<Word>(random());
+    }
+  }
+  return made;
+}
+template <class Lanes>
+using BlockOf = std::array<typename Lanes::Word, 16>;
+template <class Lanes, class Add>
+void add_block(std::array<typename Lanes::Word, Lanes::kWords>& state, const BlockOf<Lanes>& block,
+               Add add) {
+  std::array<std::uint8_t, Lanes::kBlockSize> octets;
+  for (std::size_t i = 0; i < block.size(); ++i) {
+    const auto to = std::span(octets).subspan(i * sizeof(block[i]));
+    store_be(to.template first<sizeof(block[i])>(), block[i]);
+  }
+  add(state.data(), octets.data(), 1);
+}
+
+// expect_same_known runs a kernel on a block that is the same in all lanes, to other states and to
+// the same.
+template <class Numbers, class Add>
+void expect_same_known(x86::KnownKernel<typename Numbers::Lanes>* kernel, std::size_t lane_count,
+                       Add add) {
+  using Lanes = typename Numbers::Lanes;
+  std::mt19937_64 random{20261127};
+  for (const bool is_same : {false, true}) {
+    Lanes from{};
+    Lanes other{};
+    auto expected = fill_states<Lanes>(from.state, lane_count, random);
+    BlockOf<Lanes> block;
+    std::ranges::generate(block, [&] { return static_cast<typename Lanes::Word>(random()); });
+    std::vector<typename Lanes::Word> words(block.begin(), block.end());
+    for (std::size_t i = 16; i < Numbers::kRounds; ++i) {
+      words.push_back(words[i - 16] + sigma(words[i - 15], Numbers::kSigma0) + words[i - 7] +
+                      sigma(words[i - 2], Numbers::kSigma1));
+    }
+    for (std::size_t i = 0; i < Numbers::kRounds; ++i) {
+      words[i] += Numbers::kConstants[i];
+    }
+    for (auto& state : expected) {
+      add_block<Lanes>(state, block, add);
+    }
+    Lanes& to = is_same ? from : other;
+    kernel(from.state, words.data(), to.state);
+    SCOPED_TRACE(is_same);
+    expect_states(to, expected);
+  }
+}
+
+// expect_same_front runs a kernel on fronts of all sizes, in memory that ends where they may, with
+// other ends.
+template <class Numbers, class Add>
+void expect_same_front(x86::FrontKernel<typename Numbers::Lanes>* kernel, std::size_t lane_count,
+                       Add add) {
+  using Lanes = typename Numbers::Lanes;
+  using Word = typename Lanes::Word;
+  constexpr std::size_t kFront = x86::kFrontWords<Lanes>;
+  std::mt19937_64 random{20261127};
+  const Guarded memory(kFront * sizeof(x86::LanesRow<Lanes>));
+  for (std::size_t count = 0; count <= kFront; ++count) {
+    const MutableBytes octets = memory.take(count * sizeof(x86::LanesRow<Lanes>), true);
+    std::ranges::generate(octets, [&] { return static_cast<std::uint8_t>(random()); });
+    const auto* const front = reinterpret_cast<const x86::LanesRow<Lanes>*>(octets.data());
+    std::array<Word, 32> known{};
+    std::generate(known.begin() + kFront, known.begin() + 16,
+                  [&] { return static_cast<Word>(random()); });
+    x86::KnownEnd<Word> end{.sums = {}, .mask = static_cast<Word>(random())};
+    for (std::size_t i = 0; i < 16; ++i) {
+      end.sums[i] = known[i] + Numbers::kConstants[i];
+      end.sums[16 + i] = known[i] + sigma(known[i + 1], Numbers::kSigma0) + known[i + 9] +
+                         sigma(known[i + 14], Numbers::kSigma1);
+    }
+    Lanes lanes{};
+    auto expected = fill_states<Lanes>(lanes.state, lane_count, random);
+    for (std::size_t n = 0; n < lane_count; ++n) {
+      BlockOf<Lanes> block;
+      std::copy(known.begin(), known.begin() + 16, block.begin());
+      for (std::size_t i = 0; i < kFront; ++i) {
+        block[i] = (i < count ? front[i][n] : Word{0}) ^ end.mask;
+      }
+      add_block<Lanes>(expected[n], block, add);
+    }
+    kernel(lanes.state, front, count, end, lanes.state);
+    SCOPED_TRACE(count);
+    expect_states(lanes, expected);
+  }
+}
+
 // expect_all_same runs the three kernels of one hash.
 template <class Lanes, class Add>
 void expect_all_same(x86::HashKernel<Lanes>* kernel, x86::WordsKernel<Lanes>* words_kernel,
@@ -230,21 +332,29 @@ const Param kParams[] = {
      [] {
        expect_all_same(x86::sha256_avx2, x86::sha256_words_avx2, x86::sha256_keys_avx2, 8,
                        add_sha256_blocks);
+       expect_same_known<x86::Sha256Numbers>(x86::sha256_known_avx2, 8, add_sha256_blocks);
+       expect_same_front<x86::Sha256Numbers>(x86::sha256_front_avx2, 8, add_sha256_blocks);
      }},
     {"Sha256Avx512", Needs::kAvx512,
      [] {
        expect_all_same(x86::sha256_avx512, x86::sha256_words_avx512, x86::sha256_keys_avx512, 16,
                        add_sha256_blocks);
+       expect_same_known<x86::Sha256Numbers>(x86::sha256_known_avx512, 16, add_sha256_blocks);
+       expect_same_front<x86::Sha256Numbers>(x86::sha256_front_avx512, 16, add_sha256_blocks);
      }},
     {"Sha512Avx2", Needs::kAvx2,
      [] {
        expect_all_same(x86::sha512_avx2, x86::sha512_words_avx2, x86::sha512_keys_avx2, 4,
                        add_sha512_blocks);
+       expect_same_known<x86::Sha512Numbers>(x86::sha512_known_avx2, 4, add_sha512_blocks);
+       expect_same_front<x86::Sha512Numbers>(x86::sha512_front_avx2, 4, add_sha512_blocks);
      }},
     {"Sha512Avx512", Needs::kAvx512,
      [] {
        expect_all_same(x86::sha512_avx512, x86::sha512_words_avx512, x86::sha512_keys_avx512, 8,
                        add_sha512_blocks);
+       expect_same_known<x86::Sha512Numbers>(x86::sha512_known_avx512, 8, add_sha512_blocks);
+       expect_same_front<x86::Sha512Numbers>(x86::sha512_front_avx512, 8, add_sha512_blocks);
      }},
 };
 
