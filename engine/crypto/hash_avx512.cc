@@ -155,31 +155,41 @@ struct Long : Whole {
     return _mm512_rol_epi64(x, kBits);
   }
 
+  // turn makes rows of columns: of eight words of each lane a word of each.
+  [[gnu::always_inline]] static inline void turn(const Vector (&lane)[8], Vector* words) {
+    // Of lanes 2n and 2n + 1, each quarter of two[2n + k] has words k, 2 + k, 4 + k, 6 + k.
+    Vector two[8];
+    for (std::size_t i = 0; i < 8; i += 2) {
+      two[i] = _mm512_unpacklo_epi64(lane[i], lane[i + 1]);
+      two[i + 1] = _mm512_unpackhi_epi64(lane[i], lane[i + 1]);
+    }
+    for (std::size_t k = 0; k < 2; ++k) {
+      const Vector low = _mm512_shuffle_i64x2(two[k], two[2 + k], 0x44);
+      const Vector high = _mm512_shuffle_i64x2(two[k], two[2 + k], 0xee);
+      const Vector low_2 = _mm512_shuffle_i64x2(two[4 + k], two[6 + k], 0x44);
+      const Vector high_2 = _mm512_shuffle_i64x2(two[4 + k], two[6 + k], 0xee);
+      words[k] = _mm512_shuffle_i64x2(low, low_2, 0x88);
+      words[2 + k] = _mm512_shuffle_i64x2(low, low_2, 0xdd);
+      words[4 + k] = _mm512_shuffle_i64x2(high, high_2, 0x88);
+      words[6 + k] = _mm512_shuffle_i64x2(high, high_2, 0xdd);
+    }
+  }
+
+  [[gnu::always_inline]] static inline Vector swap_octets(Vector v) {
+    return _mm512_shuffle_epi8(v, _mm512_broadcast_i32x4(_mm_set_epi8(8, 9, 10, 11, 12, 13, 14, 15,
+                                                                      0, 1, 2, 3, 4, 5, 6, 7)));
+  }
+
   // load_words reads 128 bytes of every lane, one half after the other.
   template <bool kBigEndian>
   [[gnu::always_inline]] static inline void load_words(const std::uint8_t** text, Vector* words) {
     static_assert(kBigEndian, "SHA-512 is the only one");
-    const Vector swap =
-        _mm512_broadcast_i32x4(_mm_set_epi8(8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
     for (std::size_t half = 0; half < 16; half += 8) {
-      // Of lanes 2n and 2n + 1, each quarter of two[2n + k] has words k, 2 + k, 4 + k, 6 + k.
-      Vector two[8];
-      for (std::size_t lane = 0; lane < 8; lane += 2) {
-        const Vector row = _mm512_shuffle_epi8(load(text[lane] + 8 * half), swap);
-        const Vector next_row = _mm512_shuffle_epi8(load(text[lane + 1] + 8 * half), swap);
-        two[lane] = _mm512_unpacklo_epi64(row, next_row);
-        two[lane + 1] = _mm512_unpackhi_epi64(row, next_row);
+      Vector rows[8];
+      for (std::size_t lane = 0; lane < 8; ++lane) {
+        rows[lane] = swap_octets(load(text[lane] + 8 * half));
       }
-      for (std::size_t k = 0; k < 2; ++k) {
-        const Vector low = _mm512_shuffle_i64x2(two[k], two[2 + k], 0x44);
-        const Vector high = _mm512_shuffle_i64x2(two[k], two[2 + k], 0xee);
-        const Vector low_2 = _mm512_shuffle_i64x2(two[4 + k], two[6 + k], 0x44);
-        const Vector high_2 = _mm512_shuffle_i64x2(two[4 + k], two[6 + k], 0xee);
-        words[half + k] = _mm512_shuffle_i64x2(low, low_2, 0x88);
-        words[half + 2 + k] = _mm512_shuffle_i64x2(low, low_2, 0xdd);
-        words[half + 4 + k] = _mm512_shuffle_i64x2(high, high_2, 0x88);
-        words[half + 6 + k] = _mm512_shuffle_i64x2(high, high_2, 0xdd);
-      }
+      turn(rows, words + half);
     }
     for (std::size_t lane = 0; lane < 8; ++lane) {
       text[lane] += 128;
@@ -193,15 +203,13 @@ struct Long : Whole {
     static_assert(kBigEndian);
     const Vector pads = _mm512_set4_epi64(0x5c5c5c5c5c5c5c5c, 0x3636363636363636,
                                           0x5c5c5c5c5c5c5c5c, 0x3636363636363636);
-    const Vector swap =
-        _mm512_broadcast_i32x4(_mm_set_epi8(8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
     // Of lanes n and n + 1, two of the quarters of two[k] have words k and 2 + k: first those from
     // lane 0 and 2 on, then those from 4 and 6 on.
     Vector two[2][2];
     for (std::size_t half = 0; half < 2; ++half) {
       const std::uint8_t* const* const from = text + 4 * half;
-      const Vector row = _mm512_shuffle_epi8(load_both(from[0], from[2]), swap);
-      const Vector next_row = _mm512_shuffle_epi8(load_both(from[1], from[3]), swap);
+      const Vector row = swap_octets(load_both(from[0], from[2]));
+      const Vector next_row = swap_octets(load_both(from[1], from[3]));
       two[half][0] = _mm512_unpacklo_epi64(row, next_row);
       two[half][1] = _mm512_unpackhi_epi64(row, next_row);
     }
@@ -324,6 +332,31 @@ void sha512_front_avx512(const LanesState<Sha512Lanes>& from, const LanesRow<Sha
                          std::size_t count, const KnownEnd<std::uint64_t>& end,
                          LanesState<Sha512Lanes>& to) noexcept {
   Sha2Rounds<Long, Sha512Numbers>::run_front(from, front, count, end, to);
+  forget_registers();
+}
+
+void sha384_outer_avx512(Sha512Lanes& lanes, const LanesRow<Sha512Lanes>* front,
+                         const KnownEnd<std::uint64_t>& end, std::uint8_t* const* out) noexcept {
+  __m512i rows[8];
+  __m512i words[8];
+  for (std::size_t lane = 0; lane < 8; ++lane) {
+    rows[lane] = Long::load(lanes.text[lane]);
+  }
+  Long::turn(rows, words);
+  for (std::size_t i = 0; i < 8; ++i) {
+    Long::store(lanes.state[i], words[i]);
+  }
+  Sha2Rounds<Long, Sha512Numbers>::run_front(lanes.state, front, kFrontWords<Sha512Lanes>, end,
+                                             lanes.state);
+  for (std::size_t i = 0; i < 8; ++i) {
+    words[i] = Long::swap_octets(Long::load(lanes.state[i]));
+  }
+  Long::turn(words, rows);
+  for (std::size_t lane = 0; lane < 8; ++lane) {
+    if (out[lane] != nullptr) {
+      _mm512_mask_storeu_epi64(out[lane], (1u << kFrontWords<Sha512Lanes>)-1, rows[lane]);
+    }
+  }
   forget_registers();
 }
 

@@ -10,6 +10,7 @@
 
 #include "engine/crypto/hmac_alone.h"
 #include "engine/crypto/hmac_parts.h"
+#include "engine/crypto/known_ends.h"
 #include "engine/crypto/lanes_parts.h"
 #include "engine/crypto/x86_kernels.h"
 
@@ -18,7 +19,7 @@ namespace usher::crypto {
 inline constexpr std::size_t kTextsAtOnce = kBatchMax;  // Texts hashed at once.
 
 // Way is a kernel for each input, how many lanes they have, a power of two, and how many must be in
-// use, at least two: they take as long for one as for all.
+// use, at least two: they take as long for one as for all. There may be one for outer hashes.
 template <class Lanes>
 struct Way {
   x86::HashKernel<Lanes>* kernel;
@@ -26,6 +27,7 @@ struct Way {
   x86::KeysKernel<Lanes>* keys_kernel;
   std::size_t lanes;
   std::size_t worth;
+  x86::OuterKernel<Lanes>* outer_kernel = nullptr;
 };
 
 // each_share gives `count` things to the ways that are best for so many: `run` is called with a
@@ -44,20 +46,6 @@ template <class Way, class Run>
     }
   }
   return first;
-}
-
-// outer_end_words is outer_end as words: only the first and, of the number, one is not zero.
-template <class Hash>
-constexpr auto outer_end_words() noexcept {
-  using Word = typename Hash::Lanes::Word;
-  constexpr auto kEnd = outer_end<Hash>();
-  std::array<Word, kEnd.size() / sizeof(Word)> words{};
-  for (std::size_t i = 0; i < kEnd.size(); ++i) {
-    const std::size_t place = i % sizeof(Word);
-    words[i / sizeof(Word)] |= Word{kEnd[i]}
-                               << 8 * (Hash::kBigEndian ? sizeof(Word) - 1 - place : place);
-  }
-  return words;
 }
 
 // HmacLanes makes many HMACs side by side (RFC 2104). Hash is which: its lanes, its ways, where it
@@ -132,6 +120,8 @@ class HmacLanes {
   void occupy_idle(const Way<Lanes>& way, std::uint32_t blocks) noexcept;
   void hash_inner(const Way<Lanes>& way, std::span<const HmacJob> jobs, std::size_t first) noexcept;
   void hash_outer(const Way<Lanes>& way, std::span<const HmacJob> jobs, std::size_t first) noexcept;
+  void hash_outer_some(const Way<Lanes>& way, std::span<const HmacJob> jobs,
+                       std::size_t first) noexcept;
   // forget wipes what is secret of the first `count` texts.
   void forget(std::size_t count) noexcept {
     wipe(std::span(octets_).last(kBlockSize + count * kSeatSize));
@@ -294,21 +284,41 @@ void HmacLanes<Hash>::hash_inner(const Way<Lanes>& way, std::span<const HmacJob>
   }
 }
 
+// hash_outer_some makes the outer hashes of as many texts as there are lanes.
+template <class Hash>
+void HmacLanes<Hash>::hash_outer_some(const Way<Lanes>& way, std::span<const HmacJob> jobs,
+                                      std::size_t first) noexcept {
+  // What lanes without a text make does not matter. They end where the columns do, as `first` is
+  // a multiple of what wider ways took.
+  assert(first % kColumns + way.lanes <= kColumns);
+  const OuterTexts& texts = outer_[first / kColumns];
+  if constexpr (requires { typename Hash::Numbers; }) {
+    static constexpr x86::KnownEnd<Word> kEnd = text_end<Hash>();
+    if (way.outer_kernel != nullptr) {
+      assert(way.lanes == kColumns);
+      std::uint8_t* out[kColumns];
+      for (std::size_t lane = 0; lane < kColumns; ++lane) {
+        lanes_.text[lane] = jobs[lane < jobs.size() ? lane : 0].key->outer();
+        out[lane] = lane < jobs.size() ? jobs[lane].out.data() : nullptr;
+      }
+      return way.outer_kernel(lanes_, texts, kEnd, out);
+    }
+  }
+  for (std::size_t lane = 0; lane < jobs.size(); ++lane) {
+    write_state(lane, jobs[lane].key->outer());
+  }
+  way.words_kernel(lanes_, texts, first % kColumns);
+  for (std::size_t lane = 0; lane < jobs.size(); ++lane) {
+    write_hash(lane, jobs[lane].out.data());
+  }
+}
+
 template <class Hash>
 void HmacLanes<Hash>::hash_outer(const Way<Lanes>& way, std::span<const HmacJob> jobs,
                                  std::size_t first) noexcept {
   while (!jobs.empty()) {
     const std::size_t some = std::min(jobs.size(), way.lanes);
-    for (std::size_t lane = 0; lane < some; ++lane) {
-      write_state(lane, jobs[lane].key->outer());
-    }
-    // What lanes without a text make does not matter. They end where the columns do, as `first` is
-    // a multiple of what wider ways took.
-    assert(first % kColumns + way.lanes <= kColumns);
-    way.words_kernel(lanes_, outer_[first / kColumns], first % kColumns);
-    for (std::size_t lane = 0; lane < some; ++lane) {
-      write_hash(lane, jobs[lane].out.data());
-    }
+    hash_outer_some(way, jobs.first(some), first);
     jobs = jobs.subspan(some);
     first += some;
   }

@@ -54,6 +54,20 @@ constexpr auto outer_end() noexcept {
   return end;
 }
 
+// outer_end_words is outer_end as words: only the first and, of the number, one is not zero.
+template <class Hash>
+constexpr auto outer_end_words() noexcept {
+  using Word = typename Hash::Lanes::Word;
+  constexpr auto kEnd = outer_end<Hash>();
+  std::array<Word, kEnd.size() / sizeof(Word)> words{};
+  for (std::size_t i = 0; i < kEnd.size(); ++i) {
+    const std::size_t place = i % sizeof(Word);
+    words[i / sizeof(Word)] |= Word{kEnd[i]}
+                               << 8 * (Hash::kBigEndian ? sizeof(Word) - 1 - place : place);
+  }
+  return words;
+}
+
 // put_hash_word writes word number `i` of a hash where the hash is to go. Every hash is whole
 // words.
 template <class Hash>

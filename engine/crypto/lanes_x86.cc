@@ -85,8 +85,9 @@ constexpr std::array kSha256Avx2 = {
 
 // SHA-512: AVX-512 363, AVX2 350, OpenSSL 146.
 using Sha512Way = Way<x86::Sha512Lanes>;
-constexpr std::array kSha512Avx512 = {
-    Sha512Way{x86::sha512_avx512, x86::sha512_words_avx512, x86::sha512_keys_avx512, 8, 3}};
+constexpr std::array kSha512Avx512 = {Sha512Way{x86::sha512_avx512, x86::sha512_words_avx512,
+                                                x86::sha512_keys_avx512, 8, 3,
+                                                x86::sha384_outer_avx512}};
 constexpr std::array kSha512Avx2 = {
     Sha512Way{x86::sha512_avx2, x86::sha512_words_avx2, x86::sha512_keys_avx2, 4, 3}};
 

@@ -127,6 +127,14 @@ FrontKernel<Sha256Lanes> sha256_front_avx512;
 FrontKernel<Sha512Lanes> sha512_front_avx2;
 FrontKernel<Sha512Lanes> sha512_front_avx512;
 
+// OuterKernel makes outer hashes (RFC 2104 4): `text` is each lane's state, as words beside each
+// other, `front` the inner hashes as rows, and `out` where the hash goes as bytes, or null.
+template <class Lanes>
+using OuterKernel = void(Lanes& lanes, const LanesRow<Lanes>* front,
+                         const KnownEnd<typename Lanes::Word>& end,
+                         std::uint8_t* const* out) noexcept;
+OuterKernel<Sha512Lanes> sha384_outer_avx512;
+
 // AesExpansion makes a schedule of a key: 16 bytes for each round and one more, aligned so, in the
 // order of their use. Those of decryption are for the equivalent inverse cipher (FIPS 197 5.3.5).
 struct AesExpansion {

@@ -235,6 +235,20 @@ void expect_same_known(x86::KnownKernel<typename Numbers::Lanes>* kernel, std::s
   }
 }
 
+// random_end makes the end of a block, which comes back as words, behind zeros.
+template <class Numbers, class Word = typename Numbers::Lanes::Word>
+std::array<Word, 32> random_end(x86::KnownEnd<Word>& end, std::mt19937_64& random) {
+  std::array<Word, 32> known{};
+  std::generate(known.begin() + x86::kFrontWords<typename Numbers::Lanes>, known.begin() + 16,
+                [&] { return static_cast<Word>(random()); });
+  for (std::size_t i = 0; i < 16; ++i) {
+    end.sums[i] = known[i] + Numbers::kConstants[i];
+    end.sums[16 + i] = known[i] + sigma(known[i + 1], Numbers::kSigma0) + known[i + 9] +
+                       sigma(known[i + 14], Numbers::kSigma1);
+  }
+  return known;
+}
+
 // expect_same_front runs a kernel on fronts of all sizes, in memory that ends where they may, with
 // other ends.
 template <class Numbers, class Add>
@@ -249,15 +263,8 @@ void expect_same_front(x86::FrontKernel<typename Numbers::Lanes>* kernel, std::s
     const MutableBytes octets = memory.take(count * sizeof(x86::LanesRow<Lanes>), true);
     std::ranges::generate(octets, [&] { return static_cast<std::uint8_t>(random()); });
     const auto* const front = reinterpret_cast<const x86::LanesRow<Lanes>*>(octets.data());
-    std::array<Word, 32> known{};
-    std::generate(known.begin() + kFront, known.begin() + 16,
-                  [&] { return static_cast<Word>(random()); });
     x86::KnownEnd<Word> end{.sums = {}, .mask = static_cast<Word>(random())};
-    for (std::size_t i = 0; i < 16; ++i) {
-      end.sums[i] = known[i] + Numbers::kConstants[i];
-      end.sums[16 + i] = known[i] + sigma(known[i + 1], Numbers::kSigma0) + known[i + 9] +
-                         sigma(known[i + 14], Numbers::kSigma1);
-    }
+    const std::array<Word, 32> known = random_end<Numbers>(end, random);
     Lanes lanes{};
     auto expected = fill_states<Lanes>(lanes.state, lane_count, random);
     for (std::size_t n = 0; n < lane_count; ++n) {
@@ -271,6 +278,54 @@ void expect_same_front(x86::FrontKernel<typename Numbers::Lanes>* kernel, std::s
     kernel(lanes.state, front, count, end, lanes.state);
     SCOPED_TRACE(count);
     expect_states(lanes, expected);
+  }
+}
+
+// expect_same_outer runs a kernel on states and to hashes in memory that ends where they may, with
+// as many lanes in use as may be.
+template <class Numbers, class Add>
+void expect_same_outer(x86::OuterKernel<typename Numbers::Lanes>* kernel, std::size_t lane_count,
+                       Add add) {
+  using Lanes = typename Numbers::Lanes;
+  using Word = typename Lanes::Word;
+  using State = std::array<Word, Lanes::kWords>;
+  constexpr std::size_t kFront = x86::kFrontWords<Lanes>;
+  std::mt19937_64 random{20261127};
+  std::vector<std::unique_ptr<Guarded>> memory;
+  for (std::size_t n = 0; n < 2 * lane_count; ++n) {
+    memory.push_back(std::make_unique<Guarded>(sizeof(State)));
+  }
+  for (std::size_t count = 1; count <= lane_count; ++count) {
+    Lanes lanes{};
+    x86::KnownEnd<Word> end{};
+    const std::array<Word, 32> known = random_end<Numbers>(end, random);
+    alignas(64) x86::LanesRow<Lanes> front[kFront];
+    std::array<std::uint8_t*, Lanes::kLanesMax> out{};
+    std::vector<std::array<Word, kFront>> expected;
+    for (std::size_t n = 0; n < lane_count; ++n) {
+      State state;
+      std::ranges::generate(state, [&] { return static_cast<Word>(random()); });
+      const MutableBytes octets = memory[n]->take(sizeof(State), count % 2 == 0);
+      std::memcpy(octets.data(), state.data(), sizeof(State));
+      lanes.text[n] = octets.data();
+      BlockOf<Lanes> block;
+      std::copy(known.begin(), known.begin() + 16, block.begin());
+      for (std::size_t i = 0; i < kFront; ++i) {
+        front[i][n] = block[i] = static_cast<Word>(random());
+      }
+      add_block<Lanes>(state, block, add);
+      if (n < count) {
+        out[n] = memory[lane_count + n]->take(kFront * sizeof(Word), count % 2 == 0).data();
+        std::copy_n(state.begin(), kFront, expected.emplace_back().begin());
+      }
+    }
+    kernel(lanes, front, end, out.data());
+    for (std::size_t n = 0; n < count; ++n) {
+      for (std::size_t i = 0; i < kFront; ++i) {
+        const Bytes octets{out[n] + i * sizeof(Word), sizeof(Word)};
+        EXPECT_EQ(load_be<Word>(octets), expected[n][i]) << "lane " << n << " of " << count;
+      }
+    }
   }
 }
 
@@ -355,6 +410,7 @@ const Param kParams[] = {
                        add_sha512_blocks);
        expect_same_known<x86::Sha512Numbers>(x86::sha512_known_avx512, 8, add_sha512_blocks);
        expect_same_front<x86::Sha512Numbers>(x86::sha512_front_avx512, 8, add_sha512_blocks);
+       expect_same_outer<x86::Sha512Numbers>(x86::sha384_outer_avx512, 8, add_sha512_blocks);
      }},
 };
 
