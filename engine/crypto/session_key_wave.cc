@@ -81,7 +81,11 @@ bool SessionKeyWave::derive_sha2() noexcept {
   for (std::size_t i = 0; i < count_; ++i) {
     const Item& item = items_[i];
     SessionKeys& keys = *item.keys;
-    KdfJob& job = workspace.kdf[i] = {.base = {item.session_key, profile_.key_size}};
+    // In pieces: GCC 12 clears the whole by a string instruction, which starts slowly.
+    KdfJob& job = workspace.kdf[i];
+    job.base = {item.session_key, profile_.key_size};
+    job.keys = {};
+    job.hmac_keys = {};
     if (item.wanted.authenticator) {
       job.keys[0] = keys.authenticator_ke.room(profile_.key_size);
       job.keys[1] = keys.authenticator_ki.room(profile_.integrity_key_size);
