@@ -76,12 +76,11 @@ class HmacLanes {
   static_assert(Lanes::kWords * sizeof(Word) <= sizeof(HmacKey::State));
   static_assert(x86::kKeyOctets == kKeySizeMax);
 
-  // A seat is one text's: its end with padding. The next one's is in front of it, because what
-  // comes with an end when it is copied goes there: who has that seat comes later, and overwrites
-  // it.
-  static constexpr std::size_t kSeatSize = 2 * kBlockSize;
-  [[nodiscard]] std::uint8_t* end_of(std::size_t number) noexcept {
-    return octets_.data() + octets_.size() - (number + 1) * kSeatSize;
+  // A seat is a lane's, for the end of its text with padding. What comes with that when it is
+  // copied goes in front of it.
+  static constexpr std::size_t kSeatSize = 3 * kBlockSize;
+  [[nodiscard]] std::uint8_t* end_of(std::size_t lane) noexcept {
+    return octets_.data() + lane * kSeatSize + kBlockSize;
   }
 
   // The blocks of the outer hashes lie there as words. What follows the hash never changes.
@@ -124,7 +123,7 @@ class HmacLanes {
                        std::size_t first) noexcept;
   // forget wipes what is secret of the first `count` texts.
   void forget(std::size_t count) noexcept {
-    wipe(std::span(octets_).last(kBlockSize + count * kSeatSize));
+    wipe(std::span(octets_).first(std::min(count, kColumns) * kSeatSize));
     for (std::size_t first = 0; first < count; first += kColumns) {
       wipe_words(outer_[first / kColumns][0], kHashWords * kColumns);
     }
@@ -147,7 +146,7 @@ class HmacLanes {
   Lanes lanes_{};
   Sitting sitting_[Lanes::kLanesMax]{};
   OuterTexts outer_[kTextsAtOnce / kColumns]{};
-  std::array<std::uint8_t, kBlockSize + kTextsAtOnce * kSeatSize> octets_;
+  std::array<std::uint8_t, kColumns * kSeatSize> octets_;
 };
 
 // start makes the states of as many keys as fit into the lanes, two lanes for each.
@@ -191,7 +190,7 @@ void HmacLanes<Hash>::begin(std::size_t lane, const HmacJob& job, std::size_t nu
   const std::size_t size = job.text.size();
   const std::size_t blocks = size / kBlockSize;
   const std::size_t rest = size % kBlockSize;
-  std::uint8_t* const end = end_of(number);
+  std::uint8_t* const end = end_of(lane);
   if (blocks == 0) {
     copy(job.text, {end, kBlockSize});
   } else {
@@ -213,7 +212,7 @@ void HmacLanes<Hash>::begin(std::size_t lane, const HmacJob& job, std::size_t nu
 template <class Hash>
 void HmacLanes<Hash>::go_to_end(std::size_t lane) noexcept {
   Sitting& sitting = sitting_[lane];
-  lanes_.text[lane] = end_of(sitting.number);
+  lanes_.text[lane] = end_of(lane);
   sitting.left = std::exchange(sitting.end_left, 0);
 }
 
