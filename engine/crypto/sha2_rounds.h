@@ -1,5 +1,5 @@
 // SHA-256 and SHA-512 in vector registers, one message a lane; for hash_avx2.cc and hash_avx512.cc,
-// and its numbers for sha_ni.cc and kdf_lanes.h, alone.
+// and its numbers for sha_ni.cc, kdf_lanes.h and known_ends.h, alone.
 #pragma once
 
 #include <cstddef>
