@@ -32,7 +32,22 @@ struct Plan {
   bool json = false;
 };
 
+// between is CLI::Range, but also for what is no number: "nan" lies in every range of CLI11's.
+CLI::Validator between(double least, double most) {
+  const std::string said =
+      "a number from " + CLI::detail::to_string(least) + " to " + CLI::detail::to_string(most);
+  return {[=](const std::string& text) {
+            double value = 0;
+            const bool is_number = CLI::detail::lexical_cast(text, value);
+            return is_number && value >= least && value <= most ? "" : "not " + said;
+          },
+          said};
+}
+
 void declare(CLI::App& app, Plan& plan) {
+  constexpr double kSecondsMax = 86'400;
+  constexpr double kRateMax = 10'000'000;
+  constexpr std::size_t kTokensMax = 100'000'000;
   Options& options = plan.options;
   app.add_option("--address", options.address, "IPv4 address of the server")->capture_default_str();
   app.add_option("--port", options.port, "TCP port of the server")->required();
@@ -54,13 +69,16 @@ void declare(CLI::App& app, Plan& plan) {
   app.add_option("--connections", options.connections, "kept alive, one request on each")
       ->check(CLI::Range(1, 10'000))
       ->capture_default_str();
-  app.add_option("--seconds", options.seconds, "how long, at most")->capture_default_str();
+  app.add_option("--seconds", options.seconds, "how long, at most")
+      ->check(between(0.001, kSecondsMax))
+      ->capture_default_str();
   app.add_option("--rate", options.rate, "requests a second (open loop); 0: closed loop")
-      ->check(CLI::NonNegativeNumber)
+      ->check(between(0, kRateMax))
       ->capture_default_str();
   app.add_option("--waiting", plan.waiting,
                  "open loop: how many may wait for a free connection before the oldest gives up");
-  app.add_option("--tokens", plan.tokens, "made in advance; ends the run when used up");
+  app.add_option("--tokens", plan.tokens, "made in advance; ends the run when used up")
+      ->check(CLI::Range(std::size_t{1}, kTokensMax));
   app.add_option("--prove-every", options.prove_every,
                  "decrypt one answer in so many; 0: judge by status alone")
       ->capture_default_str();
