@@ -9,7 +9,6 @@
 #include <memory>
 #include <type_traits>
 #include <vector>
-#include <vector>
 
 namespace usher {
 namespace {
