@@ -108,7 +108,7 @@ KnownKernel<Sha512Lanes> sha512_known_avx512;
 // lane to lane: a padded key, or an outer hash's text. Of the front there are `count` rows, and
 // behind those zeros. KnownEnd is the rest: of rounds 0 to 15 the constants, with the words that
 // are known added, then of words 16 to 31 what those add to them; and what the front's words are
-// masked with.
+// masked with. `to` may be `from`, or lie where `front` does.
 template <class Lanes>
 inline constexpr std::size_t kFrontWords = Lanes::kWords;
 template <>

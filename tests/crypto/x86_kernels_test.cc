@@ -250,7 +250,7 @@ std::array<Word, 32> random_end(x86::KnownEnd<Word>& end, std::mt19937_64& rando
 }
 
 // expect_same_front runs a kernel on fronts of all sizes, in memory that ends where they may, with
-// other ends.
+// other ends; with new states elsewhere, where the fronts are, and where the old ones are.
 template <class Numbers, class Add>
 void expect_same_front(x86::FrontKernel<typename Numbers::Lanes>* kernel, std::size_t lane_count,
                        Add add) {
@@ -275,8 +275,15 @@ void expect_same_front(x86::FrontKernel<typename Numbers::Lanes>* kernel, std::s
       }
       add_block<Lanes>(expected[n], block, add);
     }
-    kernel(lanes.state, front, count, end, lanes.state);
     SCOPED_TRACE(count);
+    Lanes elsewhere{};
+    kernel(lanes.state, front, count, end, elsewhere.state);
+    expect_states(elsewhere, expected);
+    Lanes over_front{};
+    std::memcpy(over_front.state, octets.data(), octets.size());
+    kernel(lanes.state, over_front.state, count, end, over_front.state);
+    expect_states(over_front, expected);
+    kernel(lanes.state, front, count, end, lanes.state);
     expect_states(lanes, expected);
   }
 }
