@@ -16,9 +16,10 @@ std::uint64_t client_of(const TicketCache& cache, const Context& context) noexce
                        user.size());
 }
 
-// ends_sealed says whether the ticket's last octets are those of its keyed checksum. Behind them
-// only extensions can stand (RFC 4120 1.5.1), which nothing protects: with one, a client could make
-// any number of tickets from its own, even such as have one hash.
+// ends_sealed says whether the ticket's last octets are its ciphertext's: its keyed checksum, or
+// with RC4 what is enciphered under that. Behind them only extensions can stand (RFC 4120 1.5.1),
+// which nothing protects: with one, a client could make any number of tickets from its own, even
+// such as have one hash.
 bool ends_sealed(const krb5::Ticket& ticket) noexcept {
   return std::to_address(ticket.enc_part.cipher.end()) == std::to_address(ticket.encoded.end());
 }

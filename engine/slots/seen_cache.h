@@ -52,8 +52,8 @@ enum class Offered : std::uint8_t {
 // Payload, which is made in its place. Before an entry is wiped its Payload is destroyed: it may
 // hold what it must give back.
 //
-// Keys end in what differs whatever else is the same, as the checksum of a sealed ticket does:
-// those of one size and one end crowd one set. A key's hash chooses a set of 8 ways. Each way has a
+// Keys end in what differs whatever else is the same, as a sealed ticket does: those of one size
+// and one end crowd one set. A key's hash chooses a set of 8 ways. Each way has a
 // word - tag of the hash, number of pins, a bit for "found lately", state - and all words of a set
 // lie in one cache line:
 //

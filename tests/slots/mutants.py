@@ -434,6 +434,7 @@ MUTANTS = [
     Mutant("filter_has_one_group", SEEN_FILTER, "groups_[static_cast<std::size_t>(client) & (groups_.size() - 1)]", "groups_[client & 0]"),
     Mutant("filter_seconds_do_not_wrap", SEEN_FILTER, "(offered - seen) & kSecondMask;", "(offered & kSecondMask) - (seen & kSecondMask);"),
     Mutant("hash_without_its_end", SEEN_HASH, "= bytes.last<kTail>();", "= bytes.first<kTail>();"),
+    Mutant("end_is_the_front", SEEN_HASH, "bytes.last<kEnd>()", "bytes.first<kEnd>()"),
     Mutant("hash_of_the_front", SEEN_HASH, "(bytes.size() - kTail) / kSpread;", "sizeof(std::uint64_t);"),
     Mutant("hash_of_a_short_string_without_its_rest", SEEN_HASH, "return sum + pair(i, bytes.last(kPair));", "return sum;"),
     Mutant("hash_without_size", SEEN_HASH, "pair(kWords, size, number)", "pair(kWords, 0, number)"),
