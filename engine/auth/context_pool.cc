@@ -101,6 +101,7 @@ std::uint32_t ContextPool::sweep(std::int64_t steady_us) noexcept {
 void ContextPool::release(Pinned<Context>& context) noexcept {
   for (Kept* const kept : {&context->pac, &context->delegated}) {
     if (!kept->empty()) {
+      assert(pages_ != nullptr);
       pages_->release(*kept);
     }
   }

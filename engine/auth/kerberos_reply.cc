@@ -25,6 +25,12 @@ constexpr std::size_t kEncApRepPartSizeMax = 128;
 constexpr std::size_t kReplyHeadroom =
     ReplyFront<ApRepKind>::kSizeMax + ReplyFront<RespKind>::kSizeMax;
 
+// What stage_reply and, if that is in vain, write_error take from the arena; exchange.h counts with
+// twice a reply.
+static_assert(2 * kKeySizeMax + 2 * kEncApRepPartSizeMax + kReplyHeadroom + 64 +
+                  crypto::sealing_room(kEncApRepPartSizeMax) + kErrorSizeMax <=
+              2 * kReplySizeMax);
+
 // The part of Context::storage that keeps the session key while a third leg is owed: its etype in
 // four bytes, little-endian, and the key.
 constexpr std::size_t kSessionKeyPart = 4;

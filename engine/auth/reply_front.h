@@ -1,11 +1,12 @@
 // What stands in front of a reply's ciphertext: the same octets in all replies of one kind.
 #pragma once
 
-#include <algorithm>
 #include <array>
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <span>
 
 #include "parsers/bytes.h"
 
@@ -34,6 +35,7 @@ class ReplyFront {
   // remember keeps what stands in front of the last `size` octets of `reply`, if it is not longer
   // than kSizeMax.
   void remember(const Kind& kind, Bytes reply, std::size_t size) noexcept {
+    assert(reply.size() > size);  // It has been written: there was room.
     const Bytes front = reply.first(reply.size() - size);
     front_size_ = front.size() <= kSizeMax ? front.size() : 0;
     kind_ = kind;

@@ -34,9 +34,8 @@ using TicketCache = SeenCache<OpenedTicket>;
 // seek_ticket begins to look for the exchange's ticket, if the policy lets tickets be remembered
 // and it is one that can be: nothing stands behind what is sealed. What is in front, names and
 // numbers, a client can write in more than one way; it has its share of the cache, however it
-// writes them. recall tells. True: it was
-// found, and what it came to then is the turn's job for it, which is done already. Between the two
-// the processor fetches memory that is in no cache.
+// writes them. recall tells. True: it was found, and what it came to then is the turn's job for it,
+// which is done already. Between the two the processor fetches memory that is in no cache.
 void seek_ticket(Turn& turn, Exchange& exchange) noexcept;
 [[nodiscard]] bool recall(Turn& turn, Exchange& exchange) noexcept;
 

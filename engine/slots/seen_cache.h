@@ -53,9 +53,9 @@ enum class Offered : std::uint8_t {
 // hold what it must give back.
 //
 // Keys end in what differs whatever else is the same, as a sealed ticket does: those of one size
-// and one end crowd one set. A key's hash chooses a set of 8 ways. Each way has a
-// word - tag of the hash, number of pins, a bit for "found lately", state - and all words of a set
-// lie in one cache line:
+// and one end crowd one set. A key's hash chooses a set of 8 ways. Each way has a word - tag of the
+// hash, number of pins, a bit for "found lately", state - and all words of a set lie in one cache
+// line:
 //
 //   empty --admit--> writing --publish--> ready --doom--> doomed --last unpin wipes--> empty
 //                       ^                 |   (pins come and go)
