@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <cstdio>
 #include <ctime>
 #include <iostream>
@@ -33,20 +34,18 @@ struct Plan {
 };
 
 // between is CLI::Range, but also for what is no number: "nan" lies in every range of CLI11's.
-CLI::Validator between(double least, double most) {
-  const std::string said =
-      "a number from " + CLI::detail::to_string(least) + " to " + CLI::detail::to_string(most);
+// `said` is both bounds in words.
+CLI::Validator between(double least, double most, const std::string& said) {
   return {[=](const std::string& text) {
             double value = 0;
-            const bool is_number = CLI::detail::lexical_cast(text, value);
+            const char* const text_end = text.data() + text.size();
+            const bool is_number = std::from_chars(text.data(), text_end, value).ptr == text_end;
             return is_number && value >= least && value <= most ? "" : "not " + said;
           },
           said};
 }
 
 void declare(CLI::App& app, Plan& plan) {
-  constexpr double kSecondsMax = 86'400;
-  constexpr double kRateMax = 10'000'000;
   constexpr std::size_t kTokensMax = 100'000'000;
   Options& options = plan.options;
   app.add_option("--address", options.address, "IPv4 address of the server")->capture_default_str();
@@ -70,10 +69,10 @@ void declare(CLI::App& app, Plan& plan) {
       ->check(CLI::Range(1, 10'000))
       ->capture_default_str();
   app.add_option("--seconds", options.seconds, "how long, at most")
-      ->check(between(0.001, kSecondsMax))
+      ->check(between(0.001, 86'400, "a number from 0.001 to 86400"))
       ->capture_default_str();
   app.add_option("--rate", options.rate, "requests a second (open loop); 0: closed loop")
-      ->check(between(0, kRateMax))
+      ->check(between(0, 10'000'000, "a number from 0 to 10000000"))
       ->capture_default_str();
   app.add_option("--waiting", plan.waiting,
                  "open loop: how many may wait for a free connection before the oldest gives up");
