@@ -3,6 +3,7 @@
 
 import json
 import pathlib
+import subprocess
 import sys
 import unittest
 
@@ -113,6 +114,16 @@ class Report(unittest.TestCase):
         self.assertIn("| accept | usher | 1,500 |", text)
         for mark in MARKS:
             self.assertIn(f"| {mark.what} | {mark.wanted()} |", text)
+
+
+class Output(unittest.TestCase):
+    def test_a_folder_that_cannot_be_is_told_before_anything_is_measured(self):
+        compare = pathlib.Path(__file__).resolve().parent / "compare"
+        run = subprocess.run([sys.executable, compare, "--smoke", "--output", "/dev/null/x"],
+                             capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(run.returncode, 2)
+        self.assertIn("--output: ", run.stderr)
+        self.assertNotIn("building", run.stderr)
 
 
 if __name__ == "__main__":
